@@ -1,0 +1,1 @@
+"""What people learn from many requests: sampling, blind rating, estimation, sign-off."""

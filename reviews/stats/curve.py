@@ -1,0 +1,322 @@
+"""What switching costs and breaks, at every threshold, from one frame of shadow pairs.
+
+Intervals here are pointwise: each threshold alone, not the curve as a whole. Bands over all
+thresholds and the certified threshold do not live here.
+
+One pass bins the N rows between neighbouring thresholds; running sums over the bins then serve
+every threshold, so no N x T array is ever built.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reviews.stats.intervals import Interval, korn_graubard
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Hold the estimates at T thresholds; each array has shape (T,).
+
+    Nan stands for "cannot be estimated" and never for zero; the interval beside it is then [0, 1].
+
+    Attributes:
+        thresholds: t; a row is routed cheap when its score is strictly below t.
+        cheap_count: rows of the frame routed cheap.
+        cheap_share: cheap_count / N, exact for this frame; nan for an empty frame.
+        adequacy: a(t), weighted share of adequate answers among rows routed cheap; nan without any
+            rated row routed cheap.
+        adequacy_interval: Korn-Graubard, pointwise.
+        n_adequacy: rows behind adequacy, rated for it and routed cheap.
+        degradation: D(t), weighted share of all traffic made worse, R * harm over rows rated for
+            harm; nan without any.
+        degradation_interval: Korn-Graubard, pointwise.
+        n_harm: rows behind degradation, the same at every threshold.
+        events: rows rated for harm, routed cheap, with harm above 0.
+        cost_usd: mean cost per request at t; nan when no row has both costs.
+        baseline_cost_usd: mean cost per request with everything expensive, over the same rows.
+        saving_share: 1 - cost_usd / baseline_cost_usd, negative when switching costs more; nan when
+            the baseline is unknown or zero. The router's own cost is not in it.
+        n_cost_unknown: rows left out of both costs because either is unknown.
+        n_frame: N.
+        level: two-sided confidence of the intervals.
+    """
+
+    thresholds: FloatArray
+    cheap_count: IntArray
+    cheap_share: FloatArray
+    adequacy: FloatArray
+    adequacy_interval: Interval[FloatArray]
+    n_adequacy: IntArray
+    degradation: FloatArray
+    degradation_interval: Interval[FloatArray]
+    n_harm: IntArray
+    events: IntArray
+    cost_usd: FloatArray
+    baseline_cost_usd: FloatArray
+    saving_share: FloatArray
+    n_cost_unknown: IntArray
+    n_frame: int
+    level: float
+
+
+class _Frame(NamedTuple):
+    """Hold the checked inputs; `bins` is the first threshold that routes a row cheap, or T."""
+
+    bins: NDArray[np.intp]
+    cost_cheap: FloatArray
+    cost_expensive: FloatArray
+    weight: FloatArray
+    adequate: FloatArray
+    harm: FloatArray
+    has_adequate: NDArray[np.bool_]
+    has_harm: NDArray[np.bool_]
+    n_thresholds: int
+
+
+class _Sums(NamedTuple):
+    """Hold sums over rows, one per threshold, from which a mean of z in [0, 1] follows."""
+
+    n: FloatArray
+    w: FloatArray
+    ww: FloatArray
+    wz: FloatArray
+    wwz: FloatArray
+    ww_partial: FloatArray  # sum w^2 z (1 - z), zero for z in {0, 1}
+
+
+def default_thresholds() -> FloatArray:
+    """Return 0, 0.01, ..., 1, each the float nearest its decimal: (101,).
+
+    Example:
+        >>> grid = default_thresholds()
+        >>> grid.size, float(grid[7]), float(grid[-1])
+        (101, 0.07, 1.0)
+    """
+    return np.arange(101) / 100
+
+
+def curve(
+    score: ArrayLike,
+    cost_cheap: ArrayLike,
+    cost_expensive: ArrayLike,
+    weight: ArrayLike,
+    rated: ArrayLike,
+    adequate: ArrayLike,
+    harm: ArrayLike,
+    thresholds: ArrayLike,
+    level: float = 0.95,
+) -> Curve:
+    """Estimate traffic, quality and cost at each threshold, with R = 1 where score < t, strictly.
+
+    A threshold equal to a score routes that row to the expensive tier; only t > 1 is sure to route
+    everything cheap. A rated row on which no rater spoke about adequacy still counts for harm, and
+    the other way round. Values on rows that are not rated are checked and then ignored.
+
+    Args:
+        score: (N,) in [0, 1].
+        cost_cheap: (N,) USD, nan where unknown.
+        cost_expensive: (N,) USD, nan where unknown.
+        weight: (N,) 1/pi; read on rated rows only.
+        rated: (N,) boolean, sampled and rated at least once.
+        adequate: (N,) in [0, 1], mean over the raters of the pair; nan where none said.
+        harm: (N,) in [0, 1], mean over the raters of the pair; nan where none said.
+        thresholds: (T,) finite, strictly increasing.
+        level: two-sided confidence of each interval.
+
+    Returns:
+        The curve; an empty frame gives nan estimates, [0, 1] intervals and counts of 0.
+
+    Raises:
+        ValueError: lengths differ, a score is nan or outside [0, 1], a rated row's weight is not
+            finite or not above 0, adequate or harm outside [0, 1], a cost negative or infinite,
+            rated not boolean, thresholds not increasing, or level outside (0, 1).
+
+    Source:
+        a(t), D(t): Hajek means with linearised variance, Sarndal, Swensson and Wretman 1992,
+        sections 5.7 and 5.8. Intervals: Korn and Graubard 1998.
+
+    Example:
+        >>> result = curve(
+        ...     score=[0.1, 0.4, 0.9], cost_cheap=[1, 1, 1], cost_expensive=[4, 4, 4],
+        ...     weight=[2, 2, 2], rated=[True, True, True], adequate=[1, 0, 1], harm=[0, 1, 0],
+        ...     thresholds=[0.0, 0.5, 1.01],
+        ... )
+        >>> result.cheap_count.tolist(), result.adequacy.tolist()[1], result.events.tolist()
+        ([0, 2, 3], 0.5, [0, 1, 1])
+        >>> result.cost_usd.tolist(), result.saving_share.tolist()
+        ([4.0, 2.0, 1.0], [0.0, 0.5, 0.75])
+    """
+    grid = _checked_thresholds(thresholds)
+    frame = _checked_frame(score, cost_cheap, cost_expensive, weight, rated, adequate, harm, grid)
+    adequacy, adequacy_interval, n_adequacy = _estimate(_adequacy_sums(frame), level)
+    degradation, degradation_interval, n_harm = _estimate(_degradation_sums(frame), level)
+    n_frame, cheap_count = frame.bins.size, _below(frame, np.ones(frame.bins.size))[:-1]
+    cost, baseline, saving, unknown = _costs(frame)
+    return Curve(
+        thresholds=grid,
+        cheap_count=_whole(cheap_count),
+        cheap_share=_ratio(cheap_count, np.full(grid.size, float(n_frame))),
+        adequacy=adequacy,
+        adequacy_interval=adequacy_interval,
+        n_adequacy=n_adequacy,
+        degradation=degradation,
+        degradation_interval=degradation_interval,
+        n_harm=n_harm,
+        events=_whole(_below(frame, frame.has_harm & (frame.harm > 0))[:-1]),
+        cost_usd=cost,
+        baseline_cost_usd=baseline,
+        saving_share=saving,
+        n_cost_unknown=unknown,
+        n_frame=n_frame,
+        level=level,
+    )
+
+
+def _adequacy_sums(frame: _Frame) -> _Sums:
+    """Sum over the rated rows routed cheap: a domain mean, whose size moves with t."""
+    running = _running(frame, frame.has_adequate, frame.adequate)
+    return _Sums(*(total[:-1] for total in running))
+
+
+def _degradation_sums(frame: _Frame) -> _Sums:
+    """Sum over all rated rows, where z = R * harm is 0 above the threshold."""
+    running = _running(frame, frame.has_harm, frame.harm)
+    # Totals come from the same running sums, so that z = 1 everywhere gives exactly d = 1, V = 0.
+    n, w, ww = (np.full(frame.n_thresholds, total[-1]) for total in running[:3])
+    return _Sums(n, w, ww, *(total[:-1] for total in running[3:]))
+
+
+def _running(frame: _Frame, rows: NDArray[np.bool_], values: FloatArray) -> _Sums:
+    """Sum over the given rows below each threshold, then over all of them: shape (T + 1,)."""
+    w = np.where(rows, frame.weight, 0.0)
+    z = np.where(rows, values, 0.0)
+    terms = (rows, w, w * w, w * z, w * w * z, w * w * z * (1 - z))
+    return _Sums(*(_below(frame, term) for term in terms))
+
+
+def _estimate(sums: _Sums, level: float) -> tuple[FloatArray, Interval[FloatArray], IntArray]:
+    """Turn sums into Hajek means with intervals and row counts, each of shape (T,).
+
+    Uses (z - d)^2 = z (1 - d)^2 + (1 - z) d^2 - z (1 - z): for z in {0, 1} the last term is zero
+    and nothing cancels, so a sample without any spread has a variance of exactly 0.
+    """
+    n, w, ww, wz, wwz, ww_partial = sums
+    mean = _ratio(wz, w)
+    squares = (1 - mean) ** 2 * wwz + mean**2 * (ww - wwz) - ww_partial
+    variance = _ratio(n, n - 1) * np.maximum(_ratio(squares, w * w), 0.0)
+    interval = korn_graubard(mean, variance, n, _ratio(w * w, ww), level)
+    return mean, interval, _whole(n)
+
+
+def _costs(frame: _Frame) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
+    """Return cost, baseline cost, saving share and rows left out, each of shape (T,)."""
+    known = ~np.isnan(frame.cost_cheap) & ~np.isnan(frame.cost_expensive)
+    expensive = np.where(known, frame.cost_expensive, 0.0)
+    saved = _below(frame, np.where(known, frame.cost_expensive - frame.cost_cheap, 0.0))[:-1]
+    n_known = np.full(frame.n_thresholds, float(known.sum()))
+    total = np.full(frame.n_thresholds, expensive.sum())
+    baseline = _ratio(total, n_known)
+    unknown = np.full(frame.n_thresholds, known.size - known.sum())
+    return baseline - _ratio(saved, n_known), baseline, _ratio(saved, total), _whole(unknown)
+
+
+def _below(frame: _Frame, term: NDArray[Any]) -> FloatArray:
+    """Sum a term over the rows below each threshold; the last entry is the sum over all rows."""
+    per_bin = np.bincount(frame.bins, weights=term, minlength=frame.n_thresholds + 1)
+    return np.cumsum(per_bin)
+
+
+def _checked_thresholds(thresholds: ArrayLike) -> FloatArray:
+    """Return the thresholds as an array of shape (T,)."""
+    grid = np.array(thresholds, dtype=np.float64)
+    if grid.ndim != 1 or not np.isfinite(grid).all() or not (np.diff(grid) > 0).all():
+        raise ValueError("thresholds must be finite, strictly increasing and of shape (T,)")
+    return grid
+
+
+def _checked_frame(
+    score: ArrayLike,
+    cost_cheap: ArrayLike,
+    cost_expensive: ArrayLike,
+    weight: ArrayLike,
+    rated: ArrayLike,
+    adequate: ArrayLike,
+    harm: ArrayLike,
+    grid: FloatArray,
+) -> _Frame:
+    """Return the inputs as arrays of one length, refusing what no frame holds."""
+    scores, cheap, expensive, weights, adequates, harms = (
+        np.asarray(values, dtype=np.float64)
+        for values in (score, cost_cheap, cost_expensive, weight, adequate, harm)
+    )
+    is_rated = _boolean(rated)
+    _check_shapes(scores, cheap, expensive, weights, is_rated, adequates, harms)
+    _check_scores(scores)
+    _check_weights(weights[is_rated])
+    _check_costs(cheap, expensive)
+    has_adequate = is_rated & ~_unit("adequate", adequates)
+    has_harm = is_rated & ~_unit("harm", harms)
+    bins = np.searchsorted(grid, scores, side="right")
+    return _Frame(
+        bins, cheap, expensive, weights, adequates, harms, has_adequate, has_harm, grid.size
+    )
+
+
+def _boolean(rated: ArrayLike) -> NDArray[np.bool_]:
+    """Return the mask; a float mask is refused because nan would read as True."""
+    mask = np.asarray(rated)
+    if mask.size and mask.dtype != np.bool_:
+        raise ValueError("rated must be boolean")
+    return mask.astype(np.bool_)
+
+
+def _check_shapes(*arrays: NDArray[Any]) -> None:
+    """Refuse inputs that do not describe the same N rows."""
+    shapes = {array.shape for array in arrays}
+    if len(shapes) > 1 or arrays[0].ndim != 1:
+        raise ValueError(f"every input must have the same shape (N,), got {sorted(shapes)}")
+
+
+def _check_scores(scores: FloatArray) -> None:
+    """Refuse a missing or impossible score: the row could not be routed."""
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise ValueError("score must lie in [0, 1] on every row")
+
+
+def _check_weights(weights: FloatArray) -> None:
+    """Refuse a rated row that could not have been sampled."""
+    if not (np.isfinite(weights) & (weights > 0)).all():
+        raise ValueError("weight must be finite and above 0 on every rated row")
+
+
+def _check_costs(cheap: FloatArray, expensive: FloatArray) -> None:
+    """Refuse negative and infinite costs; nan means unknown and stays."""
+    for name, costs in (("cost_cheap", cheap), ("cost_expensive", expensive)):
+        if not (np.isnan(costs) | (np.isfinite(costs) & (costs >= 0))).all():
+            raise ValueError(f"{name} must be finite and not negative, or nan where unknown")
+
+
+def _unit(name: str, values: FloatArray) -> NDArray[np.bool_]:
+    """Return where values are missing, refusing those outside [0, 1]."""
+    missing = np.isnan(values)
+    if not (missing | ((values >= 0) & (values <= 1))).all():
+        raise ValueError(f"{name} must lie in [0, 1], or be nan where unrated")
+    return missing
+
+
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Divide, with nan where the denominator is not above zero."""
+    out = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=out, where=denominator > 0)
+    return out
+
+
+def _whole(counts: NDArray[Any]) -> IntArray:
+    """Return float counts as integers."""
+    return counts.astype(np.int64)

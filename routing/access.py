@@ -1,0 +1,31 @@
+"""API keys: made once, shown once, stored as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from django.utils import timezone
+
+from routing.models import ApiKey, Project
+
+_PREFIX = "sk-shadow-"
+
+
+def digest(key: str) -> str:
+    """Return the SHA-256 of a key; keys carry 256 random bits, so no salt is needed."""
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
+
+
+def create_key(project: Project, name: str) -> tuple[str, ApiKey]:
+    """Write a key and return it with its row. This is the only time the key itself is seen."""
+    key = _PREFIX + secrets.token_urlsafe(32)
+    row = ApiKey.objects.create(
+        project=project, name=name, prefix=key[: len(_PREFIX) + 4], digest=digest(key)
+    )
+    return key, row
+
+
+def revoke(row: ApiKey) -> None:
+    """Revoke a key; processes that serve stop taking it within two seconds."""
+    ApiKey.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now())

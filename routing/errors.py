@@ -1,0 +1,102 @@
+"""What can go wrong with one request.
+
+    RoutingError
+    ├── RequestError            the client's fault; carries the HTTP status and the wire's error type
+    │   ├── InvalidRequest      400
+    │   ├── AuthenticationFailed 401
+    │   ├── NotFound            404
+    │   ├── MethodNotAllowed    405
+    │   ├── TooLarge            413
+    │   └── ServiceUnavailable  503
+    ├── ProviderError           the provider refused or failed; may carry its own reply
+    ├── ProviderUnreachable     no answer came at all
+    └── RouterError             the router raised, was too slow, or gave no number in [0, 1]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class RoutingError(Exception):
+    """Root of the tree."""
+
+
+@dataclass
+class RequestError(RoutingError):
+    """A request that cannot be served as it is; the message says what to do."""
+
+    message: str
+    status: int = 400
+    kind: str = "invalid_request_error"
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidRequest(RequestError):
+    """The body is not what the API asks for."""
+
+
+class AuthenticationFailed(RequestError):
+    """No key, a wrong key, or a revoked one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 401, "authentication_error")
+
+
+class NotFound(RequestError):
+    """A model or a route that does not exist here."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 404, "not_found_error")
+
+
+class MethodNotAllowed(RequestError):
+    """A route that exists, asked with another method."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 405, "invalid_request_error")
+
+
+class TooLarge(RequestError):
+    """A body over the limit."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 413, "request_too_large")
+
+
+class ServiceUnavailable(RequestError):
+    """This service cannot answer now; nothing the client sent is at fault."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 503, "api_error")
+
+
+class RouterError(RoutingError):
+    """The router gave no usable score; the request goes to EXPENSIVE."""
+
+
+class ProviderUnreachable(RoutingError):
+    """The provider could not be reached, or broke off."""
+
+
+class ProviderError(RoutingError):
+    """The provider answered with an error of its own.
+
+    Args:
+        status: HTTP status of its reply.
+        body: its reply, byte for byte, so that the client gets what the provider said.
+        retry_after_s: seconds the provider asked to wait, or None.
+    """
+
+    def __init__(self, status: int, body: bytes, retry_after_s: float | None = None) -> None:
+        super().__init__(f"provider answered {status}")
+        self.status = status
+        self.body = body
+        self.retry_after_s = retry_after_s
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self.status in {408, 409, 429} or self.status >= 500

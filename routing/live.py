@@ -1,0 +1,124 @@
+"""What this process knows of keys and live policies.
+
+Read by every request without waiting; refreshed in the background each second. With Postgres
+away, what was known last stays true. Routers are loaded once per version.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+
+from django.db import close_old_connections, connection
+
+from routing import policy
+from routing.embedders import minilm
+from routing.models import ApiKey, Deployment, Policy, RouterVersion
+from routing.routers import embedding
+from routing.routers.base import Router
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 1.0
+#: Wrong keys ask for a refresh too: at most one in this many seconds.
+_EAGER_S = 0.2
+
+
+@dataclass(frozen=True)
+class KeyInfo:
+    """A key that is accepted."""
+
+    id: int
+    project_id: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Keys by digest, live policies by project, the names a client may ask for."""
+
+    keys: dict[str, KeyInfo] = field(default_factory=dict)
+    policies: dict[int, Policy] = field(default_factory=dict)
+    taken_at: float = 0.0
+
+
+class Live:
+    """Holds the newest snapshot and the loaded routers."""
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot()
+        self._routers: dict[int, Router] = {}
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Load once, then keep refreshing in a thread.
+
+        Raises:
+            django.db.Error: when the first load finds no database.
+        """
+        self._stopping = False
+        self.refresh()
+        policy.on_deploy(self._wake.set)
+        self._thread = threading.Thread(target=self._run, name="live-refresh", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop refreshing."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def refresh(self) -> None:
+        """Read keys and live policies; load routers not seen before."""
+        with self._lock:
+            close_old_connections()
+            newest = (
+                Deployment.objects.order_by("project_id", "-id")
+                .distinct("project_id")
+                .select_related("policy__router", "policy__project")
+            )
+            policies = {row.project_id: row.policy for row in newest}
+            for row in policies.values():
+                self._load(row.router)
+            keys = {
+                key.digest: KeyInfo(key.pk, key.project_id)
+                for key in ApiKey.objects.filter(revoked_at=None)
+            }
+            self.snapshot = Snapshot(keys, policies, time.monotonic())
+
+    def refresh_eagerly(self) -> None:
+        """Refresh now unless that was just done: for a key made a moment ago."""
+        if time.monotonic() - self.snapshot.taken_at > _EAGER_S:
+            self.refresh()
+
+    def router(self, version: RouterVersion) -> Router | None:
+        """Return the loaded router, or None when its artifact could not be read."""
+        return self._routers.get(version.pk)
+
+    def _load(self, version: RouterVersion) -> None:
+        if version.pk in self._routers:
+            return
+        try:
+            artifact = bytes(version.artifact)
+            self._routers[version.pk] = embedding.loads(artifact, minilm.shared())
+        except Exception:
+            # Requests then go to EXPENSIVE with reason router_error; the log says why.
+            log.exception("router %s cannot be loaded", version.name)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(REFRESH_S)
+            self._wake.clear()
+            try:
+                self.refresh()
+            except Exception as exc:
+                log.warning("keeping the known policies: %s", type(exc).__name__)
+        connection.close()
+
+
+live = Live()

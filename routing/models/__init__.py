@@ -1,0 +1,19 @@
+"""Rows of what happens to one request."""
+
+from routing.models.access import ApiKey, Project
+from routing.models.policy import Deployment, Policy, RouterVersion
+from routing.models.request import Completion, Decision, Request
+from routing.models.shadow import ShadowJob, ShadowPair
+
+__all__ = [
+    "ApiKey",
+    "Completion",
+    "Decision",
+    "Deployment",
+    "Policy",
+    "Project",
+    "Request",
+    "RouterVersion",
+    "ShadowJob",
+    "ShadowPair",
+]

@@ -1,0 +1,48 @@
+"""Who may ask: projects and their API keys."""
+
+from django.db import models
+
+
+class Project(models.Model):
+    """One application (or one replayed file, or the demo): its own keys, policies and studies.
+
+    Written at first start, by `replay`, by `demo` and on the Settings page. Deleting a project
+    deletes everything that belongs to it.
+    """
+
+    class Kind(models.TextChoices):
+        LIVE = "live", "Live traffic"
+        REPLAY = "replay", "Replayed recordings"
+        DEMO = "demo", "Demo content"
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.LIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["kind", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """One key of a project. Only its SHA-256 is stored; the key is shown once.
+
+    Changed by: revocation, and the time of last use.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… ({self.name})"

@@ -1,0 +1,117 @@
+"""What decides: router versions, policies, and which policy is live since when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+
+from routing import pricing
+from routing.models.access import Project
+from routing.models.immutable import Immutable, append_only
+from routing.types import Tier, TierSpec
+
+
+class RouterVersion(Immutable):
+    """One fitted router. Written by training, never changed.
+
+    `artifact` is an .npz without objects: loading it runs no code.
+    """
+
+    name = models.CharField(max_length=80, unique=True)
+    kind = models.CharField(max_length=40)
+    embedder = models.CharField(max_length=80)
+    artifact = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+    is_starter = models.BooleanField(default=False)
+    card = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        triggers = [append_only()]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Policy(Immutable):
+    """How one project routes: router, threshold, the model of each tier, shadow rates.
+
+    Written by `policy.create`, never changed: another threshold is another policy.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="policies")
+    number = models.PositiveIntegerField()
+    router = models.ForeignKey(RouterVersion, models.PROTECT)
+    threshold = models.FloatField()
+    cheap = models.JSONField()
+    expensive = models.JSONField()
+    shadow_rate_expensive = models.FloatField(default=1.0)
+    shadow_rate_cheap = models.FloatField(default=1.0)
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        triggers = [append_only()]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="policy_number_once"),
+            models.CheckConstraint(
+                condition=models.Q(threshold__gte=0, threshold__lte=2), name="policy_threshold_range"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    shadow_rate_expensive__range=(0, 1), shadow_rate_cheap__range=(0, 1)
+                ),
+                name="policy_shadow_rates_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """What a client may ask for instead of `auto`, and what headers and pages show."""
+        return f"policy-{self.number}"
+
+    def tier_spec(self, tier: Tier) -> TierSpec:
+        """Return who plays the tier."""
+        data: dict[str, Any] = dict(self.cheap if tier is Tier.CHEAP else self.expensive)
+        return TierSpec(**{**data, "price": pricing.from_json(data.get("price"))})
+
+    def shadow_rate(self, shadow_tier: Tier) -> float:
+        """Return the share of requests whose shadow call asks this tier."""
+        is_cheap = shadow_tier is Tier.CHEAP
+        return self.shadow_rate_cheap if is_cheap else self.shadow_rate_expensive
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether no real model is asked."""
+        return "simulated" in {self.cheap.get("provider"), self.expensive.get("provider")}
+
+
+class Deployment(Immutable):
+    """One move of the pointer: this policy is live from now on, by whom and why.
+
+    Written by `policy.deploy`. The newest row of a project is what is live, so "what was live on
+    Tuesday" is a query.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="deployments")
+    policy = models.ForeignKey(Policy, models.CASCADE, related_name="deployments")
+    deployed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    reason = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        # Serves "which deployment is live": the newest row of one project.
+        indexes = [models.Index(fields=["project", "-id"], name="deployment_live")]
+        triggers = [append_only()]
+
+    def __str__(self) -> str:
+        return f"{self.policy} since {self.created_at:%Y-%m-%d %H:%M}"

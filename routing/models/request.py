@@ -1,0 +1,81 @@
+"""The ledger: one request, its decision, and the completions it got."""
+
+from django.db import models
+
+from routing.models.access import ApiKey, Project
+from routing.models.immutable import Immutable, append_only
+from routing.models.policy import Policy
+from routing.types import Reason, Tier
+
+TIERS = [(tier.value, tier.value.capitalize()) for tier in Tier]
+REASONS = [(reason.value, reason.value.replace("_", " ")) for reason in Reason]
+
+
+class Request(Immutable):
+    """One request that got a reply (an answer or the provider's error). Written by recording."""
+
+    id = models.UUIDField(primary_key=True)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="requests")
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")
+    received_at = models.DateTimeField()
+    wire = models.CharField(max_length=20)
+    asked_model = models.CharField(max_length=120)
+    payload = models.JSONField()
+    query = models.TextField()
+    task = models.CharField(max_length=40)
+    metadata = models.JSONField(default=dict)
+    status = models.PositiveSmallIntegerField()
+    error = models.CharField(max_length=200, blank=True)
+    overhead_ms = models.FloatField()
+    latency_ms = models.FloatField()
+
+    class Meta:
+        # Serves the newest requests of a project and its studies' windows.
+        indexes = [models.Index(fields=["project", "-received_at"], name="request_window")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Decision(Immutable):
+    """Where the request went and why; the threshold is the one it was decided by."""
+
+    request = models.OneToOneField(Request, models.CASCADE, primary_key=True)
+    policy = models.ForeignKey(Policy, models.CASCADE, related_name="decisions")
+    tier = models.CharField(max_length=10, choices=TIERS)
+    reason = models.CharField(max_length=30, choices=REASONS)
+    rule = models.CharField(max_length=60, blank=True)
+    score = models.FloatField(null=True)
+    threshold = models.FloatField()
+
+    class Meta:
+        triggers = [append_only()]
+
+    def __str__(self) -> str:
+        return f"{self.tier} ({self.reason})"
+
+
+class Completion(Immutable):
+    """One model's stored reply. At most one per request and tier, ever."""
+
+    request = models.ForeignKey(Request, models.CASCADE, related_name="completions")
+    tier = models.CharField(max_length=10, choices=TIERS)
+    is_shadow = models.BooleanField()
+    provider = models.CharField(max_length=40)
+    model = models.CharField(max_length=120)
+    text = models.TextField()
+    body = models.JSONField()
+    stop_reason = models.CharField(max_length=40, blank=True)
+    input_tokens = models.PositiveIntegerField(null=True)
+    output_tokens = models.PositiveIntegerField(null=True)
+    cost_usd = models.DecimalField(max_digits=20, decimal_places=12, null=True)
+    latency_ms = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["request", "tier"], name="completion_once_per_tier")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tier} completion of {self.request_id}"

@@ -1,0 +1,93 @@
+"""Shadow work: the outbox of calls to the other tier, and the pairs they complete."""
+
+from django.db import models
+
+from routing.models.access import Project
+from routing.models.immutable import Immutable
+from routing.models.request import TIERS, Completion, Request
+
+
+class ShadowJob(models.Model):
+    """One shadow call to be made; written with its request in one transaction.
+
+    States move as TRANSITIONS says; every end has a reason. A RUNNING row whose lease ran out
+    belongs to a worker that died, and becomes PENDING again.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        SKIPPED = "skipped", "Skipped"
+
+    TRANSITIONS = {
+        State.PENDING: {State.RUNNING, State.SKIPPED},
+        State.RUNNING: {State.PENDING, State.DONE, State.FAILED, State.SKIPPED},
+    }
+    OPEN = (State.PENDING, State.RUNNING)
+
+    request = models.OneToOneField(Request, models.CASCADE, related_name="shadow_job")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="shadow_jobs")
+    tier = models.CharField(max_length=10, choices=TIERS)
+    rate = models.FloatField(help_text="Probability with which this request was to be shadowed")
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    reason = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            # Serves the claim: due PENDING rows, oldest first.
+            models.Index(
+                fields=["not_before", "id"], name="shadow_due", condition=models.Q(state="pending")
+            ),
+            # Serves the sweep for workers that died.
+            models.Index(
+                fields=["lease_until"], name="shadow_leased", condition=models.Q(state="running")
+            ),
+            # Serves the counts by state on the Overview page.
+            models.Index(fields=["project", "state"], name="shadow_counts"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["pending", "running"])
+                | models.Q(finished_at__isnull=False),
+                name="shadow_end_has_time",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=["failed", "skipped"]) | ~models.Q(reason=""),
+                name="shadow_end_has_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} shadow call to {self.tier}"
+
+
+class ShadowPair(Immutable):
+    """The cheap and the expensive completion of one request: what people compare.
+
+    Stored by tier, not by served or shadow, so that one sample draws the whole curve. `score`
+    and `task` repeat the decision's, which never change.
+    """
+
+    request = models.OneToOneField(Request, models.CASCADE, related_name="pair")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="pairs")
+    cheap = models.OneToOneField(Completion, models.CASCADE, related_name="+")
+    expensive = models.OneToOneField(Completion, models.CASCADE, related_name="+")
+    score = models.FloatField(null=True)
+    task = models.CharField(max_length=40)
+    router = models.ForeignKey("routing.RouterVersion", models.PROTECT, related_name="+")
+    rate = models.FloatField(help_text="Probability with which this request was shadowed")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        # Serves the newest pairs of a project and the frames of its studies.
+        indexes = [models.Index(fields=["project", "-id"], name="pair_frame")]
+
+    def __str__(self) -> str:
+        return f"pair of {self.request_id}"

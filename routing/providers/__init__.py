@@ -1,0 +1,30 @@
+"""Providers by name; one vendor, one file."""
+
+from importlib import import_module
+
+from routing.providers.base import Provider
+
+_PROVIDERS = {
+    "anthropic": "routing.providers.anthropic.AnthropicProvider",
+    "simulated": "routing.providers.simulated.SimulatedProvider",
+}
+_instances: dict[str, Provider] = {}
+
+
+def get(name: str) -> Provider:
+    """Return the process's instance of a provider.
+
+    Raises:
+        KeyError: when no provider has this name.
+    """
+    if name not in _instances:
+        module, _, attribute = _PROVIDERS[name].rpartition(".")
+        _instances[name] = getattr(import_module(module), attribute)()
+    return _instances[name]
+
+
+async def close_all() -> None:
+    """Close the pooled connections of every provider that was used."""
+    while _instances:
+        _, provider = _instances.popitem()
+        await provider.close()

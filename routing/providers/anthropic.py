@@ -1,0 +1,127 @@
+"""Anthropic's Messages API: pooled HTTP on the hot path, the SDK in workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+import aiohttp
+import anthropic
+
+from routing.errors import ProviderError, ProviderUnreachable
+from routing.types import Reply, TierSpec, Usage
+
+DEFAULT_URL = "https://api.anthropic.com"
+_VERSION = "2023-06-01"
+_PASSED_ON = ("anthropic-version", "anthropic-beta")
+#: The SDK insists on a key; servers that need none ignore it.
+_NO_KEY = "no-key"
+_CONNECT_TIMEOUT_S = 10
+
+
+def _key(spec: TierSpec) -> str:
+    return os.environ.get(spec.key_name) or _NO_KEY if spec.key_name else _NO_KEY
+
+
+def _retry_after_s(headers: Any) -> float | None:
+    try:
+        return max(0.0, float(headers.get("retry-after")))
+    except (TypeError, ValueError):
+        return None
+
+
+def _reply(body: bytes, headers: Any, latency_ms: float) -> Reply:
+    """Read the usage and the text out of a Messages response.
+
+    Raises:
+        ProviderUnreachable: when a 200 carries something else than a message.
+    """
+    try:
+        message = json.loads(body)
+        usage = message.get("usage") or {}
+        blocks = message["content"]
+        text = "".join(block.get("text", "") for block in blocks if block.get("type") == "text")
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise ProviderUnreachable("the provider's reply is not a message") from exc
+    return Reply(
+        body=body,
+        text=text,
+        model=str(message.get("model", "")),
+        stop_reason=str(message.get("stop_reason") or ""),
+        usage=Usage(
+            usage.get("input_tokens"),
+            usage.get("output_tokens"),
+            usage.get("cache_creation_input_tokens") or 0,
+            usage.get("cache_read_input_tokens") or 0,
+        ),
+        latency_ms=latency_ms,
+        headers={"request-id": headers["request-id"]} if "request-id" in headers else {},
+    )
+
+
+class AnthropicProvider:
+    """Any server that speaks the Messages API; `base_url` names another than Anthropic's."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+        self._clients: dict[tuple[str, str], anthropic.Anthropic] = {}
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+            self._session = aiohttp.ClientSession(connector=connector)
+        return self._session
+
+    async def send(
+        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
+    ) -> Reply:
+        """Post the body with the tier's model; see Provider.send."""
+        url = f"{(spec.base_url or DEFAULT_URL).rstrip('/')}/v1/messages"
+        body = json.dumps({"model": spec.model, **payload}, ensure_ascii=False).encode()
+        sent = {name: headers[name] for name in _PASSED_ON if name in headers}
+        sent = {"anthropic-version": _VERSION, **sent}
+        sent |= {"content-type": "application/json", "x-api-key": _key(spec)}
+        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=_CONNECT_TIMEOUT_S)
+        start = time.perf_counter()
+        try:
+            async with self._pool().post(url, data=body, headers=sent, timeout=timeout) as response:
+                raw = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise ProviderUnreachable(type(exc).__name__) from exc
+        if response.status != 200:
+            raise ProviderError(response.status, raw, _retry_after_s(response.headers))
+        return _reply(raw, response.headers, (time.perf_counter() - start) * 1000)
+
+    def _client(self, spec: TierSpec) -> anthropic.Anthropic:
+        where = (spec.base_url or DEFAULT_URL, _key(spec))
+        if where not in self._clients:
+            self._clients[where] = anthropic.Anthropic(
+                base_url=where[0], api_key=where[1], max_retries=0
+            )
+        return self._clients[where]
+
+    def ask(self, spec: TierSpec, payload: dict[str, Any], timeout_s: float) -> Reply:
+        """Create the message through the SDK; see Provider.ask."""
+        known = {"max_tokens": payload["max_tokens"], "messages": payload["messages"]}
+        rest = {key: value for key, value in payload.items() if key not in known}
+        start = time.perf_counter()
+        try:
+            response = self._client(spec).messages.with_raw_response.create(
+                model=spec.model, **known, extra_body=rest, timeout=timeout_s
+            )
+        except anthropic.APIStatusError as exc:
+            raw = exc.response.content
+            raise ProviderError(exc.status_code, raw, _retry_after_s(exc.response.headers)) from exc
+        except anthropic.APIError as exc:
+            raise ProviderUnreachable(type(exc).__name__) from exc
+        latency_ms = (time.perf_counter() - start) * 1000
+        return _reply(response.http_response.content, response.headers, latency_ms)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        if self._session is not None:
+            await self._session.close()
+        for client in self._clients.values():
+            client.close()

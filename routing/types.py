@@ -1,0 +1,154 @@
+"""Values that travel along one request: plain, frozen, without a database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+#: The model name that asks for routing.
+AUTO = "auto"
+
+
+class Tier(StrEnum):
+    """A role, not a model: the policy names the model that plays it."""
+
+    CHEAP = "cheap"
+    EXPENSIVE = "expensive"
+
+    @property
+    def other(self) -> Tier:
+        """The tier that a shadow call asks."""
+        return Tier.EXPENSIVE if self is Tier.CHEAP else Tier.CHEAP
+
+
+class Reason(StrEnum):
+    """Why a request went to its tier."""
+
+    BELOW_THRESHOLD = "below_threshold"
+    AT_OR_ABOVE_THRESHOLD = "at_or_above_threshold"
+    RULE = "rule"
+    ROUTER_ERROR = "router_error"
+    FALLBACK = "fallback"
+    BYPASSED = "bypassed"
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One request, whatever wire it came in by.
+
+    Attributes:
+        payload: the body in the Messages format, ready for a provider but for `model`.
+        query: the text that is scored: the last user turn.
+        model: what the client asked for: `auto`, a policy's name, or a tier's model.
+        task: task type given by the client, or "" (then it is detected).
+    """
+
+    payload: dict[str, Any]
+    query: str
+    model: str
+    task: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Price:
+    """USD per million tokens, with where and when it was read."""
+
+    input_usd: Decimal
+    output_usd: Decimal
+    cache_write_usd: Decimal | None = None
+    cache_read_usd: Decimal | None = None
+    source: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class TierSpec:
+    """Who plays a tier: a provider's name, its address, the model, and the price if known.
+
+    `key_name` is the environment variable that holds the provider's key; the key itself is
+    never stored.
+    """
+
+    provider: str
+    model: str
+    base_url: str = ""
+    key_name: str = ""
+    price: Price | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one completion; None where the provider did not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_write_tokens: int = 0
+    cache_read_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One completion as a provider gave it.
+
+    Attributes:
+        body: the provider's reply, byte for byte.
+        text: its text blocks, joined.
+        model: the model string that came back.
+        latency_ms: from sending the call to the last byte.
+    """
+
+    body: bytes
+    text: str
+    model: str
+    stop_reason: str
+    usage: Usage
+    latency_ms: float
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a router says of one query: P(the expensive tier is needed), and who said it."""
+
+    value: float
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class DecisionValue:
+    """Where one request goes and why; stored, never recomputed."""
+
+    tier: Tier
+    reason: Reason
+    threshold: float
+    score: float | None = None
+    rule: str = ""
+    task: str = ""
+    overhead_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """Everything to be recorded of one reply, put together while it leaves."""
+
+    request_id: UUID
+    received_at: datetime
+    project_id: int
+    api_key_id: int
+    policy_id: int
+    wire: str
+    request: ChatRequest
+    decision: DecisionValue
+    status: int
+    error: str
+    provider: str
+    reply: Reply | None
+    cost_usd: Decimal | None
+    shadow_rate: float
+    overhead_ms: float
+    latency_ms: float

@@ -1,0 +1,58 @@
+"""Read a JSON body once, strictly: what cannot be stored or passed on is refused here."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from routing.errors import InvalidRequest
+
+
+def _finite(literal: str) -> float:
+    value = float(literal)
+    if not math.isfinite(value):
+        raise InvalidRequest(f"The body has a number that no JSON number can hold: {literal[:40]}.")
+    return value
+
+
+def _no_constant(literal: str) -> float:
+    raise InvalidRequest(f"The body is not valid JSON: {literal} is not a JSON number.")
+
+
+def load(raw: bytes) -> dict[str, Any]:
+    """Return the body as an object.
+
+    Raises:
+        InvalidRequest: when it is not a JSON object in UTF-8, or is nested too deeply.
+    """
+    try:
+        body = json.loads(raw, parse_float=_finite, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as exc:
+        where = f" (line {exc.lineno}, column {exc.colno})" if isinstance(exc, json.JSONDecodeError) else ""
+        raise InvalidRequest(f"The request body is not valid JSON{where}.") from exc
+    if not isinstance(body, dict):
+        raise InvalidRequest("The request body must be a JSON object.")
+    return body
+
+
+def require(condition: bool, message: str) -> None:
+    """Refuse the request with this sentence unless the condition holds."""
+    if not condition:
+        raise InvalidRequest(message)
+
+
+def last_user_text(messages: list[dict[str, Any]]) -> str:
+    """Return the text of the last user turn: what the router scores."""
+    for message in reversed(messages):
+        if message["role"] == "user":
+            return text_of(message["content"])
+    return ""
+
+
+def text_of(content: str | list[dict[str, Any]]) -> str:
+    """Return the text of a message's content, its blocks joined by newlines."""
+    if isinstance(content, str):
+        return content
+    texts = (block.get("text", "") for block in content if block.get("type") == "text")
+    return "\n".join(text for text in texts if isinstance(text, str))

@@ -1,0 +1,1 @@
+"""Wire routing and reviews into one Django project."""

@@ -1,0 +1,88 @@
+"""One process, two doors: the hot routes on a thin application, everything else Django."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shadoweval.settings")
+
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from routing import providers, serving, tasks  # noqa: E402
+from routing.live import live  # noqa: E402
+from routing.recording import Recorder  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+_NUDGE_EVERY_S = 0.25
+
+
+class Nudge:
+    """Tells the workers that jobs are waiting; a lost nudge costs seconds, never a job.
+
+    Runs in a thread of its own: a broker that is away must not hold up the writing of records.
+    """
+
+    def __init__(self) -> None:
+        self._wanted = threading.Event()
+        threading.Thread(target=self._run, name="nudge", daemon=True).start()
+
+    def __call__(self) -> None:
+        """Ask for a nudge soon."""
+        self._wanted.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            try:
+                tasks.run_shadow_jobs.apply_async(retry=False, expires=30)
+            except Exception as exc:
+                log.warning("no broker, the beat will find the jobs: %s", type(exc).__name__)
+            time.sleep(_NUDGE_EVERY_S)
+
+
+class Application:
+    """The ASGI application: lifespan, hot routes, Django."""
+
+    def __init__(self) -> None:
+        self._recorder: Recorder | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http" and scope["path"] in serving.ROUTES:
+            assert self._recorder is not None, "the server must run the lifespan protocol"
+            await serving.handle(scope, receive, send, self._recorder)
+        elif scope["type"] == "http" and scope["path"].startswith("/v1/"):
+            await serving.not_found(scope, send)
+        else:
+            await django_application(scope, receive, send)
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await asyncio.to_thread(live.start)
+        except Exception as exc:
+            message = f"cannot read policies from the database: {type(exc).__name__}: {exc}"
+            await send({"type": "lifespan.startup.failed", "message": message})
+            return
+        self._recorder = Recorder(on_written=Nudge())
+        self._recorder.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._recorder.stop()
+        await providers.close_all()
+        await asyncio.to_thread(live.stop)
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+application = Application()

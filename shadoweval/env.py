@@ -1,0 +1,53 @@
+"""Read typed values from the environment; a wrong value stops the program with one sentence."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str = "") -> str:
+    """Return the variable, or the content of the file that NAME_FILE points at.
+
+    Raises:
+        ImproperlyConfigured: when NAME_FILE names a file that cannot be read.
+    """
+    file_name = os.environ.get(f"{name}_FILE")
+    if not file_name:
+        return os.environ.get(name, default)
+    try:
+        return Path(file_name).read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ImproperlyConfigured(f"{name}_FILE={file_name} cannot be read: {exc}") from exc
+
+
+def boolean(name: str, default: bool) -> bool:
+    """Return true or false for the usual spellings of either."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    if value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    raise ImproperlyConfigured(f"{name}={value!r} must be one of true, false, 1, 0, yes, no.")
+
+
+def number(name: str, default: float, low: float, high: float) -> float:
+    """Return a number in [low, high]."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    try:
+        parsed = float(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={value!r} must be a number.") from None
+    if not low <= parsed <= high:
+        raise ImproperlyConfigured(f"{name}={value!r} must lie between {low:g} and {high:g}.")
+    return parsed
+
+
+def words(name: str, default: str) -> list[str]:
+    """Return a comma-separated list without blanks."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]

@@ -1,0 +1,212 @@
+"""Every setting of the project, read from the environment; names start with SHADOWEVAL_.
+
+`.env.example` lists them with their meaning. Combinations that cannot work are system checks
+(checks.py), so that `manage.py doctor` reports them all at once.
+"""
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+import dj_database_url
+import plotly
+from csp.constants import NONE, SELF
+
+from shadoweval import embedded, env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.text("SHADOWEVAL_VAR", str(BASE_DIR / "var"))).resolve()
+
+DEBUG = env.boolean("SHADOWEVAL_DEBUG", False)
+HOST = env.text("SHADOWEVAL_HOST", "127.0.0.1")
+PORT = int(env.number("SHADOWEVAL_PORT", 8000, 1, 65535))
+PUBLIC_URL = env.text("SHADOWEVAL_PUBLIC_URL", f"http://{HOST}:{PORT}")
+BEHIND_TLS = PUBLIC_URL.startswith("https://")
+
+
+def _secret_key() -> str:
+    """Return the configured key, or one made once and kept private beside the data."""
+    configured = env.text("SHADOWEVAL_SECRET_KEY")
+    if configured:
+        return configured
+    path = VAR_DIR / "secret_key"
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    return secrets.token_urlsafe(50)  # `serve` and the containers set or keep a lasting one
+
+
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = env.words("SHADOWEVAL_ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{HOST}")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+INSTALLED_APPS = [
+    "shadoweval",
+    "routing",
+    "reviews",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "pgtrigger",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "shadoweval.urls"
+ASGI_APPLICATION = "shadoweval.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "reviews.views.frame.frame",
+            ],
+        },
+    }
+]
+
+# --- stores -------------------------------------------------------------------------------
+EMBEDDED_POSTGRES = not env.text("DATABASE_URL")
+EMBEDDED_REDIS = not env.text("REDIS_URL")
+POSTGRES_DIR = VAR_DIR / "postgres"
+VALKEY_DIR = VAR_DIR / "valkey"
+DATABASE_URL = env.text("DATABASE_URL") or embedded.postgres_url(POSTGRES_DIR)
+REDIS_URL = env.text("REDIS_URL") or embedded.redis_url(VALKEY_DIR)
+BROKER_URL = REDIS_URL if not EMBEDDED_REDIS else embedded.broker_url(VALKEY_DIR)
+if BROKER_URL.startswith("unix://"):
+    BROKER_URL = BROKER_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_health_checks=True)}
+# Under ASGI each request has a thread of its own: lasting connections would pile up, a pool does not.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": 1,
+    "max_size": int(env.number("SHADOWEVAL_DB_POOL", 10, 2, 100)),
+    "timeout": 5,
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
+
+# --- workers ------------------------------------------------------------------------------
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# kombu looks for abandoned messages every interval x throttle seconds, whatever the timeout says.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 2,
+}
+CELERY_BEAT_SCHEDULE = {
+    "shadow": {"task": "routing.tasks.run_shadow_jobs", "schedule": timedelta(seconds=5)},
+    "shadow-recover": {"task": "routing.tasks.recover_shadow_jobs", "schedule": timedelta(seconds=30)},
+    "samples": {"task": "reviews.tasks.extend_samples", "schedule": timedelta(seconds=30)},
+}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- people -------------------------------------------------------------------------------
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- pages --------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    ("plotly", Path(plotly.__file__).parent / "package_data"),
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+# --- logs: never a prompt, an answer or a secret --------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("SHADOWEVAL_LOG_LEVEL", "INFO")},
+    "loggers": {
+        # These print request bodies or URLs at INFO and below.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "anthropic": {"level": "WARNING"},
+        "sentence_transformers": {"level": "WARNING"},
+    },
+}
+
+# --- routing ------------------------------------------------------------------------------
+SHADOWEVAL_ANTHROPIC_URL = env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+SHADOWEVAL_SIMULATED = not env.text("ANTHROPIC_API_KEY")
+SHADOWEVAL_CHEAP_MODEL = env.text("SHADOWEVAL_CHEAP_MODEL", "claude-3-5-haiku-20241022")
+SHADOWEVAL_EXPENSIVE_MODEL = env.text("SHADOWEVAL_EXPENSIVE_MODEL", "claude-3-5-sonnet-20241022")
+SHADOWEVAL_MAX_BODY_BYTES = int(env.number("SHADOWEVAL_MAX_BODY_MB", 10, 0.001, 1000) * 1_000_000)
+SHADOWEVAL_PROVIDER_TIMEOUT_S = env.number("SHADOWEVAL_PROVIDER_TIMEOUT_S", 600, 1, 3600)
+SHADOWEVAL_SHADOW_TIMEOUT_S = env.number("SHADOWEVAL_SHADOW_TIMEOUT_S", 180, 1, 3600)
+SHADOWEVAL_ROUTER_TIMEOUT_S = env.number("SHADOWEVAL_ROUTER_TIMEOUT_S", 2.0, 0.01, 60)
+SHADOWEVAL_SHADOW_CONCURRENCY = int(env.number("SHADOWEVAL_SHADOW_CONCURRENCY", 32, 1, 500))
+SHADOWEVAL_SHADOW_ATTEMPTS = int(env.number("SHADOWEVAL_SHADOW_ATTEMPTS", 5, 1, 20))
+SHADOWEVAL_SHADOW_DEADLINE_S = env.number("SHADOWEVAL_SHADOW_DEADLINE_S", 86_400, 1, 10_000_000)
+SHADOWEVAL_RECORD_QUEUE = int(env.number("SHADOWEVAL_RECORD_QUEUE", 10_000, 1, 1_000_000))
+
+# --- reviews ------------------------------------------------------------------------------
+SHADOWEVAL_LEASE_S = env.number("SHADOWEVAL_LEASE_S", 900, 5, 86_400)
+SHADOWEVAL_SIGNOFF_ROLES = env.words("SHADOWEVAL_SIGNOFF_ROLES", "engineering,product")

@@ -1,0 +1,90 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[3]
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A root folder that an ordinary account can enter; pytest's own is closed to it."""
+    base = Path(tempfile.mkdtemp(prefix="shadoweval-test-"))
+    base.chmod(0o755)
+    yield base / "var"
+    shutil.rmtree(base)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], None]:
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, "it never came true"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def running() -> Callable[[Path], list[str]]:
+    """Commands of living processes that name a folder; zombies have no command."""
+
+    def commands(folder: Path) -> list[str]:
+        listing = subprocess.run(
+            ["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True
+        )
+        return [line for line in listing.stdout.splitlines() if str(folder) in line]
+
+    return commands
+
+
+class Script:
+    """A Python program of its own, killed at the end of the test if it still runs."""
+
+    def __init__(self, source: str, *arguments: object) -> None:
+        # The folder's name is in the environment, so that `running` sees the servers alone.
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", source],
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "ARGUMENT": str(arguments[0])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def expect(self, line: str) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().strip() == line
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def finish(self) -> tuple[int, str]:
+        _, errors = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, errors
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+
+@pytest.fixture
+def script() -> Iterator[Callable[..., Script]]:
+    started: list[Script] = []
+
+    def start(source: str, *arguments: object) -> Script:
+        started.append(Script(source, *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.kill()
