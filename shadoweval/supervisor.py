@@ -180,11 +180,16 @@ class _Charge(ABC):
 
     def look_after(self, now: float) -> None:
         if self.alive():
-            return
-        if self._supposed_alive:
+            if not self._supposed_alive:  # it ran before we came
+                self._note_start(now)
+        elif self._supposed_alive:
             self._mourn(now)
         elif now >= self.patience.retry_at:
             self._try_start(now)
+
+    def _note_start(self, now: float) -> None:
+        self.patience.started(now)
+        self._supposed_alive = True
 
     def _mourn(self, now: float) -> None:
         self._supposed_alive = False
@@ -199,8 +204,7 @@ class _Charge(ABC):
         logger.warning("%s stopped; starting it again in %.1f s", self.name, pause_s)
 
     def _try_start(self, now: float) -> None:
-        self.patience.started(now)
-        self._supposed_alive = True
+        self._note_start(now)
         self.problem = ""
         try:
             self.start()

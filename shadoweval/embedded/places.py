@@ -134,7 +134,7 @@ def broker_url(root: Path, db: int = 0) -> str:
 
 def reachable(path: Path, account: Account) -> bool:
     """Tell whether the account may enter every folder down to the path, missing ones aside."""
-    return all(_may_enter(each.stat(), account) for each in (path, *path.parents) if each.exists())
+    return all(_may_enter(each.stat(), account) for each in (path, *path.parents) if each.is_dir())
 
 
 def require_private(folder: Path, uid: int) -> None:

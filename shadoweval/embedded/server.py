@@ -123,7 +123,12 @@ class Server(ABC):
 
     def _start(self, place: Place) -> None:
         if place.home != self.root.resolve():
-            logger.warning("The data of %s live in %s", self.name, place.home)
+            logger.warning(
+                "%s keeps its data in %s, since its account cannot enter %s",
+                self.name,
+                place.home,
+                self.root,
+            )
         _make_folders(place)
         self._take_locks(place)
         argv = self._argv(place)

@@ -16,7 +16,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """A root folder that an ordinary account can enter; pytest's own is closed to it."""
+    """Give a root folder that an ordinary account can enter; pytest's own is closed to it."""
     base = Path(tempfile.mkdtemp(prefix="shadoweval-test-"))
     base.chmod(0o755)
     yield base / "var"
@@ -36,7 +36,7 @@ def until() -> Callable[[Callable[[], object]], None]:
 
 @pytest.fixture
 def running() -> Callable[[Path], list[str]]:
-    """Commands of living processes that name a folder; zombies have no command."""
+    """List commands of living processes that name a folder; zombies have no command."""
 
     def commands(folder: Path) -> list[str]:
         listing = subprocess.run(
@@ -48,13 +48,15 @@ def running() -> Callable[[Path], list[str]]:
 
 
 class Script:
-    """A Python program of its own, killed at the end of the test if it still runs."""
+    """A Python program of its own; it reads its folder from the environment.
 
-    def __init__(self, source: str, *arguments: object) -> None:
-        # The folder's name is in the environment, so that `running` sees the servers alone.
+    So the folder is not among its arguments, and `running` sees only what it has started.
+    """
+
+    def __init__(self, source: str, folder: Path) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", source],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "ARGUMENT": str(arguments[0])},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "FOLDER": str(folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -64,7 +66,11 @@ class Script:
         assert self.process.stdout is not None
         assert self.process.stdout.readline().strip() == line
 
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
     def kill(self) -> None:
+        """End it as kill -9 does: nothing is cleaned up."""
         self.process.kill()
         self.process.communicate()
 
@@ -72,16 +78,13 @@ class Script:
         _, errors = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, errors
 
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
 
 @pytest.fixture
-def script() -> Iterator[Callable[..., Script]]:
+def script() -> Iterator[Callable[[str, Path], Script]]:
     started: list[Script] = []
 
-    def start(source: str, *arguments: object) -> Script:
-        started.append(Script(source, *arguments))
+    def start(source: str, folder: Path) -> Script:
+        started.append(Script(source, folder))
         return started[-1]
 
     yield start

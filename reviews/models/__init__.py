@@ -1,0 +1,19 @@
+"""Rows of what people learn from many requests."""
+
+from reviews.models.rating import Presentation, Rater, Rating, Slot, Verdict
+from reviews.models.sampling import SampledPair
+from reviews.models.signoff import Approval, Evidence, SignOff
+from reviews.models.study import Study
+
+__all__ = [
+    "Approval",
+    "Evidence",
+    "Presentation",
+    "Rater",
+    "Rating",
+    "SampledPair",
+    "SignOff",
+    "Slot",
+    "Study",
+    "Verdict",
+]

@@ -1,0 +1,134 @@
+"""Hand out slots, take ratings, unblind them: the rater's whole journey.
+
+A slot is leased to one rater; when the lease runs out it goes to the next. A rating is written
+once, with its verdict; a correction is a newer row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from reviews import blinding
+from reviews.errors import Conflict
+from reviews.models import Presentation, Rater, Rating, Slot, Study, Verdict
+
+_STATES = Slot.State
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one rater and the team are."""
+
+    mine: int
+    team: int
+    total: int
+
+
+def rater_of(user: User) -> Rater:
+    """Return the person's rater, written at first use."""
+    rater, _ = Rater.objects.get_or_create(
+        user=user, defaults={"kind": Rater.Kind.HUMAN, "name": user.get_username()}
+    )
+    return rater
+
+
+@transaction.atomic
+def hand_out(study: Study, rater: Rater) -> Presentation | None:
+    """Lease the rater's next slot and draw its side; None when nothing is left for them.
+
+    A rater who comes back gets the showing they had. Two raters never get one slot: the row is
+    taken under a lock that others skip.
+    """
+    slot = _held(study, rater) or _next(study, rater)
+    if slot is None:
+        return None
+    slot.rater, slot.state = rater, _STATES.LEASED
+    slot.lease_until = timezone.now() + timedelta(seconds=settings.SHADOWEVAL_LEASE_S)
+    slot.save(update_fields=["rater", "state", "lease_until"])
+    shown = slot.presentations.filter(rater=rater).order_by("-id").first()
+    return shown or blinding.present(slot, rater)
+
+
+def _held(study: Study, rater: Rater) -> Slot | None:
+    held = Slot.objects.select_for_update().filter(
+        study=study, rater=rater, state=_STATES.LEASED, lease_until__gt=timezone.now()
+    )
+    return held.first()
+
+
+def _next(study: Study, rater: Rater) -> Slot | None:
+    """Return the first slot in random order that is open or was left, of a pair new to the rater."""
+    free = Q(state=_STATES.OPEN) | Q(state=_STATES.LEASED, lease_until__lte=timezone.now())
+    others = Slot.objects.filter(study=study, rater=rater).exclude(
+        state=_STATES.LEASED, lease_until__lte=timezone.now()
+    )
+    candidates = Slot.objects.filter(free, study=study).exclude(
+        pair_id__in=others.values("pair_id")
+    )
+    locked = candidates.select_for_update(skip_locked=True).order_by("order", "id")
+    return locked.first()
+
+
+@transaction.atomic
+def submit(
+    token: UUID,
+    rater: Rater,
+    *,
+    choice: str,
+    left_adequate: bool,
+    right_adequate: bool,
+    comment: str = "",
+    seconds: float = 0.0,
+) -> Verdict:
+    """Store a rating and its verdict, and close the slot; sent again, it corrects the first.
+
+    Raises:
+        Presentation.DoesNotExist: when the showing is not this rater's.
+        Conflict: when the lease ended and the slot went to somebody else.
+    """
+    shown = Presentation.objects.select_related("slot").get(token=token, rater=rater)
+    slot = Slot.objects.select_for_update().get(pk=shown.slot_id)
+    if slot.rater_id != rater.pk:
+        raise Conflict("Your time for this pair ran out and somebody else has it now.")
+    rating = Rating.objects.create(
+        presentation=shown,
+        choice=choice,
+        left_adequate=left_adequate,
+        right_adequate=right_adequate,
+        comment=comment,
+        seconds=seconds,
+    )
+    slot.state, slot.lease_until = _STATES.DONE, None
+    slot.save(update_fields=["state", "lease_until"])
+    return blinding.unblind(rating, slot)
+
+
+def shown_to(token: UUID, rater: Rater) -> Presentation:
+    """Return the rater's own showing, also a rated one: for a correction, sides as they were.
+
+    Raises:
+        Presentation.DoesNotExist: when the showing is not this rater's.
+    """
+    return Presentation.objects.select_related("slot__study").get(token=token, rater=rater)
+
+
+def last_rated(study: Study, rater: Rater) -> Presentation | None:
+    """Return the showing that the rater rated last."""
+    rated = Presentation.objects.filter(slot__study=study, rater=rater, ratings__isnull=False)
+    return rated.order_by("-ratings__id").first()
+
+
+def progress(study: Study, rater: Rater) -> Progress:
+    """Return the ratings done by the rater and by all, of the slots there are."""
+    done = Slot.objects.filter(study=study, state=_STATES.DONE)
+    return Progress(
+        mine=done.filter(rater=rater).count(), team=done.count(), total=study.slots.count()
+    )

@@ -1,0 +1,13 @@
+"""Celery's hands for studies."""
+
+from celery import shared_task
+
+from reviews import sampling
+from reviews.models import Study
+
+
+@shared_task
+def extend_samples() -> None:
+    """Bring new pairs into the frames of all running studies."""
+    for study in Study.objects.filter(state=Study.State.RUNNING):
+        sampling.extend(study)

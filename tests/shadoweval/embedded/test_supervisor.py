@@ -1,0 +1,193 @@
+import os
+import signal
+
+import pytest
+import redis
+
+from shadoweval.embedded import redis_url
+from shadoweval.embedded.processes import LOG_BYTES
+from shadoweval.supervisor import GOOD_LIFE_S, LONGEST_PAUSE_S, TRIAL_DEATHS, TRIAL_S, Patience
+
+# A child writes its process number when it starts, and its name when it is asked to stop.
+SUPERVISE = """
+import os, signal, sys
+from pathlib import Path
+from shadoweval.embedded import Valkey
+from shadoweval.supervisor import Service, ServiceGaveUp, Supervisor
+
+folder = Path(os.environ["FOLDER"])
+CHILD = '''
+import os, pathlib, signal, sys, time
+folder, name, stubborn = pathlib.Path(sys.argv[1]), sys.argv[2], len(sys.argv) > 3
+
+def write(file, line):
+    with (folder / file).open("a") as out:
+        out.write(line + chr(10))
+
+def asked(number, frame):
+    write("asked", name)
+    if not stubborn:
+        sys.exit()
+
+signal.signal(signal.SIGTERM, asked)
+write(name, str(os.getpid()))
+while True:
+    time.sleep(600)
+'''
+
+def service(name, *options, **settings):
+    return Service(name, [sys.executable, "-c", CHILD, str(folder), name, *options], **settings)
+
+def run(*services, watched=()):
+    try:
+        Supervisor(services, folder / "logs", watched).run()
+    except ServiceGaveUp as error:
+        sys.exit(str(error))
+
+"""
+TWO = SUPERVISE + "run(service('first'), service('second'))"
+STUBBORN = SUPERVISE + "run(service('only', 'stubborn', stop_timeout_s={}))"
+PARENT = """
+run(Service("parent", ["sh", "-c", '"$0" "$@" & wait', *service("child").argv]))
+"""
+BROKEN = """
+words = "for n in $(seq 40); do echo line $n; done; echo it is $COLOUR >&2; exit 3"
+run(service("steady"), Service("broken", ["sh", "-c", words], env={"COLOUR": "red"}))
+"""
+WATCHED = """
+with Valkey(folder) as valkey:
+    run(service("steady"), watched=[valkey])
+"""
+
+
+@pytest.fixture
+def folder(root):
+    root.mkdir()
+    return root
+
+
+def lines(path):
+    return path.read_text().split() if path.exists() else []
+
+
+def test_dead_child_is_started_again_and_the_others_are_left_alone(folder, script, until):
+    script(TWO, folder)
+    until(lambda: lines(folder / "first") and lines(folder / "second"))
+    os.kill(int(lines(folder / "second")[0]), signal.SIGKILL)
+    until(lambda: len(lines(folder / "second")) == 2)
+    assert len(lines(folder / "first")) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_stops_all_children_last_one_first(folder, script, running, until, number):
+    supervisor = script(TWO, folder)
+    until(lambda: lines(folder / "first") and lines(folder / "second"))
+    supervisor.signal(number)
+    assert supervisor.finish() == (0, "")
+    assert lines(folder / "asked") == ["second", "first"]
+    assert not running(folder)
+
+
+def test_killed_supervisor_leaves_no_child(folder, script, running, until):
+    supervisor = script(STUBBORN.format(600), folder)
+    until(lambda: lines(folder / "only"))
+    assert running(folder)
+    supervisor.kill()
+    until(lambda: not running(folder))
+
+
+def test_child_that_does_not_stop_in_its_time_is_killed(folder, script, running, until):
+    supervisor = script(STUBBORN.format(0.3), folder)
+    until(lambda: lines(folder / "only"))
+    supervisor.signal(signal.SIGTERM)
+    assert supervisor.finish() == (0, "")
+    assert lines(folder / "asked") == ["only"]
+    assert not running(folder)
+
+
+def test_second_signal_does_not_wait(folder, script, running, until):
+    supervisor = script(STUBBORN.format(600), folder)
+    until(lambda: lines(folder / "only"))
+    supervisor.signal(signal.SIGINT)
+    until(lambda: lines(folder / "asked"))
+    supervisor.signal(signal.SIGINT)
+    assert supervisor.finish() == (0, "")
+    assert not running(folder)
+
+
+def test_what_a_dead_child_left_behind_is_ended_before_its_restart(folder, script, running, until):
+    script(SUPERVISE + PARENT, folder)
+    until(lambda: lines(folder / "child"))
+    before = len(running(folder))
+    leader = os.getpgid(int(lines(folder / "child")[0]))
+    os.kill(leader, signal.SIGKILL)
+    until(lambda: len(lines(folder / "child")) == 2)
+    assert len(running(folder)) == before
+
+
+def test_child_that_keeps_dying_stops_everything_and_shows_its_last_lines(folder, script, running):
+    supervisor = script(SUPERVISE + BROKEN, folder)
+    code, errors = supervisor.finish()
+    assert code == 1
+    assert f"broken stopped {TRIAL_DEATHS} times within 60 s of its first start" in errors
+    assert errors.endswith("line 39\nline 40\nit is red\n")
+    assert "line 27\n" in errors
+    assert "line 26\n" not in errors
+    assert lines(folder / "asked") == ["steady"]
+    assert not running(folder)
+
+
+def test_dead_server_is_started_again_in_place(folder, script, running, until):
+    supervisor = script(SUPERVISE + WATCHED, folder)
+    until(lambda: lines(folder / "steady"))
+    first = valkey_pid(folder)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: valkey_pid(folder) not in (None, first))
+    supervisor.signal(signal.SIGTERM)
+    code, errors = supervisor.finish()
+    assert code == 0
+    assert errors == "Valkey stopped; starting it again in 0.5 s\n"
+    assert not running(folder)
+
+
+def valkey_pid(folder):
+    with redis.Redis.from_url(redis_url(folder), retry=None) as client:
+        try:
+            return client.info("server")["process_id"]
+        except redis.exceptions.ConnectionError:
+            return None
+
+
+def test_large_log_is_set_aside_at_the_next_start(folder, script, until):
+    logs = folder / "logs"
+    logs.mkdir()
+    with (logs / "first.log").open("w") as log:
+        log.truncate(LOG_BYTES + 1)
+    (logs / "second.log").write_text("earlier\n")
+    script(TWO, folder)
+    until(lambda: lines(folder / "second"))
+    assert (logs / "first.log.1").stat().st_size == LOG_BYTES + 1
+    assert (logs / "first.log").stat().st_size == 0
+    assert (logs / "second.log").read_text() == "earlier\n"
+
+
+def test_pauses_double_up_to_a_limit_and_shrink_after_a_good_life():
+    patience, pauses, now = Patience(), [], 0.0
+    for life_s in [1.0] * 6 + [GOOD_LIFE_S, 1.0]:
+        patience.started(now)
+        now += life_s
+        patience.died(now)
+        pauses.append(patience.retry_at - now)
+        now = patience.retry_at
+    assert pauses == pytest.approx([0.5, 1, 2, 4, 8, LONGEST_PAUSE_S, 0.5, 1])
+
+
+def test_only_deaths_soon_after_the_first_start_exhaust_patience():
+    early, late = Patience(), Patience()
+    for patience, first_death_s in ((early, TRIAL_S - TRIAL_DEATHS), (late, TRIAL_S + 1)):
+        patience.started(0.0)
+        for death in range(TRIAL_DEATHS):
+            assert not patience.exhausted
+            patience.died(first_death_s + death)
+    assert early.exhausted
+    assert not late.exhausted
