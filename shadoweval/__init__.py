@@ -1,1 +1,1 @@
-"""Wire routing and reviews into one Django project."""
+"""Wires routing and reviews together."""

@@ -53,7 +53,7 @@ def fit(vectors: np.ndarray, needs_expensive: Sequence[int], seed: int) -> tuple
     """
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=10.0, max_iter=2000, random_state=seed)
+    model = LogisticRegression(C=1.0, max_iter=2000, random_state=seed)
     model.fit(vectors, np.asarray(needs_expensive))
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 

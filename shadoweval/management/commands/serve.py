@@ -1,0 +1,141 @@
+"""Run everything on one machine: private servers, web, worker and beat, under one supervisor."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from shadoweval import embedded, firststart
+from shadoweval.embedded import EmbeddedError
+from shadoweval.supervisor import Service, ServiceGaveUp, Supervisor
+
+_READY_WITHIN_S = 120
+
+
+class Command(BaseCommand):
+    """`manage.py serve`."""
+
+    help = "Run Postgres and Redis (unless their URLs are set), web, worker and beat until Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            _check_folder(settings.VAR_DIR)
+            _check_port(settings.HOST, settings.PORT)
+            with _servers() as servers:
+                self._run(servers)
+        except (EmbeddedError, ServiceGaveUp) as exc:
+            raise CommandError(str(exc)) from exc
+        except DatabaseError as exc:
+            reason = str(exc).strip().splitlines()[0]
+            raise CommandError(f"The database cannot be used: {reason}. Check DATABASE_URL.") from exc
+
+    def _run(self, servers: list[embedded.Postgres | embedded.Valkey]) -> None:
+        firststart.keep_secret_key()
+        call_command("migrate", interactive=False, verbosity=0)
+        is_first = not (settings.VAR_DIR / firststart.NOTE).exists()
+        if is_first:
+            self.stdout.write("First start: fitting the starter router, about 20 seconds …")
+        note = firststart.prepare()
+        connections.close_all()
+        greeting = threading.Thread(target=self._greet, args=(note, is_first), daemon=True)
+        greeting.start()
+        Supervisor(_services(), settings.VAR_DIR / "logs", servers).run()
+        self.stdout.write("Stopped.")
+
+    def _greet(self, note: Path, is_first: bool) -> None:
+        """Print where to go, once the web process answers."""
+        if not _answers(f"http://{settings.HOST}:{settings.PORT}/healthz"):
+            return
+        lines = ["", f"Shadoweval is ready: {settings.PUBLIC_URL}", ""]
+        if is_first and note.exists():
+            lines += [note.read_text(encoding="utf-8"), f"This is kept in {note} (only you can read it)."]
+        elif note.exists():
+            lines.append(f"Logins and the API key were printed at the first start and are in {note}.")
+        else:
+            lines.append("People and keys are in the database; add more on the Settings page.")
+        if settings.SHADOWEVAL_SIMULATED:
+            lines.append("No ANTHROPIC_API_KEY is set: answers are simulated, and say so.")
+        lines += [f"Logs: {settings.VAR_DIR / 'logs'}. Ctrl-C stops everything.", ""]
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as exc:
+        raise CommandError(
+            f"The folder {folder} cannot be written ({exc.strerror}): set SHADOWEVAL_VAR to another."
+        ) from exc
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise CommandError(
+                f"Port {port} on {host} cannot be used ({exc.strerror}): "
+                "stop what holds it, or set SHADOWEVAL_PORT to another."
+            ) from exc
+
+
+@contextlib.contextmanager
+def _servers() -> Iterator[list[embedded.Postgres | embedded.Valkey]]:
+    """Own the private servers that are needed; the URLs that are set replace them."""
+    with contextlib.ExitStack() as stack:
+        servers: list[embedded.Postgres | embedded.Valkey] = []
+        if settings.EMBEDDED_POSTGRES:
+            postgres = stack.enter_context(embedded.Postgres(settings.POSTGRES_DIR))
+            postgres.ensure_database()
+            servers.append(postgres)
+        if settings.EMBEDDED_REDIS:
+            servers.append(stack.enter_context(embedded.Valkey(settings.VALKEY_DIR)))
+        yield servers
+
+
+def _services() -> list[Service]:
+    python = sys.executable
+    address = ["--host", settings.HOST, "--port", str(settings.PORT)]
+    celery = [python, "-m", "celery", "-A", "shadoweval"]
+    schedule = str(settings.VAR_DIR / "beat-schedule")
+    return [
+        Service(
+            "web",
+            [python, "-m", "uvicorn", "shadoweval.asgi:application", *address]
+            + ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "30"],
+            stop_timeout_s=40,
+        ),
+        Service("worker", [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "warning"]),
+        Service("beat", [*celery, "beat", "-l", "warning", "--schedule", schedule], stop_signal=signal.SIGINT),
+    ]
+
+
+def _answers(url: str) -> bool:
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address
+                return True
+        time.sleep(0.2)
+    return False

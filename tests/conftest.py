@@ -1,0 +1,58 @@
+"""Fixtures that many tests share: a tiny router, a project, and the running service."""
+
+import hashlib
+import threading
+import time
+
+import numpy as np
+import pytest
+import uvicorn
+
+from routing import access, bootstrap, providers
+from routing.embedders import minilm
+from routing.models import RouterVersion
+from routing.routers import embedding
+
+
+@pytest.fixture
+def starter(db):
+    """A router whose head is zero: every query that no rule catches scores 0.5."""
+    artifact = embedding.dumps(np.zeros(384), 0.0)
+    return RouterVersion.objects.create(
+        name="test-1",
+        kind=embedding.KIND,
+        embedder=minilm.MiniLM.id,
+        artifact=artifact,
+        sha256=hashlib.sha256(artifact).hexdigest(),
+        is_starter=True,
+    )
+
+
+@pytest.fixture
+def project(starter):
+    """The default project with its first policy: always expensive, simulated provider."""
+    return bootstrap.ensure_project(bootstrap.DEFAULT_PROJECT, "Default", starter)
+
+
+@pytest.fixture
+def api_key(project):
+    """A key of the default project."""
+    return access.create_key(project, "test")[0]
+
+
+@pytest.fixture
+def service(transactional_db, project):
+    """The whole ASGI application on a real socket; yields its address."""
+    from shadoweval.asgi import Application
+
+    config = uvicorn.Config(Application(), port=0, log_level="warning", lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(30)
+    providers._instances.clear()

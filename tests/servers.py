@@ -1,0 +1,36 @@
+"""A pytest plugin: a real Postgres and a real Valkey for the run, unless URLs are set.
+
+Loaded before Django reads its settings.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config):
+    from shadoweval import embedded
+
+    root = Path(tempfile.mkdtemp(prefix="shadoweval-tests-"))
+    root.chmod(0o755)  # as root, the database's own account must get through
+    early_config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
+    os.environ["SHADOWEVAL_VAR"] = str(root / "var")
+    os.environ["SHADOWEVAL_SECRET_KEY"] = "only-for-tests"
+    os.environ.pop("ANTHROPIC_API_KEY", None)
+    for name, server_class, url in (
+        ("DATABASE_URL", embedded.Postgres, embedded.postgres_url),
+        ("REDIS_URL", embedded.Valkey, embedded.redis_url),
+    ):
+        if os.environ.get(name):
+            continue
+        place = root / server_class.__name__.lower()
+        server = server_class(place, ephemeral=True)
+        server.start()
+        early_config.add_cleanup(server.stop)
+        if name == "DATABASE_URL":
+            server.ensure_database()
+        os.environ[name] = url(place)
