@@ -61,7 +61,7 @@ def blind(shown: Presentation) -> Blind:
 def _earlier_turns(payload: dict[str, Any]) -> list[str]:
     """Return the system prompt and the turns before the last user turn, rendered."""
     system = payload.get("system")
-    turns = [rendering.plain(f"System: {text_of(system)}")] if system else []
+    turns: list[str] = [rendering.plain(f"System: {text_of(system)}")] if system else []
     messages = payload.get("messages", [])[:-1]
     turns += [
         rendering.plain(f"{turn['role'].capitalize()}: {text_of(turn['content'])}")

@@ -1,9 +1,9 @@
 """What can go wrong between a pair and a signature.
 
-    ReviewError
-    ├── NotAllowed      the person may not do this; says who may
-    ├── Conflict        the state moved on: a lease ended, a sign-off was decided
-    └── NothingToSign   the evidence does not carry the request
+ReviewError
+├── NotAllowed      the person may not do this; says who may
+├── Conflict        the state moved on: a lease ended, a sign-off was decided
+└── NothingToSign   the evidence does not carry the request
 """
 
 

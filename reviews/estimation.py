@@ -111,7 +111,9 @@ def _losses(study: Study, kind: str) -> dict[int, tuple[float, float]]:
         harm = float(preference == Verdict.Preference.EXPENSIVE) if preference else math.nan
         fit = math.nan if adequate is None else float(adequate)
         said.setdefault(pair_id, []).append((harm, fit))
-    return {pair: (_mean(v[0] for v in all_), _mean(v[1] for v in all_)) for pair, all_ in said.items()}
+    return {
+        pair: (_mean(v[0] for v in all_), _mean(v[1] for v in all_)) for pair, all_ in said.items()
+    }
 
 
 def _mean(values: Any) -> float:

@@ -65,7 +65,7 @@ def _held(study: Study, rater: Rater) -> Slot | None:
 
 
 def _next(study: Study, rater: Rater) -> Slot | None:
-    """Return the first slot in random order that is open or was left, of a pair new to the rater."""
+    """Return the first slot in random order that is free, of a pair new to the rater."""
     free = Q(state=_STATES.OPEN) | Q(state=_STATES.LEASED, lease_until__lte=timezone.now())
     others = Slot.objects.filter(study=study, rater=rater).exclude(
         state=_STATES.LEASED, lease_until__lte=timezone.now()

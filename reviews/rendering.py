@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import nh3
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
-
-import nh3
 from markdown_it import MarkdownIt
 
 _MARKDOWN = MarkdownIt("js-default", {"html": False, "linkify": False, "typographer": False})

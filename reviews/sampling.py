@@ -85,9 +85,7 @@ def _draw(study: Study, pairs: Iterable[ShadowPair]) -> int:
     written = SampledPair.objects.bulk_create(rows, ignore_conflicts=True)
     ids = [row.pair_id for row in rows if row.selected]
     drawn = study.sample.filter(pair_id__in=ids, slots=None)
-    Slot.objects.bulk_create(
-        [slot for row in drawn for slot in _slots(row)], ignore_conflicts=True
-    )
+    Slot.objects.bulk_create([slot for row in drawn for slot in _slots(row)], ignore_conflicts=True)
     return len(written)
 
 

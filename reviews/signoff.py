@@ -87,7 +87,9 @@ def request(*, study: Study, user: User, threshold: float, reason: str) -> SignO
 
 def _check_threshold(threshold: float) -> None:
     if not 0 <= threshold <= estimation.ALWAYS_CHEAP:
-        raise NothingToSign("A threshold lies between 0 (always expensive) and 1.01 (always cheap).")
+        raise NothingToSign(
+            "A threshold lies between 0 (always expensive) and 1.01 (always cheap)."
+        )
 
 
 def open_roles(row: SignOff) -> list[str]:

@@ -1,16 +1,16 @@
 """What can go wrong with one request.
 
-    RoutingError
-    ├── RequestError            the client's fault; carries the HTTP status and the wire's error type
-    │   ├── InvalidRequest      400
-    │   ├── AuthenticationFailed 401
-    │   ├── NotFound            404
-    │   ├── MethodNotAllowed    405
-    │   ├── TooLarge            413
-    │   └── ServiceUnavailable  503
-    ├── ProviderError           the provider refused or failed; may carry its own reply
-    ├── ProviderUnreachable     no answer came at all
-    └── RouterError             the router raised, was too slow, or gave no number in [0, 1]
+RoutingError
+├── RequestError            the client's fault; carries the HTTP status and the wire's error type
+│   ├── InvalidRequest      400
+│   ├── AuthenticationFailed 401
+│   ├── NotFound            404
+│   ├── MethodNotAllowed    405
+│   ├── TooLarge            413
+│   └── ServiceUnavailable  503
+├── ProviderError           the provider refused or failed; may carry its own reply
+├── ProviderUnreachable     no answer came at all
+└── RouterError             the router raised, was too slow, or gave no number in [0, 1]
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from routing.models import Deployment, Policy, Project, RouterVersion
 from routing.types import TierSpec
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
+    from django.contrib.auth.models import User
 
 #: The threshold at which everything goes to EXPENSIVE: no score is below 0.
 ALWAYS_EXPENSIVE = 0.0
@@ -67,14 +67,16 @@ def with_threshold(base: Policy, threshold: float, note: str) -> Policy:
         router=base.router,
         threshold=threshold,
         cheap=TierSpec(**{**base.cheap, "price": pricing.from_json(base.cheap["price"])}),
-        expensive=TierSpec(**{**base.expensive, "price": pricing.from_json(base.expensive["price"])}),
+        expensive=TierSpec(
+            **{**base.expensive, "price": pricing.from_json(base.expensive["price"])}
+        ),
         note=note,
         shadow_rate_cheap=base.shadow_rate_cheap,
         shadow_rate_expensive=base.shadow_rate_expensive,
     )
 
 
-def deploy(target: Policy, *, by: AbstractBaseUser | None, reason: str) -> Deployment:
+def deploy(target: Policy, *, by: User | None, reason: str) -> Deployment:
     """Make a policy live: one row, nothing else changes. Running it twice leaves two rows.
 
     Callers answer for the right to do so: a sign-off, the first start (always expensive), or the
@@ -95,7 +97,7 @@ def live(project: Project) -> Policy | None:
 
 
 @transaction.atomic
-def roll_back(project: Project, *, by: AbstractBaseUser, reason: str) -> Deployment:
+def roll_back(project: Project, *, by: User, reason: str) -> Deployment:
     """Go back to always expensive at once: the one deployment that needs no sign-off.
 
     Raises:

@@ -67,9 +67,14 @@ def from_json(data: dict[str, Any] | None) -> Price | None:
     if data is None:
         return None
     return Price(
-        Decimal(data["input_usd"]),
-        Decimal(data["output_usd"]),
-        *(None if data.get(k) is None else Decimal(data[k]) for k in ("cache_write_usd", "cache_read_usd")),
-        data.get("source", ""),
-        data.get("date", ""),
+        input_usd=Decimal(data["input_usd"]),
+        output_usd=Decimal(data["output_usd"]),
+        cache_write_usd=_known(data.get("cache_write_usd")),
+        cache_read_usd=_known(data.get("cache_read_usd")),
+        source=data.get("source", ""),
+        date=data.get("date", ""),
     )
+
+
+def _known(amount: str | None) -> Decimal | None:
+    return None if amount is None else Decimal(amount)

@@ -15,7 +15,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    transaction,
+)
 from django.utils import timezone
 
 from routing.models import ApiKey, Completion, Decision, Request, ShadowJob
@@ -55,7 +61,7 @@ def write(group: Sequence[Served]) -> None:
     completions = [_completion(row) for row in group if row.reply is not None]
     Completion.objects.bulk_create(completions, ignore_conflicts=True)
     ShadowJob.objects.bulk_create([_shadow_job(row) for row in group], ignore_conflicts=True)
-    keys = {row.api_key_id for row in group}
+    keys = {row.api_key_id for row in group if row.api_key_id is not None}
     ApiKey.objects.filter(pk__in=keys).update(last_used_at=timezone.now())
 
 
@@ -190,7 +196,7 @@ class Recorder:
                 self._queue.task_done()
 
     async def _write(self, group: list[Served]) -> None:
-        """Write until it is written: a database that is away is waited for, off the reply's path."""
+        """Write until it is written; a database that is away is waited for."""
         while True:
             try:
                 await asyncio.to_thread(_write_or_split, group)

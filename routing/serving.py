@@ -50,8 +50,12 @@ class Route:
 
 
 ROUTES: dict[str, Route] = {
-    "/v1/messages": Route(anthropic.NAME, anthropic.parse, anthropic.error_body, "application/json"),
-    "/api/v1/route": Route(native.NAME, native.parse, native.error_body, "application/problem+json"),
+    "/v1/messages": Route(
+        anthropic.NAME, anthropic.parse, anthropic.error_body, "application/json"
+    ),
+    "/api/v1/route": Route(
+        native.NAME, native.parse, native.error_body, "application/problem+json"
+    ),
 }
 
 
@@ -155,7 +159,9 @@ async def _read(receive: Any, headers: Headers) -> bytes:
 def _policy(key: KeyInfo) -> Policy:
     policy = live.snapshot.policies.get(key.project_id)
     if policy is None:
-        raise ServiceUnavailable("This project has no live policy yet; see Policies in the dashboard.")
+        raise ServiceUnavailable(
+            "This project has no live policy yet; see Policies in the dashboard."
+        )
     return policy
 
 
@@ -216,7 +222,12 @@ def _headers(call: Call, answer: Answer, overhead_ms: float) -> Headers:
 
 
 def _served(
-    call: Call, request: ChatRequest, answer: Answer, status: int, overhead_ms: float, latency_ms: float
+    call: Call,
+    request: ChatRequest,
+    answer: Answer,
+    status: int,
+    overhead_ms: float,
+    latency_ms: float,
 ) -> Served:
     return Served(
         request_id=call.id,
@@ -250,7 +261,10 @@ async def _send(send: Any, status: int, body: bytes, content_type: str, headers:
     """Send the reply; header values are cut to what HTTP can carry."""
     pairs = {"content-type": content_type, "content-length": str(len(body)), **headers}
     encoded = [
-        (name.encode("latin-1"), value.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace"))
+        (
+            name.encode("latin-1"),
+            value.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace"),
+        )
         for name, value in pairs.items()
     ]
     await send({"type": "http.response.start", "status": status, "headers": encoded})

@@ -139,7 +139,7 @@ class Served:
     request_id: UUID
     received_at: datetime
     project_id: int
-    api_key_id: int
+    api_key_id: int | None
     policy_id: int
     wire: str
     request: ChatRequest

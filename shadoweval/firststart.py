@@ -61,7 +61,9 @@ def _first_people(project: Project) -> str:
         '"messages": [{"role": "user", "content": "What is a VAT return?"}]}'
         "'"
     )
-    return "\n".join([*lines, "", f"API key of project Default: {key}", "", "Try it:", f"  {curl}", ""])
+    return "\n".join(
+        [*lines, "", f"API key of project Default: {key}", "", "Try it:", f"  {curl}", ""]
+    )
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -94,10 +94,12 @@ DATABASE_URL = env.text("DATABASE_URL") or embedded.postgres_url(POSTGRES_DIR)
 REDIS_URL = env.text("REDIS_URL") or embedded.redis_url(VALKEY_DIR)
 BROKER_URL = REDIS_URL if not EMBEDDED_REDIS else embedded.broker_url(VALKEY_DIR)
 if BROKER_URL.startswith("unix://"):
-    BROKER_URL = BROKER_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+    BROKER_URL = BROKER_URL.replace("unix://", "redis+socket://", 1).replace(
+        "?db=", "?virtual_host="
+    )
 
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_health_checks=True)}
-# Under ASGI each request has a thread of its own: lasting connections would pile up, a pool does not.
+# Under ASGI each request has a thread of its own: lasting connections pile up, a pool does not.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
@@ -125,7 +127,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "shadow": {"task": "routing.tasks.run_shadow_jobs", "schedule": timedelta(seconds=5)},
-    "shadow-recover": {"task": "routing.tasks.recover_shadow_jobs", "schedule": timedelta(seconds=30)},
+    "shadow-recover": {
+        "task": "routing.tasks.recover_shadow_jobs",
+        "schedule": timedelta(seconds=30),
+    },
     "samples": {"task": "reviews.tasks.extend_samples", "schedule": timedelta(seconds=30)},
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

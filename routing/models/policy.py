@@ -58,7 +58,8 @@ class Policy(Immutable):
         constraints = [
             models.UniqueConstraint(fields=["project", "number"], name="policy_number_once"),
             models.CheckConstraint(
-                condition=models.Q(threshold__gte=0, threshold__lte=2), name="policy_threshold_range"
+                condition=models.Q(threshold__gte=0, threshold__lte=2),
+                name="policy_threshold_range",
             ),
             models.CheckConstraint(
                 condition=models.Q(

@@ -1,4 +1,4 @@
-"""What a provider does: the same call twice, without waiting on the hot path, blocking in workers."""
+"""What a provider does: one call without waiting on the hot path, one blocking in workers."""
 
 from typing import Any, Protocol
 

@@ -33,9 +33,8 @@ def _message(spec: TierSpec, payload: dict[str, Any]) -> dict[str, Any]:
     query = last_user_text(payload["messages"])
     draw = hashlib.sha256(f"{spec.model}|{query}".encode(errors="replace")).digest()
     asked = " ".join(query.split())[:120]
-    text = (
-        f"{NOTICE}\n\n{_OPENINGS[draw[0] % 4]} You wrote: \u201c{asked}\u201d\n\n{_CLOSINGS[draw[1] % 4]}"
-    )
+    opening, closing = _OPENINGS[draw[0] % 4], _CLOSINGS[draw[1] % 4]
+    text = f"{NOTICE}\n\n{opening} You wrote: \u201c{asked}\u201d\n\n{closing}"
     return {
         "id": f"msg_sim_{draw.hex()[:20]}",
         "type": "message",

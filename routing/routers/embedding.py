@@ -47,6 +47,7 @@ def fit(vectors: np.ndarray, needs_expensive: Sequence[int], seed: int) -> tuple
     Args:
         vectors: shape (n, dimensions), unit length.
         needs_expensive: n labels, 0 or 1, both present.
+        seed: of the solver.
 
     Returns:
         Coefficients of shape (dimensions,) and the intercept.

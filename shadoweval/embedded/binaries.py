@@ -206,7 +206,9 @@ def _stamp(package: Path) -> str:
 
 def _copy_package(package: Path, copy: Path) -> None:
     """Copy a package and the libraries its wheel keeps beside it, whole or not at all."""
-    copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not copy.parent.exists():
+        copy.parent.mkdir(parents=True)
+        copy.parent.chmod(0o755)  # whatever the umask
     half = Path(tempfile.mkdtemp(dir=copy.parent, prefix=f"{copy.name}."))
     for source in (package, package.with_name(f"{package.name}.libs")):
         if source.is_dir():

@@ -83,8 +83,12 @@ class Command(BaseCommand):
                 self.stdout.write(f"ok    {name}: {check()}")
             except Exception as exc:
                 failed += 1
-                reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
+                reason = (
+                    str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
+                )
                 self.stdout.write(f"MEND  {name}: {reason}")
         if failed:
-            raise CommandError(f"{failed} of {len(CHECKS)} checks failed. Is it running (`make run`)?")
+            raise CommandError(
+                f"{failed} of {len(CHECKS)} checks failed. Is it running (`make run`)?"
+            )
         self.stdout.write("Everything is in order.")

@@ -43,7 +43,9 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         except DatabaseError as exc:
             reason = str(exc).strip().splitlines()[0]
-            raise CommandError(f"The database cannot be used: {reason}. Check DATABASE_URL.") from exc
+            raise CommandError(
+                f"The database cannot be used: {reason}. Check DATABASE_URL."
+            ) from exc
 
     def _run(self, servers: list[embedded.Postgres | embedded.Valkey]) -> None:
         firststart.keep_secret_key()
@@ -64,9 +66,14 @@ class Command(BaseCommand):
             return
         lines = ["", f"Shadoweval is ready: {settings.PUBLIC_URL}", ""]
         if is_first and note.exists():
-            lines += [note.read_text(encoding="utf-8"), f"This is kept in {note} (only you can read it)."]
+            lines += [
+                note.read_text(encoding="utf-8"),
+                f"This is kept in {note} (only you can read it).",
+            ]
         elif note.exists():
-            lines.append(f"Logins and the API key were printed at the first start and are in {note}.")
+            lines.append(
+                f"Logins and the API key were printed at the first start and are in {note}."
+            )
         else:
             lines.append("People and keys are in the database; add more on the Settings page.")
         if settings.SHADOWEVAL_SIMULATED:
@@ -84,7 +91,7 @@ def _check_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as exc:
         raise CommandError(
-            f"The folder {folder} cannot be written ({exc.strerror}): set SHADOWEVAL_VAR to another."
+            f"{folder} cannot be written ({exc.strerror}): set SHADOWEVAL_VAR to another folder."
         ) from exc
 
 
@@ -126,16 +133,25 @@ def _services() -> list[Service]:
             + ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "30"],
             stop_timeout_s=40,
         ),
-        Service("worker", [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "warning"]),
-        Service("beat", [*celery, "beat", "-l", "warning", "--schedule", schedule], stop_signal=signal.SIGINT),
+        Service(
+            "worker",
+            [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "warning"],
+        ),
+        Service(
+            "beat",
+            [*celery, "beat", "-l", "warning", "--schedule", schedule],
+            stop_signal=signal.SIGINT,
+        ),
     ]
 
 
 def _answers(url: str) -> bool:
     deadline = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < deadline:
-        with contextlib.suppress(urllib.error.URLError, OSError):
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address
-                return True
+        with (
+            contextlib.suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(url, timeout=2),  # noqa: S310 - our own address
+        ):
+            return True
         time.sleep(0.2)
     return False

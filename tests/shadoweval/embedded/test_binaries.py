@@ -88,7 +88,11 @@ def test_programs_below_a_private_folder_are_copied_to_where_the_account_can_run
     )
     program(root / "private" / "site-packages" / "wheel.libs", "lib.so", "library", 0o600)
     (root / "private").chmod(0o700)
-    copy = binaries.runnable_folder(candidate, NOBODY, root / "copies")
+    umask = os.umask(0o077)
+    try:
+        copy = binaries.runnable_folder(candidate, NOBODY, root / "copies")
+    finally:
+        os.umask(umask)
     run = subprocess.run([copy / "postgres"], user=NOBODY.uid, capture_output=True, text=True)
     assert run.stdout == "library"
     assert binaries.runnable_folder(candidate, NOBODY, root / "copies") == copy

@@ -1,0 +1,191 @@
+"""The demo: a support desk with recorded answers, half of it rated, one sign-off waiting.
+
+It lives in a project of its own, so that nothing in it touches live routing and removing the
+project removes all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from reviews import permissions, rating, sampling, signoff
+from reviews.models import Evidence, Rating, SignOff, Slot, Study
+from routing import policy, pricing, recording, shadow
+from routing.bootstrap import ensure_project
+from routing.embedders import minilm
+from routing.models import Completion, Project, RouterVersion, ShadowJob
+from routing.routers import embedding
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+
+SLUG = "demo"
+CONTENT = Path(__file__).parent / "data" / "demo_support_desk.jsonl"
+_PEOPLE = {"demo-rater-1": "rater", "demo-rater-2": "rater", "demo-product": "product"}
+_NAMESPACE = UUID("7d5f0f6e-57d4-4c0a-9a0c-3c1f3a2f8f10")
+_CHOICES = Rating.Choice
+_LEFT = {"cheap": _CHOICES.A_SLIGHTLY, "expensive": _CHOICES.B_SLIGHTLY}
+_RIGHT = {"cheap": _CHOICES.B_SLIGHTLY, "expensive": _CHOICES.A_SLIGHTLY}
+_EITHER = {"tie": _CHOICES.EQUAL, "both_bad": _CHOICES.BOTH_BAD}
+
+
+def rows() -> list[dict[str, Any]]:
+    """Return the support desk's queries with both answers and what two raters said."""
+    with CONTENT.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+@transaction.atomic
+def load() -> Project:
+    """Write the demo project; when it is there already, return it."""
+    known = Project.objects.filter(slug=SLUG).first()
+    if known:
+        return known
+    version = RouterVersion.objects.filter(is_starter=True).earliest("id")
+    project = ensure_project(SLUG, "Demo: support desk", version, Project.Kind.DEMO)
+    content = rows()
+    _write_requests(project, version, content)
+    study = sampling.start(project, version, name="Demo study", seed="demo", rate=1.0)
+    people = _people()
+    _rate_half(study, content, people)
+    _request_signoff(study, people["demo-product"])
+    return project
+
+
+@transaction.atomic
+def remove() -> None:
+    """Delete the demo project with all that belongs to it, and the demo's people."""
+    for project in Project.objects.filter(slug=SLUG):
+        SignOff.objects.filter(project=project).delete()
+        Evidence.objects.filter(study__project=project).delete()
+        Study.objects.filter(project=project).delete()
+        project.delete()
+    User.objects.filter(username__in=_PEOPLE).delete()
+
+
+def _write_requests(
+    project: Project, version: RouterVersion, content: list[dict[str, Any]]
+) -> None:
+    """Record each query as served by EXPENSIVE, with its cheap shadow, over the last ten days."""
+    router = embedding.loads(bytes(version.artifact), minilm.shared())
+    live = policy.live(project)
+    assert live is not None
+    step = timedelta(days=10) / len(content)
+    start = timezone.now() - timedelta(days=10)
+    served = []
+    for place, row in enumerate(content):
+        score = router.score(row["query"])
+        decision = DecisionValue(
+            Tier.EXPENSIVE, Reason.AT_OR_ABOVE_THRESHOLD, 0.0, score.value, score.rule, row["task"]
+        )
+        served.append(_served(project, live.pk, row, decision, start + place * step))
+    recording.write(served)
+    by_id = {uuid5(_NAMESPACE, row["id"]): row for row in content}
+    jobs = ShadowJob.objects.filter(project=project).select_related("request__decision__policy")
+    for job in jobs:
+        _pair(job, by_id[job.request_id]["cheap"])
+    jobs.update(state=ShadowJob.State.DONE, reason="", finished_at=timezone.now(), attempts=1)
+
+
+def _reply(text: str, model: str, query: str) -> Reply:
+    message = {"type": "message", "role": "assistant", "model": model}
+    body = {**message, "content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}
+    usage = Usage(len(query) // 4 + 20, len(text) // 4)
+    return Reply(json.dumps(body).encode(), text, model, "end_turn", usage, 900.0)
+
+
+def _served(
+    project: Project, policy_id: int, row: dict[str, Any], decision: DecisionValue, at: Any
+) -> Served:
+    request = ChatRequest(
+        {"messages": [{"role": "user", "content": row["query"]}], "max_tokens": 1024},
+        row["query"],
+        "auto",
+        row["task"],
+    )
+    reply = _reply(row["expensive"], "demo-large", row["query"])
+    return Served(
+        request_id=uuid5(_NAMESPACE, row["id"]),
+        received_at=at,
+        project_id=project.pk,
+        api_key_id=None,
+        policy_id=policy_id,
+        wire="native",
+        request=request,
+        decision=decision,
+        status=200,
+        error="",
+        provider="demo",
+        reply=reply,
+        cost_usd=_cost(reply, "claude-3-5-sonnet-20241022"),
+        shadow_rate=1.0,
+        overhead_ms=4.0,
+        latency_ms=904.0,
+    )
+
+
+def _cost(reply: Reply, priced_as: str) -> Decimal | None:
+    return pricing.cost_usd(pricing.LIST_PRICES[priced_as], reply.usage)
+
+
+def _pair(job: ShadowJob, text: str) -> None:
+    reply = _reply(text, "demo-small", job.request.query)
+    fields = recording.completion_fields(reply, "demo", _cost(reply, "claude-3-5-haiku-20241022"))
+    cheap = Completion.objects.create(
+        request_id=job.request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields
+    )
+    expensive = Completion.objects.get(request_id=job.request_id, tier=Tier.EXPENSIVE.value)
+    shadow.pair(job, expensive, cheap)
+
+
+def _people() -> dict[str, User]:
+    """Write the demo's people; they have no usable password and cannot log in."""
+    permissions.ensure_roles()
+    people = {}
+    for name, role in _PEOPLE.items():
+        user = User.objects.create_user(name)
+        permissions.give(user, role)
+        people[name] = user
+    return people
+
+
+def _rate_half(study: Study, content: list[dict[str, Any]], people: dict[str, User]) -> None:
+    """Let two raters work through half of the slots, in the order that real raters would."""
+    by_query = {row["query"]: row for row in content}
+    raters = [rating.rater_of(people[name]) for name in ("demo-rater-1", "demo-rater-2")]
+    draw = random.Random(7)  # noqa: S311 - only the seconds on the clock
+    for turn in range(Slot.objects.filter(study=study).count() // 2):
+        shown = rating.hand_out(study, raters[turn % 2])
+        if shown is None:
+            return
+        row = by_query[shown.slot.pair.request.query]
+        said = row if turn % 2 == 0 or not row["second"] else row["second"]
+        rating.submit(
+            shown.token, shown.rater, seconds=draw.uniform(12, 70), **_answers(said, shown.left)
+        )
+
+
+def _answers(said: dict[str, Any], left: str) -> dict[str, Any]:
+    """Return a verdict in the words of a blind rating."""
+    fit = {tier: bool(said[f"{tier}_adequate"]) for tier in ("cheap", "expensive")}
+    sides = _LEFT if left == Tier.CHEAP else _RIGHT
+    right = Tier(left).other.value
+    choice = {**_EITHER, **sides}[said["preference"]]
+    return {"choice": choice, "left_adequate": fit[left], "right_adequate": fit[right]}
+
+
+def _request_signoff(study: Study, user: User) -> None:
+    signoff.request(
+        study=study,
+        user=user,
+        threshold=0.2,
+        reason="Demo: send the plain account questions to the small model.",
+    )

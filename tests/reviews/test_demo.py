@@ -1,0 +1,34 @@
+"""The demo is whole, stays in its project, and leaves nothing behind."""
+
+import pytest
+from django.contrib.auth.models import User
+
+from reviews import demo, estimation
+from reviews.models import SignOff, Verdict
+from routing.models import Project, Request, ShadowJob
+
+
+@pytest.mark.django_db
+def test_demo_is_half_rated_and_waits_for_a_signature(starter):
+    project = demo.load()
+    estimate = estimation.estimate(project.studies.get())
+    assert (project.kind, estimate.n_frame) == ("demo", 120)
+    assert 50 <= estimate.n_rated <= 70
+    assert set(estimate.kinds) == {"human"}
+    assert project.signoffs.get().state == SignOff.State.REQUESTED
+    assert not ShadowJob.objects.exclude(state="done").exists()
+
+
+@pytest.mark.django_db
+def test_loading_twice_writes_once(starter):
+    assert demo.load() == demo.load()
+    assert Request.objects.count() == 120
+
+
+@pytest.mark.django_db
+def test_removing_leaves_nothing_of_it_and_everything_else(project):
+    demo.load()
+    demo.remove()
+    assert list(Project.objects.all()) == [project]
+    assert not Verdict.objects.exists()
+    assert not User.objects.filter(username__startswith="demo-").exists()
