@@ -1,0 +1,28 @@
+"""Addresses of the pages."""
+
+from django.urls import path
+
+from reviews.views import overview, policies, rating, signoff, threshold
+
+urlpatterns = [
+    path("", overview.home, name="home"),
+    path("overview/", overview.overview, name="overview"),
+    path("demo/", overview.demo, name="demo"),
+    path("pairs/", overview.pairs, name="pairs"),
+    path("pairs/<int:pk>/", overview.pair, name="pair"),
+    path("rate/", rating.rate, name="rate"),
+    path("rate/<uuid:token>/", rating.submit, name="rate_submit"),
+    path("rate/<uuid:token>/again/", rating.again, name="rate_again"),
+    path("threshold/", threshold.threshold, name="threshold"),
+    path("studies/", threshold.start_study, name="start_study"),
+    path("signoffs/", signoff.signoffs, name="signoffs"),
+    path("signoffs/<int:pk>/", signoff.detail, name="signoff"),
+    path("signoffs/<int:pk>/decide/", signoff.decide, name="signoff_decide"),
+    path("signoffs/<int:pk>/withdraw/", signoff.withdraw, name="signoff_withdraw"),
+    path("policies/", policies.policies, name="policies"),
+    path("policies/roll-back/", policies.roll_back, name="roll_back"),
+    path("settings/", policies.settings, name="settings"),
+    path("settings/keys/", policies.create_key, name="create_key"),
+    path("settings/keys/<int:pk>/revoke/", policies.revoke_key, name="revoke_key"),
+    path("settings/people/", policies.create_person, name="create_person"),
+]

@@ -1,0 +1,81 @@
+"""What every page shows around its content: project, navigation by role, honest notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from reviews import permissions
+from reviews.errors import NotAllowed, ReviewError
+from routing import policy
+from routing.models import Project
+
+View = Callable[..., HttpResponse]
+
+_NAV = (
+    ("overview", "Overview", "see_results"),
+    ("rate", "Rate", "rate"),
+    ("pairs", "Pairs", "see_results"),
+    ("threshold", "Threshold", "see_results"),
+    ("signoffs", "Sign-off", "see_results"),
+    ("policies", "Policies", "see_results"),
+    ("settings", "Settings", "administer"),
+)
+
+
+def current_project(request: HttpRequest) -> Project | None:
+    """Return the project that the address names, or the one looked at last, or the first."""
+    slug = request.GET.get("project") or request.session.get("project", "")
+    found = Project.objects.filter(slug=slug).first()
+    if found is None:
+        live = Project.objects.filter(kind=Project.Kind.LIVE).order_by("id").first()
+        found = live or Project.objects.first()
+    if found is not None and request.session.get("project") != found.slug:
+        request.session["project"] = found.slug
+    return found
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Return the frame's context; raters get the navigation and nothing else."""
+    user = request.user
+    if not user.is_authenticated:
+        return {}
+    nav = [(name, title) for name, title, action in _NAV if permissions.can(user, action)]
+    context: dict[str, Any] = {"nav": nav, "roles": sorted(permissions.roles_of(user))}
+    if not permissions.can(user, "see_results") or request.path.startswith("/rate"):
+        return context
+    project = current_project(request)
+    live = policy.live(project) if project else None
+    return context | {
+        "project": project,
+        "projects": Project.objects.all(),
+        "live": live,
+        "simulated": bool(live and live.is_simulated and project and project.kind == "live"),
+        "is_demo": bool(project and project.kind == Project.Kind.DEMO),
+        "starter": bool(live and live.router.is_starter),
+    }
+
+
+def page(action: str) -> Callable[[View], View]:
+    """Guard a view by permission, and show what a service refuses as a message."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                permissions.check(request.user, action)
+                return view(request, *args, **kwargs)
+            except NotAllowed as exc:
+                return render(request, "reviews/refused.html", {"reason": str(exc)}, status=403)
+            except ReviewError as exc:
+                messages.error(request, str(exc))
+                return redirect(request.headers.get("referer") or "home")
+
+        return guarded
+
+    return decorate

@@ -1,0 +1,84 @@
+"""Overview and pairs: what came in, what was compared."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from reviews import demo as demo_content
+from reviews import permissions, rendering
+from reviews.views.frame import current_project, page
+from routing.models import Decision, Request, ShadowJob, ShadowPair
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """Send raters to their pairs and everybody else to the overview."""
+    sees = permissions.can(request.user, "see_results")
+    return redirect("overview" if sees else "rate")
+
+
+@page("see_results")
+def overview(request: HttpRequest) -> HttpResponse:
+    """Show counts, jobs by state and reason, and the newest requests."""
+    project = current_project(request)
+    requests = Request.objects.filter(project=project)
+    decisions = Decision.objects.filter(request__project=project)
+    jobs = ShadowJob.objects.filter(project=project).values("state", "reason")
+    total = decisions.count()
+    context = {
+        "n_requests": requests.count(),
+        "n_pairs": ShadowPair.objects.filter(project=project).count(),
+        "n_cheap": decisions.filter(tier="cheap").count(),
+        "n_decisions": total,
+        "jobs": jobs.annotate(n=Count("id")).order_by("state", "reason"),
+        "recent": requests.select_related("decision").order_by("-received_at")[:10],
+        "can_demo": permissions.can(request.user, "administer"),
+        "base_url": request.build_absolute_uri("/").rstrip("/"),
+    }
+    return render(request, "reviews/overview.html", context)
+
+
+@require_POST
+@page("administer")
+def demo(request: HttpRequest) -> HttpResponse:
+    """Load the demo, or remove it."""
+    if request.POST.get("action") == "remove":
+        demo_content.remove()
+        request.session.pop("project", None)
+        messages.success(request, "The demo is gone.")
+        return redirect("overview")
+    project = demo_content.load()
+    request.session["project"] = project.slug
+    return redirect("overview")
+
+
+@page("see_results")
+def pairs(request: HttpRequest) -> HttpResponse:
+    """List the pairs of the project."""
+    project = current_project(request)
+    rows = ShadowPair.objects.filter(project=project).select_related("request")
+    tasks = rows.values_list("task", flat=True).distinct().order_by("task")
+    if task := request.GET.get("task"):
+        rows = rows.filter(task=task)
+    counted = rows.annotate(n_verdicts=Count("verdicts")).order_by("-id")
+    listing = Paginator(counted, 25).get_page(request.GET.get("page"))
+    context = {"page": listing, "tasks": tasks, "task": task or ""}
+    return render(request, "reviews/pairs.html", context)
+
+
+@page("see_results")
+def pair(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show both answers of a pair, by tier, with what raters said."""
+    related = ("request__decision", "cheap", "expensive", "project")
+    row = get_object_or_404(ShadowPair.objects.select_related(*related), pk=pk)
+    verdicts = row.verdicts.select_related("rater").order_by("-id")
+    completions = [
+        (completion.get_tier_display(), completion, rendering.markdown(completion.text))
+        for completion in (row.cheap, row.expensive)
+    ]
+    context = {"row": row, "verdicts": verdicts, "completions": completions}
+    return render(request, "reviews/pair.html", context)

@@ -1,0 +1,73 @@
+"""The threshold page: the curve of a study, and the way to ask for a signature."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from reviews import charts, estimation, permissions, sampling
+from reviews.errors import NothingToSign
+from reviews.models import Rater, Study
+from reviews.views.frame import current_project, page
+from routing import policy
+
+
+@page("see_results")
+def threshold(request: HttpRequest) -> HttpResponse:
+    """Show the curve of the chosen study, from one kind of rater."""
+    project = current_project(request)
+    studies = Study.objects.filter(project=project)
+    wanted = request.GET.get("study", "")
+    study = studies.filter(pk=wanted).first() if wanted.isdigit() else studies.first()
+    context: dict[str, Any] = {
+        "studies": studies,
+        "study": study,
+        "can_request": permissions.can(request.user, "request_signoff"),
+        "can_run": permissions.can(request.user, "run_studies"),
+    }
+    if study is not None:
+        context |= _curve(study, request.GET.get("raters", ""))
+    return render(request, "reviews/threshold.html", context)
+
+
+def _curve(study: Study, kind: str) -> dict[str, Any]:
+    estimate = estimation.estimate(study, kind if kind in Rater.Kind.values else "")
+    live = policy.live(study.project)
+    live_threshold = live.threshold if live else 0.0
+    labels = dict(Rater.Kind.choices)
+    return {
+        "estimate": estimate,
+        "kind_label": labels[estimate.kind],
+        "kinds": [(key, labels[key], n) for key, n in estimate.kinds.items()],
+        "figures": charts.figures(estimate.points, study.floor, live_threshold),
+        "live_threshold": live_threshold,
+        "table": estimate.points[::5],
+    }
+
+
+@require_POST
+@page("run_studies")
+def start_study(request: HttpRequest) -> HttpResponse:
+    """Start a study on the live router and draw its first sample."""
+    project = current_project(request)
+    live = policy.live(project) if project else None
+    if project is None or live is None:
+        raise NothingToSign("This project has no live policy yet.")
+    try:
+        rate = float(request.POST.get("rate", ""))
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1:
+        raise NothingToSign("The share of pairs to rate lies above 0 and at most at 1.")
+    name = request.POST.get("name", "").strip()[:120] or "Study"
+    sampling.start(project, live.router, name=name, seed=secrets.token_hex(8), rate=rate)
+    return redirect("threshold")
+
+
+def study_or_404(pk: str) -> Study:
+    """Return the study, or answer 404."""
+    return get_object_or_404(Study, pk=pk if pk.isdigit() else 0)

@@ -1,0 +1,60 @@
+// The threshold page: one slider, every figure at once, no round trip.
+const points = JSON.parse(document.getElementById("points").textContent);
+const figures = JSON.parse(document.getElementById("figures").textContent);
+const slider = document.getElementById("t");
+const ask = document.getElementById("ask");
+
+const percent = (x) => (x === null ? "unknown" : `${(100 * x).toFixed(1)} %`);
+const between = (p, name) => `${percent(p[`${name}_low`])} to ${percent(p[`${name}_high`])}`;
+const dollars = (x) => (x === null ? "unknown" : `$${x.toPrecision(4)}`);
+
+function sentence(p) {
+  const worse = p.degradation === null
+    ? "how many get a worse answer is not known yet (nothing is rated)"
+    : `an estimated ${percent(p.degradation)} of all requests get a worse answer (95 % interval ${between(p, "degradation")}, ${p.events} of n = ${p.n_harm} rated)`;
+  const fit = p.adequacy === null
+    ? ""
+    : ` Of the cheap-routed, ${percent(p.adequacy)} are good enough to send (${between(p, "adequacy")}, n = ${p.n_adequacy}).`;
+  const cost = p.saving_share === null ? " Cost is unknown." : ` Cost ${dollars(p.cost_usd)} per request, ${percent(p.saving_share)} less than always expensive.`;
+  return `At ${p.threshold.toFixed(2)}, ${percent(p.cheap_share)} of requests go to the cheap model (${p.cheap_count} pairs); ${worse}.${fit}${cost}`;
+}
+
+function chosen(x) {
+  return { type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper", line: { color: "#e8a33d", width: 2 } };
+}
+
+function update() {
+  const p = points[Number(slider.value)];
+  document.getElementById("sentence").textContent = sentence(p);
+  document.getElementById("t-value").textContent = p.threshold.toFixed(2);
+  slider.setAttribute("aria-valuetext", p.threshold.toFixed(2));
+  if (ask) ask.value = p.threshold.toFixed(2);
+  for (const id of ["quality", "cost"]) {
+    const shapes = [...(figures[id].layout.shapes || []), chosen(p.threshold)];
+    Plotly.relayout(id, { shapes });
+  }
+}
+
+function row(p) {
+  const line = document.createElement("tr");
+  const cells = [p.threshold.toFixed(2), percent(p.cheap_share), `${percent(p.adequacy)} (${between(p, "adequacy")})`,
+    p.n_adequacy, `${percent(p.degradation)} (${between(p, "degradation")})`, p.n_harm, dollars(p.cost_usd)];
+  for (const text of cells) {
+    const cell = line.insertCell();
+    cell.className = "number";
+    cell.textContent = text;
+  }
+  return line;
+}
+
+for (const id of ["quality", "cost"]) {
+  await Plotly.newPlot(id, figures[id].data, figures[id].layout, { displayModeBar: false, responsive: true });
+}
+document.getElementById("table").append(...points.filter((_, i) => i % 5 === 0 || i === points.length - 1).map(row));
+slider.addEventListener("input", update);
+if (ask) ask.addEventListener("change", () => {
+  const wanted = Number(ask.value);
+  slider.value = points.reduce((best, p, i) => (Math.abs(p.threshold - wanted) < Math.abs(points[best].threshold - wanted) ? i : best), 0);
+  update();
+});
+update();
