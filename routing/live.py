@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from django.db import close_old_connections, connection
+from django.db import connection
 
 from routing import policy
 from routing.embedders import minilm
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 REFRESH_S = 1.0
 #: Wrong keys ask for a refresh too: at most one in this many seconds.
-_EAGER_S = 0.2
+EAGER_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -73,28 +73,33 @@ class Live:
         if self._thread is not None:
             self._thread.join(timeout=5)
 
-    def refresh(self) -> None:
-        """Read keys and live policies; load routers not seen before."""
-        with self._lock:
-            close_old_connections()
-            newest = (
-                Deployment.objects.order_by("project_id", "-id")
-                .distinct("project_id")
-                .select_related("policy__router", "policy__project")
-            )
-            policies = {row.project_id: row.policy for row in newest}
-            for row in policies.values():
-                self._load(row.router)
-            keys = {
-                key.digest: KeyInfo(key.pk, key.project_id)
-                for key in ApiKey.objects.filter(revoked_at=None)
-            }
-            self.snapshot = Snapshot(keys, policies, time.monotonic())
+    def refresh(self, since: float | None = None) -> None:
+        """Read keys and live policies; load routers not seen before.
 
-    def refresh_eagerly(self) -> None:
-        """Refresh now unless that was just done: for a key made a moment ago."""
-        if time.monotonic() - self.snapshot.taken_at > _EAGER_S:
-            self.refresh()
+        Args:
+            since: do nothing when the snapshot is younger than this moment (monotonic seconds).
+        """
+        with self._lock:
+            if since is None or self.snapshot.taken_at < since:
+                try:
+                    self._read(time.monotonic())
+                finally:
+                    connection.close()  # back to the pool: this thread may never come again
+
+    def _read(self, now: float) -> None:
+        newest = (
+            Deployment.objects.order_by("project_id", "-id")
+            .distinct("project_id")
+            .select_related("policy__router", "policy__project")
+        )
+        policies = {row.project_id: row.policy for row in newest}
+        for row in policies.values():
+            self._load(row.router)
+        keys = {
+            key.digest: KeyInfo(key.pk, key.project_id)
+            for key in ApiKey.objects.filter(revoked_at=None)
+        }
+        self.snapshot = Snapshot(keys, policies, now)
 
     def router(self, version: RouterVersion) -> Router | None:
         """Return the loaded router, or None when its artifact could not be read."""
@@ -118,7 +123,6 @@ class Live:
                 self.refresh()
             except Exception as exc:
                 log.warning("keeping the known policies: %s", type(exc).__name__)
-        connection.close()
 
 
 live = Live()

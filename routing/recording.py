@@ -19,7 +19,7 @@ from django.db import (
     DatabaseError,
     InterfaceError,
     OperationalError,
-    close_old_connections,
+    connection,
     transaction,
 )
 from django.utils import timezone
@@ -199,7 +199,7 @@ class Recorder:
         """Write until it is written; a database that is away is waited for."""
         while True:
             try:
-                await asyncio.to_thread(_write_or_split, group)
+                await asyncio.to_thread(_write_in_thread, group)
             except (OperationalError, InterfaceError) as exc:
                 log.warning("recording waits for the database: %s", type(exc).__name__)
                 await asyncio.sleep(_RETRY_S)
@@ -208,9 +208,15 @@ class Recorder:
         await asyncio.to_thread(self._on_written)
 
 
+def _write_in_thread(group: Sequence[Served]) -> None:
+    try:
+        _write_or_split(group)
+    finally:
+        connection.close()  # back to the pool: the next group may run in another thread
+
+
 def _write_or_split(group: Sequence[Served]) -> None:
     """Write a group; if a row in it cannot be stored, the others are, and that row is named."""
-    close_old_connections()
     try:
         write(group)
     except (OperationalError, InterfaceError):

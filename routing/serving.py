@@ -28,7 +28,7 @@ from routing.errors import (
     TooLarge,
 )
 from routing.gateway import Answer
-from routing.live import KeyInfo, live
+from routing.live import EAGER_S, KeyInfo, live
 from routing.models import Policy
 from routing.recording import Recorder
 from routing.types import ChatRequest, Served
@@ -112,16 +112,19 @@ async def _authenticate(headers: Headers) -> KeyInfo:
     hashed = digest(raw)
     known = live.snapshot.keys.get(hashed)
     if known is None:
-        await asyncio.to_thread(_refresh_quietly)
+        await _look_again()
         known = live.snapshot.keys.get(hashed)
     if known is None:
         raise AuthenticationFailed("This API key is unknown or was revoked.")
     return known
 
 
-def _refresh_quietly() -> None:
+async def _look_again() -> None:
+    """Wait for a snapshot younger than this moment; wrong keys share one look-up."""
+    now = time.monotonic()
+    await asyncio.sleep(max(0.0, EAGER_S - (now - live.snapshot.taken_at)))
     try:
-        live.refresh_eagerly()
+        await asyncio.to_thread(live.refresh, now)
     except Exception as exc:
         log.warning("cannot look up a new key: %s", type(exc).__name__)
 

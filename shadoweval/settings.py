@@ -192,6 +192,7 @@ LOGGING = {
     "loggers": {
         # These print request bodies or URLs at INFO and below.
         "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "anthropic": {"level": "WARNING"},
         "sentence_transformers": {"level": "WARNING"},

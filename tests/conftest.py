@@ -7,8 +7,9 @@ import time
 import numpy as np
 import pytest
 import uvicorn
+from django.db import connection
 
-from routing import access, bootstrap, providers
+from routing import access, bootstrap
 from routing.embedders import minilm
 from routing.models import RouterVersion
 from routing.routers import embedding
@@ -55,4 +56,5 @@ def service(transactional_db, project):
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(30)
-    providers._instances.clear()
+    connection.close()
+    connection.close_pool()

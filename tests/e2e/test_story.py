@@ -1,0 +1,119 @@
+"""The whole story in a browser: rate blind, read the curve, sign, and routing changes."""
+
+import time
+
+import anthropic
+import pytest
+from django.contrib.auth.models import User
+
+from reviews import permissions, sampling
+from reviews.models import Rating, SignOff, Verdict
+from routing import policy, shadow
+from routing.models import Request, ShadowPair
+
+pytestmark = pytest.mark.browser
+
+QUERIES = [f"Question number {n}: when is invoice {n} due?" for n in range(4)]
+
+
+def person(name, *roles):
+    permissions.ensure_roles()
+    user = User.objects.create_user(name, password="pw-for-tests")
+    permissions.give(user, *roles)
+    return user
+
+
+def wait_for(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def ask(service, api_key, query):
+    client = anthropic.Anthropic(base_url=service, api_key=api_key, max_retries=0)
+    messages = [{"role": "user", "content": query}]
+    raw = client.messages.with_raw_response.create(model="auto", max_tokens=50, messages=messages)
+    return raw.headers["x-shadoweval-tier"]
+
+
+@pytest.fixture
+def study(service, project, api_key):
+    assert [ask(service, api_key, query) for query in QUERIES] == ["expensive"] * 4
+    wait_for(lambda: Request.objects.count() == 4)
+    wait_for(lambda: shadow.run() == 0)
+    assert ShadowPair.objects.count() == 4
+    return sampling.start(project, policy.live(project).router, name="Story", seed="s", rate=1.0)
+
+
+def rate_three(page):
+    page.goto("/rate/")
+    for choice in ("2", "3", "4"):
+        token = page.get_attribute("#rating", "data-token")
+        for key in (choice, "q", "p", "Enter"):
+            page.keyboard.press(key)
+        page.wait_for_selector(f"#rating[data-saved='{token}']")
+
+
+def test_from_rating_to_another_tier(service, visit, study, api_key):
+    person("rita", "rater")
+    person("paula", "product")
+    person("erik", "engineering")
+
+    rate_three(visit("rita"))
+    assert Rating.objects.count() == 3
+    assert Verdict.objects.filter(cheap_adequate=True, expensive_adequate=True).count() == 3
+
+    page = visit("paula")
+    page.goto("/threshold/")
+    page.wait_for_selector("#quality .main-svg")
+    page.wait_for_selector("text=of requests go to the cheap model")
+    page.fill("#ask", "1.01")
+    page.fill("#reason", "Every answer was good enough.")
+    page.click("text=Request sign-off")
+    page.wait_for_selector("text=Waiting for: engineering")
+    assert page.query_selector("button[value=approve]") is None
+
+    page = visit("erik")
+    page.goto(f"/signoffs/{SignOff.objects.get().pk}/")
+    page.click("button[value=approve]")
+    page.wait_for_selector("h1:has-text('Approved')")
+    wait_for(lambda: ask(service, api_key, QUERIES[0]) == "cheap", 3)
+
+
+def test_nothing_that_loads_tells_the_tiers_apart(visit, study, service):
+    person("rita", "rater")
+    page = visit("rita")
+    seen = []
+    page.on("response", lambda r: seen.append((r.url, str(r.all_headers()), r.text())))
+    page.goto("/rate/")
+    page.wait_for_load_state("networkidle")
+    assert len(seen) >= 3
+    words = ["cheap", "expensive", "haiku", "sonnet", "claude", "cost", "latency", "tokens", "tier"]
+    pairs = [str(value) for row in ShadowPair.objects.all() for value in (row.request_id,)]
+    for url, headers, body in seen:
+        told = [word for word in words + pairs if word in (url + headers + body).lower()]
+        assert told == [], url
+
+
+def test_the_rater_sees_the_rating_page_only(visit, study):
+    person("rita", "rater")
+    page = visit("rita")
+    for path in ("/overview/", "/pairs/", "/threshold/", "/signoffs/", "/policies/", "/settings/"):
+        assert page.request.get(path).status == 403
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pages_have_no_violations_of_accessibility(visit, study, scheme, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    person("lena", "lead", "product")
+    page = visit(
+        "lena", color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True
+    )
+    for path in ("/rate/", "/overview/", "/pairs/", "/threshold/", "/signoffs/", "/policies/"):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"

@@ -1,0 +1,25 @@
+"""Fixtures of the review tests."""
+
+import threading
+
+import pytest
+from django.db import connection
+
+from routing import shadow
+
+
+@pytest.fixture
+def worker(transactional_db):
+    """Run shadow jobs all the time, as a worker would."""
+    stop = threading.Event()
+
+    def work():
+        while not stop.wait(0.05):
+            shadow.run()
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
