@@ -1,7 +1,7 @@
 """Replay a file of recorded answers."""
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=_count, default=8, help="queries at a time")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        console = Console(file=self.stdout)
+        console = Console(file=cast("IO[str]", self.stdout))
         url = options["url"].rstrip("/")
         try:
             result = _run(console, url, options)
