@@ -1,0 +1,26 @@
+FROM python:3.11-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 HOME=/home/shadoweval
+RUN useradd --uid 10001 --create-home shadoweval
+WORKDIR /app
+
+COPY pyproject.toml constraints.txt README.md manage.py ./
+COPY shadoweval shadoweval
+COPY routing routing
+COPY reviews reviews
+COPY templates templates
+COPY static static
+# Editable: templates and static files are found beside the packages.
+RUN pip install --constraint constraints.txt --editable .
+
+# Collecting connects to nothing; the URLs only keep the private servers out of it.
+RUN DATABASE_URL=postgresql://none@localhost/none REDIS_URL=redis://localhost \
+    python manage.py collectstatic --noinput \
+    && chown -R shadoweval:shadoweval var
+
+USER shadoweval
+VOLUME /app/var
+EXPOSE 8000
+# The provider reads its key from the variable, secrets come as files.
+ENTRYPOINT ["/bin/sh", "-c", "if [ -n \"$ANTHROPIC_API_KEY_FILE\" ]; then ANTHROPIC_API_KEY=$(cat \"$ANTHROPIC_API_KEY_FILE\") || exit 1; export ANTHROPIC_API_KEY; fi; exec \"$@\"", "--"]
+CMD ["python", "-m", "uvicorn", "shadoweval.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "30"]
