@@ -4,6 +4,7 @@
 (checks.py), so that `manage.py doctor` reports them all at once.
 """
 
+import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -201,6 +202,9 @@ LOGGING = {
 
 # --- routing ------------------------------------------------------------------------------
 SHADOWEVAL_ANTHROPIC_URL = env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+if env.text("ANTHROPIC_API_KEY"):
+    # A policy names the variable that holds its key; one given as a file is put there once.
+    os.environ["ANTHROPIC_API_KEY"] = env.text("ANTHROPIC_API_KEY")
 SHADOWEVAL_SIMULATED = not env.text("ANTHROPIC_API_KEY")
 SHADOWEVAL_CHEAP_MODEL = env.text("SHADOWEVAL_CHEAP_MODEL", "claude-3-5-haiku-20241022")
 SHADOWEVAL_EXPENSIVE_MODEL = env.text("SHADOWEVAL_EXPENSIVE_MODEL", "claude-3-5-sonnet-20241022")

@@ -35,9 +35,18 @@ def load(raw: bytes) -> dict[str, Any]:
             else ""
         )
         raise InvalidRequest(f"The request body is not valid JSON{where}.") from exc
+    if b"\\ud" in raw.lower():  # an escape that may be half of a character
+        _check_unicode(body)
     if not isinstance(body, dict):
         raise InvalidRequest("The request body must be a JSON object.")
     return body
+
+
+def _check_unicode(body: Any) -> None:
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as exc:
+        raise InvalidRequest("The body has text that is not valid Unicode.") from exc
 
 
 def require(condition: bool, message: str) -> None:

@@ -1,0 +1,148 @@
+"""The hot routes, asked by the real client: answers, headers, and each refusal in its shape."""
+
+import time
+
+import anthropic
+import httpx2 as httpx
+import pytest
+
+from routing.models import ApiKey, Decision, Request, ShadowJob
+
+pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
+
+HELLO = [{"role": "user", "content": "When is my invoice due?"}]
+
+
+def client(service, key):
+    return anthropic.Anthropic(base_url=service, api_key=key, max_retries=0)
+
+
+def post(service, key, content, path="/v1/messages"):
+    headers = {"content-type": "application/json"} | ({"x-api-key": key} if key else {})
+    return httpx.post(service + path, content=content, headers=headers, timeout=30)
+
+
+def wait_until_recorded(count):
+    end = time.monotonic() + 10
+    while Request.objects.count() < count:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_the_client_gets_an_answer_and_the_headers(service, api_key):
+    raw = client(service, api_key).messages.with_raw_response.create(
+        model="auto", max_tokens=20, messages=HELLO, system="Be brief."
+    )
+    assert "Simulated answer" in raw.parse().content[0].text
+    headers = {k: v for k, v in raw.headers.items() if k.startswith("x-shadoweval-")}
+    assert headers["x-shadoweval-tier"] == "expensive"
+    assert headers["x-shadoweval-reason"] == "at_or_above_threshold"
+    assert headers["x-shadoweval-score"] == "0.500000"
+    assert headers["x-shadoweval-policy"] == "policy-1"
+    assert headers["x-shadoweval-simulated"] == "true"
+    assert {"request-id", "model", "threshold", "task", "cost-usd", "overhead-ms", "shadow"} <= {
+        name.removeprefix("x-shadoweval-") for name in headers
+    }
+    wait_until_recorded(1)
+    row = Request.objects.get(pk=headers["x-shadoweval-request-id"])
+    assert (row.query, row.payload["system"]) == ("When is my invoice due?", "Be brief.")
+    assert row.decision.score == 0.5
+    assert row.shadow_job.tier == "cheap"
+    assert ApiKey.objects.get().last_used_at is not None
+
+
+def test_a_tiers_model_by_name_is_served_and_kept_out_of_the_evidence(service, api_key, settings):
+    raw = client(service, api_key).messages.with_raw_response.create(
+        model=settings.SHADOWEVAL_CHEAP_MODEL, max_tokens=20, messages=HELLO
+    )
+    assert raw.headers["x-shadoweval-tier"] == "cheap"
+    assert raw.headers["x-shadoweval-reason"] == "bypassed"
+    wait_until_recorded(1)
+    job = ShadowJob.objects.get()
+    assert (job.state, job.reason.split(":")[0]) == ("skipped", "bypassed")
+
+
+REFUSED = [
+    (b'{"model": ', 400, "invalid_request_error", anthropic.BadRequestError),
+    (b"[1]", 400, "invalid_request_error", anthropic.BadRequestError),
+    (
+        b'{"model": "auto", "max_tokens": 5}',
+        400,
+        "invalid_request_error",
+        anthropic.BadRequestError,
+    ),
+    (
+        b'{"model": "gpt-0", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}',
+        404,
+        "not_found_error",
+        anthropic.NotFoundError,
+    ),
+    (
+        b'{"a": "' + b"x" * 11_000_000 + b'"}',
+        413,
+        "request_too_large",
+        anthropic.RequestTooLargeError,
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "kind", "error"), REFUSED)
+def test_bad_input_is_refused_in_the_apis_shape(service, api_key, body, status, kind, error):
+    reply = post(service, api_key, body)
+    assert reply.status_code == status
+    assert reply.json()["type"] == "error"
+    assert reply.json()["error"]["type"] == kind
+    raised = client(service, api_key)._make_status_error_from_response(reply)
+    assert type(raised) is error
+
+
+@pytest.mark.parametrize("key", ["sk-shadow-wrong", "\u00e4".encode("latin-1").decode("latin-1")])
+def test_a_wrong_key_is_refused(service, key):
+    reply = httpx.post(service + "/v1/messages", headers=[(b"x-api-key", key.encode("latin-1"))])
+    assert (reply.status_code, reply.json()["error"]["type"]) == (401, "authentication_error")
+
+
+def test_the_client_raises_its_own_exceptions(service, api_key):
+    with pytest.raises(anthropic.AuthenticationError):
+        client(service, "sk-shadow-no").messages.create(model="auto", max_tokens=5, messages=HELLO)
+    asking = client(service, api_key).messages
+    big = [{"role": "user", "content": "x" * 11_000_000}]
+    with pytest.raises(anthropic.NotFoundError):
+        asking.create(model="nobody", max_tokens=5, messages=HELLO)
+    with pytest.raises(anthropic.BadRequestError):
+        asking.create(model="auto", max_tokens=5, messages=[])
+    with pytest.raises(anthropic.RequestTooLargeError):
+        asking.create(model="auto", max_tokens=5, messages=big)
+
+
+def test_no_key_and_a_revoked_key_are_refused(service, api_key):
+    assert post(service, "", b"{}").status_code == 401
+    assert post(service, api_key, b"{}").status_code == 400
+
+
+def test_another_method_is_refused(service):
+    reply = httpx.get(service + "/v1/messages")
+    assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
+
+
+def test_the_native_route_answers_and_refuses_with_problem_details(service, api_key):
+    good = post(service, api_key, b'{"query": "When is my invoice due?"}', "/api/v1/route")
+    assert good.status_code == 200
+    assert good.json()["decision"]["tier"] == "expensive"
+    assert good.json()["simulated"] is True
+    bad = post(service, api_key, b'{"question": "x"}', "/api/v1/route")
+    assert bad.status_code == 400
+    assert bad.headers["content-type"] == "application/problem+json"
+
+
+def test_what_postgres_cannot_hold_is_recorded_all_the_same(service, api_key):
+    body = rb'{"query": "nul \u0000 and a whole \ud83d\ude00 pair"}'
+    assert post(service, api_key, body, "/api/v1/route").status_code == 200
+    wait_until_recorded(1)
+    assert "\0" not in Request.objects.get().query
+    assert Decision.objects.count() == 1
+
+
+def test_half_a_character_is_refused(service, api_key):
+    reply = post(service, api_key, rb'{"query": "half \ud800 of a pair"}', "/api/v1/route")
+    assert (reply.status_code, "Unicode" in reply.json()["detail"]) == (400, True)
