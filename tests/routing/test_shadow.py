@@ -1,0 +1,137 @@
+"""Shadow jobs: every one ends in a state with a reason, and no tier is asked twice for a pair."""
+
+import json
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from routing import policy, recording, shadow
+from routing.models import Completion, ShadowJob, ShadowPair
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, TierSpec, Usage
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.filterwarnings("ignore:The model:DeprecationWarning"),
+]
+
+MESSAGE = {
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [{"type": "text", "text": "recorded"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 2},
+}
+
+
+@pytest.fixture
+def provider():
+    """A Messages API that answers with the statuses it is given, then with 200."""
+    statuses = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            status = statuses.pop(0) if statuses else 200
+            body = json.dumps(MESSAGE if status == 200 else {"type": "error"}).encode()
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", statuses
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def recorded(project, provider):
+    """A recorded reply of one tier; its shadow call goes to the stand-in."""
+    url, statuses = provider
+    live = policy.live(project)
+    spec = TierSpec("anthropic", "m", base_url=url)
+    mine = policy.create(
+        project=project, router=live.router, threshold=0.4, cheap=spec, expensive=spec
+    )
+
+    def record(tier):
+        reply = Reply(json.dumps(MESSAGE).encode(), "served", "m", "end_turn", Usage(3, 2), 1.0)
+        payload = {"messages": [{"role": "user", "content": "q"}], "max_tokens": 5}
+        decision = DecisionValue(tier, Reason.BELOW_THRESHOLD, 0.4, 0.3, task="math")
+        row = Served(
+            uuid4(), timezone.now(), project.pk, None, mine.pk, "anthropic",
+            ChatRequest(payload, "q", "auto"), decision, 200, "", "anthropic",
+            reply, None, 1.0, 1.0, 2.0,
+        )  # fmt: skip
+        recording.write([row])
+        recording.write([row])  # a second run changes nothing
+        return ShadowJob.objects.get(request_id=row.request_id)
+
+    return record, statuses
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_the_pair_is_complete_in_both_directions(recorded, tier):
+    record, _ = recorded
+    job = record(tier)
+    assert shadow.run() == 1
+    pair = ShadowPair.objects.get(request_id=job.request_id)
+    texts = {"cheap": pair.cheap.text, "expensive": pair.expensive.text}
+    assert (texts[tier.value], texts[tier.other.value]) == ("served", "recorded")
+    job.refresh_from_db()
+    assert (job.state, job.attempts, Completion.objects.count()) == ("done", 1, 2)
+
+
+def test_an_overloaded_provider_is_asked_again_later(recorded):
+    record, statuses = recorded
+    statuses.append(529)
+    job = record(Tier.CHEAP)
+    shadow.run()
+    job.refresh_from_db()
+    assert (job.state, job.reason) == ("pending", "provider_error: 529")
+    assert job.not_before > timezone.now()
+    ShadowJob.objects.update(not_before=timezone.now())
+    shadow.run()
+    job.refresh_from_db()
+    assert (job.state, job.reason, job.attempts) == ("done", "", 2)
+
+
+def test_a_refused_call_fails_with_its_reason(recorded):
+    record, statuses = recorded
+    statuses.append(400)
+    job = record(Tier.EXPENSIVE)
+    shadow.run()
+    job.refresh_from_db()
+    assert (job.state, job.reason) == ("failed", "provider_error: 400")
+    assert job.finished_at is not None
+
+
+def test_a_second_claim_gets_nothing_and_a_dead_workers_job_comes_back(recorded):
+    record, _ = recorded
+    job = record(Tier.CHEAP)
+    assert [claimed.pk for claimed in shadow.claim(10)] == [job.pk]
+    assert shadow.claim(10) == []
+    assert shadow.recover() == 0
+    ShadowJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert shadow.recover() == 1
+    assert shadow.run() == 1
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("done", 2)
+
+
+def test_a_job_past_its_deadline_is_skipped(recorded):
+    record, _ = recorded
+    job = record(Tier.CHEAP)
+    ShadowJob.objects.update(created_at=timezone.now() - timedelta(days=2))
+    assert shadow.run() == 0
+    job.refresh_from_db()
+    assert (job.state, job.reason.split(":")[0]) == ("skipped", "deadline")
