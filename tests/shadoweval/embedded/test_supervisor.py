@@ -116,13 +116,16 @@ def test_second_signal_does_not_wait(folder, script, running, until):
 
 
 def test_what_a_dead_child_left_behind_is_ended_before_its_restart(folder, script, running, until):
-    script(SUPERVISE + PARENT, folder)
+    supervisor = script(SUPERVISE + PARENT, folder)
     until(lambda: lines(folder / "child"))
     before = len(running(folder))
     leader = os.getpgid(int(lines(folder / "child")[0]))
     os.kill(leader, signal.SIGKILL)
     until(lambda: len(lines(folder / "child")) == 2)
     assert len(running(folder)) == before
+    supervisor.signal(signal.SIGTERM)
+    assert supervisor.finish()[0] == 0
+    os.killpg(os.getpgid(int(lines(folder / "child")[1])), signal.SIGKILL)
 
 
 def test_child_that_keeps_dying_stops_everything_and_shows_its_last_lines(folder, script, running):
