@@ -16,7 +16,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import (
-    DatabaseError,
     InterfaceError,
     OperationalError,
     connection,
@@ -221,7 +220,8 @@ def _write_or_split(group: Sequence[Served]) -> None:
         write(group)
     except (OperationalError, InterfaceError):
         raise
-    except (DatabaseError, ValueError) as exc:
+    except Exception as exc:
+        # Whatever one row raises, the writer must live on for the others.
         if len(group) == 1:
             log.error("request %s cannot be stored: %s", group[0].request_id, type(exc).__name__)
             return

@@ -8,6 +8,9 @@ from typing import Any
 
 from routing.errors import InvalidRequest
 
+#: Far above any real conversation, far below what recursion bears when the body is stored.
+MOST_NESTED = 100
+
 
 def _finite(literal: str) -> float:
     value = float(literal)
@@ -35,11 +38,27 @@ def load(raw: bytes) -> dict[str, Any]:
             else ""
         )
         raise InvalidRequest(f"The request body is not valid JSON{where}.") from exc
+    if raw.count(b"[") + raw.count(b"{") > MOST_NESTED:
+        _check_depth(body)
     if b"\\ud" in raw.lower():  # an escape that may be half of a character
         _check_unicode(body)
     if not isinstance(body, dict):
         raise InvalidRequest("The request body must be a JSON object.")
     return body
+
+
+def _check_depth(body: Any) -> None:
+    """Refuse what could be answered but not stored; level by level, without recursion."""
+    level = [body]
+    for _ in range(MOST_NESTED):
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+    if any(isinstance(value, dict | list) for value in level):
+        raise InvalidRequest(f"The body is nested more than {MOST_NESTED} levels deep.")
 
 
 def _check_unicode(body: Any) -> None:

@@ -1,0 +1,36 @@
+"""Whole pairs with the scores and costs that a test wants, without a provider."""
+
+import json
+from decimal import Decimal
+from uuid import uuid4
+
+from django.utils import timezone
+
+from routing import policy, recording, shadow
+from routing.models import Completion, ShadowJob
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+
+
+def reply(text):
+    body = json.dumps({"content": [{"type": "text", "text": text}]}).encode()
+    return Reply(body, text, "m", "end_turn", Usage(3, 2), 1.0)
+
+
+def add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05"):
+    """Write one request served by EXPENSIVE, its cheap shadow, and the pair."""
+    live, request_id = policy.live(project), uuid4()
+    reason = Reason.ROUTER_ERROR if score is None else Reason.AT_OR_ABOVE_THRESHOLD
+    decision = DecisionValue(Tier.EXPENSIVE, reason, live.threshold, score, task="math")
+    payload = {"messages": [{"role": "user", "content": "q"}], "max_tokens": 5}
+    served = Served(
+        request_id, timezone.now(), project.pk, None, live.pk, "anthropic",
+        ChatRequest(payload, "q", "auto"), decision, 200, "", "simulated",
+        reply("from expensive"), Decimal(expensive_usd), 1.0, 1.0, 2.0,
+    )  # fmt: skip
+    recording.write([served])
+    fields = recording.completion_fields(reply("from cheap"), "simulated", Decimal(cheap_usd))
+    cheap = Completion.objects.create(
+        request_id=request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields
+    )
+    expensive = Completion.objects.get(request_id=request_id, tier=Tier.EXPENSIVE.value)
+    return shadow.pair(ShadowJob.objects.get(request_id=request_id), expensive, cheap)

@@ -1,0 +1,164 @@
+"""Deciding never fails: what a router does wrong goes to EXPENSIVE, a failing tier is replaced."""
+
+import json
+import math
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from routing import gateway, providers
+from routing.errors import NotFound
+from routing.models import Policy, Project
+from routing.policy import spec_json
+from routing.types import ChatRequest, Reason, Score, Tier, TierSpec
+
+MESSAGE = {
+    "type": "message",
+    "role": "assistant",
+    "model": "strong",
+    "content": [{"type": "text", "text": "from the expensive tier"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 2},
+}
+
+
+class Says:
+    """A router with one answer to everything."""
+
+    def __init__(self, value, rule=""):
+        self.value, self.rule = value, rule
+
+    def score(self, query):
+        return Score(self.value, self.rule)
+
+
+class Raises:
+    def score(self, query):
+        raise ValueError(query)
+
+
+class Sleeps:
+    def score(self, query):
+        time.sleep(0.3)
+        return Score(0.0)
+
+
+def policy(threshold, url=""):
+    """An unsaved policy; deciding and answering need no database."""
+    cheap, expensive = (TierSpec("anthropic", model, base_url=url) for model in ("weak", "strong"))
+    return Policy(
+        project=Project(slug="p", name="P"),
+        number=3,
+        threshold=threshold,
+        cheap=spec_json(cheap),
+        expensive=spec_json(expensive),
+    )
+
+
+def asking(model="auto"):
+    payload = {"messages": [{"role": "user", "content": "q"}], "max_tokens": 5}
+    return ChatRequest(payload, "q", model)
+
+
+BROKEN = [
+    None,
+    Raises(),
+    Says(math.nan),
+    Says(math.inf),
+    Says(1.7),
+    Says(-0.1),
+    Says("0.2"),
+    Sleeps(),
+]
+
+
+@pytest.mark.parametrize("router", BROKEN)
+async def test_a_router_without_a_usable_score_sends_to_expensive(router, settings):
+    settings.SHADOWEVAL_ROUTER_TIMEOUT_S = 0.1
+    made = await gateway.decide(asking(), policy(1.01), router)
+    assert (made.tier, made.reason, made.score) == (Tier.EXPENSIVE, Reason.ROUTER_ERROR, None)
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "tier"),
+    [
+        (0.0, 0.0, Tier.EXPENSIVE),
+        (0.5, 0.5, Tier.EXPENSIVE),
+        (0.4999, 0.5, Tier.CHEAP),
+        (1.0, 1.0, Tier.EXPENSIVE),
+        (1.0, 1.01, Tier.CHEAP),
+    ],
+)
+async def test_the_threshold_is_strict(score, threshold, tier):
+    made = await gateway.decide(asking("policy-3"), policy(threshold), Says(score))
+    assert (made.tier, made.score, made.threshold) == (tier, score, threshold)
+
+
+async def test_a_rule_obeys_the_threshold_and_is_named():
+    made = await gateway.decide(asking(), policy(0.0), Says(0.0, "greeting"))
+    assert (made.tier, made.reason, made.rule) == (Tier.EXPENSIVE, Reason.RULE, "greeting")
+
+
+async def test_a_named_model_is_not_scored():
+    made = await gateway.decide(asking("weak"), policy(0.0), Raises())
+    assert (made.tier, made.reason, made.score) == (Tier.CHEAP, Reason.BYPASSED, None)
+    with pytest.raises(NotFound):
+        await gateway.decide(asking("policy-2"), policy(0.5), Says(0.1))
+
+
+@pytest.fixture
+def provider():
+    """A Messages API whose cheap model answers with the status it is given; lists who was asked."""
+    weak_status, asked = [529], []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            model = json.loads(self.rfile.read(int(self.headers["content-length"])))["model"]
+            asked.append(model)
+            status = weak_status[0] if model == "weak" else 200
+            body = json.dumps(MESSAGE if status == 200 else {"type": "error"}).encode()
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", weak_status, asked
+    server.shutdown()
+    server.server_close()
+
+
+async def ask(url, model="auto"):
+    mine = policy(0.5, url)
+    made = await gateway.decide(asking(model), mine, Says(0.1))
+    try:
+        return await gateway.answer(asking(model), made, mine, {})
+    finally:
+        await providers.close_all()
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 529])
+async def test_a_failing_cheap_tier_falls_back_visibly(provider, status):
+    url, weak_status, asked = provider
+    weak_status[0] = status
+    got = await ask(url)
+    assert got.reply.text == "from the expensive tier"
+    assert (got.decision.tier, got.decision.reason) == (Tier.EXPENSIVE, Reason.FALLBACK)
+    assert (got.decision.score, got.model, got.status) == (0.1, "strong", 200)
+    assert asked == ["weak", "strong"]
+
+
+@pytest.mark.parametrize(("status", "model"), [(400, "auto"), (413, "auto"), (529, "weak")])
+async def test_a_wrong_request_or_a_named_model_does_not_fall_back(provider, status, model):
+    url, weak_status, asked = provider
+    weak_status[0] = status
+    got = await ask(url, model)
+    assert (got.reply, got.status, got.decision.tier) == (None, status, Tier.CHEAP)
+    assert got.error == f"provider_error: {status}"
+    assert asked == ["weak"]

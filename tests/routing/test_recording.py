@@ -1,0 +1,133 @@
+"""Every reply is written once, whole, and never at the cost of the others."""
+
+import asyncio
+import json
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from routing import policy, recording
+from routing.models import Completion, Decision, Request, ShadowJob
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+
+
+@pytest.fixture
+def served(project):
+    """Make a reply that is to be recorded; `text` is asked and answered."""
+    live = policy.live(project)
+
+    def make(text="q", reason=Reason.BELOW_THRESHOLD, rate=1.0, policy_id=live.pk):
+        payload = {"messages": [{"role": "user", "content": text}], "max_tokens": 5}
+        body = json.dumps({"content": [{"type": "text", "text": text}]}).encode()
+        reply = Reply(body, text, "m", "end_turn", Usage(3, 2), 1.0)
+        decision = DecisionValue(Tier.CHEAP, reason, 0.4, 0.3, task="math")
+        return Served(
+            uuid4(), timezone.now(), project.pk, None, policy_id, "anthropic",
+            ChatRequest(payload, text, "auto"), decision, 200, "", "anthropic",
+            reply, None, rate, 1.0, 2.0,
+        )  # fmt: skip
+
+    return make
+
+
+def counts():
+    return [model.objects.count() for model in (Request, Decision, Completion, ShadowJob)]
+
+
+async def record(rows):
+    """Put the rows into a recorder and stop it; return what it calls after a write."""
+    written = []
+    recorder = recording.Recorder(on_written=lambda: written.append(1))
+    recorder.start()
+    for row in rows:
+        recorder.put(row)
+    await recorder.stop()
+    return written
+
+
+@pytest.mark.django_db
+def test_a_reply_is_written_once_even_when_written_twice(served):
+    row = served()
+    recording.write([row, row])
+    recording.write([row])
+    assert counts() == [1, 1, 1, 1]
+    stored = Request.objects.get(pk=row.request_id)
+    assert (stored.decision.score, stored.decision.threshold) == (0.3, 0.4)
+    assert (stored.shadow_job.state, stored.shadow_job.tier) == ("pending", "expensive")
+
+
+@pytest.mark.django_db
+def test_what_postgres_cannot_hold_is_replaced_and_the_rest_is_kept(served):
+    row = served("nul \0 half \ud800 whole \U0001f600 end")
+    recording.write([row])
+    kept = "nul \ufffd half \ufffd whole \U0001f600 end"
+    stored = Request.objects.get()
+    assert (stored.query, stored.payload["messages"][0]["content"]) == (kept, kept)
+    completion = stored.completions.get()
+    assert (completion.text, completion.body["content"][0]["text"]) == (kept, kept)
+
+
+@pytest.mark.parametrize(
+    "value", ["plain", "\u00e4\U0001f600", 1, None, True, {"a": ["\u20ac", 2.5]}]
+)
+def test_clean_leaves_good_data_as_it_is(value):
+    assert recording.clean(value) == value
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"reply": None, "status": 502}, "no_reply"),
+        ({"shadow_rate": 0.0}, "not_sampled"),
+    ],
+)
+def test_a_reply_without_a_shadow_call_says_why(served, change, reason):
+    recording.write([replace(served(), **change)])
+    job = ShadowJob.objects.get()
+    assert (job.state, job.reason.split(":")[0]) == ("skipped", reason)
+    assert job.finished_at is not None
+
+
+@pytest.mark.django_db
+def test_a_named_model_gets_no_shadow_call(served):
+    recording.write([served(reason=Reason.BYPASSED)])
+    assert ShadowJob.objects.get().reason.startswith("bypassed")
+
+
+def test_the_draw_follows_the_rate_and_repeats():
+    ids = [f"request-{n}" for n in range(4_000)]
+    drawn = [recording.is_drawn(name, 0.25) for name in ids]
+    assert drawn == [recording.is_drawn(name, 0.25) for name in ids]
+    assert 900 <= sum(drawn) <= 1_100  # five standard deviations are 137
+    assert not any(recording.is_drawn(name, 0.0) for name in ids)
+    assert all(recording.is_drawn(name, 1.0) for name in ids)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("policy_id", [0, "no number"])
+def test_one_bad_row_does_not_lose_the_group(served, policy_id):
+    good, bad = [served(), served()], served(policy_id=policy_id)
+    written = asyncio.run(record([good[0], bad, good[1]]))
+    assert set(Request.objects.values_list("pk", flat=True)) == {row.request_id for row in good}
+    assert counts() == [2, 2, 2, 2]
+    assert written
+
+
+async def test_a_full_queue_counts_what_it_loses(settings):
+    settings.SHADOWEVAL_RECORD_QUEUE = 2
+    recorder = recording.Recorder()
+    for _ in range(5):
+        recorder.put(None)
+    assert recorder.lost == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_body_nested_too_deeply_to_clean_does_not_end_the_recording(served):
+    good, bad = served(), served()
+    nested = json.loads("[" * 900 + "]" * 900)
+    bad = replace(bad, request=replace(bad.request, metadata={"a": nested}))
+    asyncio.run(record([bad, good]))
+    assert list(Request.objects.values_list("pk", flat=True)) == [good.request_id]
