@@ -27,7 +27,7 @@ from routing.models import Completion, Project, RouterVersion, ShadowJob
 from routing.routers import embedding
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
-SLUG = "demo"
+SLUG = "demo-support-desk"
 CONTENT = Path(__file__).parent / "data" / "demo_support_desk.jsonl"
 _PEOPLE = {"demo-rater-1": "rater", "demo-rater-2": "rater", "demo-product": "product"}
 _NAMESPACE = UUID("7d5f0f6e-57d4-4c0a-9a0c-3c1f3a2f8f10")
@@ -46,7 +46,7 @@ def rows() -> list[dict[str, Any]]:
 @transaction.atomic
 def load() -> Project:
     """Write the demo project; when it is there already, return it."""
-    known = Project.objects.filter(slug=SLUG).first()
+    known = Project.objects.filter(kind=Project.Kind.DEMO).first()
     if known:
         return known
     version = RouterVersion.objects.filter(is_starter=True).earliest("id")
@@ -63,7 +63,7 @@ def load() -> Project:
 @transaction.atomic
 def remove() -> None:
     """Delete the demo project with all that belongs to it, and the demo's people."""
-    for project in Project.objects.filter(slug=SLUG):
+    for project in Project.objects.filter(kind=Project.Kind.DEMO):
         SignOff.objects.filter(project=project).delete()
         Evidence.objects.filter(study__project=project).delete()
         Study.objects.filter(project=project).delete()

@@ -2,7 +2,7 @@
 const place = document.getElementById("pair");
 const toast = document.getElementById("toast");
 const sheet = document.getElementById("keys");
-let last = null;
+let last = place.dataset.last || null;
 let saving = false;
 let active = 0;
 let since = performance.now();
@@ -46,7 +46,7 @@ async function save() {
   current.elements.seconds.value = (active / 1000).toFixed(1);
   const token = current.dataset.token;
   try {
-    const reply = await fetch(current.action, { method: "POST", body: new FormData(current) });
+    const reply = await fetch(current.action, { method: "POST", body: new FormData(current), headers: { "X-Requested-With": "fetch" } });
     const text = await reply.text();
     if (!reply.ok || reply.redirected) return problem(reply.status === 400 ? text : "Not saved: your time for this pair ended or you were logged out. Reload the page.");
     last = token;

@@ -2,6 +2,7 @@
 const points = JSON.parse(document.getElementById("points").textContent);
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const slider = document.getElementById("t");
+const typed = document.getElementById("t-value");
 const ask = document.getElementById("ask");
 
 const percent = (x) => (x === null ? "unknown" : `${(100 * x).toFixed(1)} %`);
@@ -26,13 +27,19 @@ function chosen(x) {
 function update() {
   const p = points[Number(slider.value)];
   document.getElementById("sentence").textContent = sentence(p);
-  document.getElementById("t-value").textContent = p.threshold.toFixed(2);
+  typed.value = p.threshold.toFixed(2);
   slider.setAttribute("aria-valuetext", p.threshold.toFixed(2));
   if (ask) ask.value = p.threshold.toFixed(2);
   for (const id of ["quality", "cost"]) {
     const shapes = [...(figures[id].layout.shapes || []), chosen(p.threshold)];
     Plotly.relayout(id, { shapes });
   }
+}
+
+function choose(wanted) {
+  const off = (p) => Math.abs(p.threshold - wanted);
+  slider.value = points.reduce((best, p, i) => (off(p) < off(points[best]) ? i : best), 0);
+  update();
 }
 
 function row(p) {
@@ -52,9 +59,5 @@ for (const id of ["quality", "cost"]) {
 }
 document.getElementById("table").append(...points.filter((_, i) => i % 5 === 0 || i === points.length - 1).map(row));
 slider.addEventListener("input", update);
-if (ask) ask.addEventListener("change", () => {
-  const wanted = Number(ask.value);
-  slider.value = points.reduce((best, p, i) => (Math.abs(p.threshold - wanted) < Math.abs(points[best].threshold - wanted) ? i : best), 0);
-  update();
-});
-update();
+for (const input of [typed, ask]) if (input) input.addEventListener("change", () => choose(Number(input.value)));
+choose(JSON.parse(document.getElementById("live").textContent));

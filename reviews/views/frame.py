@@ -31,6 +31,7 @@ _NAV = (
 def current_project(request: HttpRequest) -> Project | None:
     """Return the project that the address names, or the one looked at last, or the first."""
     slug = request.GET.get("project") or request.session.get("project", "")
+    slug = slug.replace("\0", "")  # Postgres refuses to look for it
     found = Project.objects.filter(slug=slug).first()
     if found is None:
         live = Project.objects.filter(kind=Project.Kind.LIVE).order_by("id").first()
@@ -61,12 +62,20 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def _has_nul(request: HttpRequest) -> bool:
+    """Return whether a value holds the one character that Postgres takes in no text."""
+    sent = [*request.GET.lists(), *request.POST.lists()]
+    return any("\0" in value for _, values in sent for value in values)
+
+
 def page(action: str) -> Callable[[View], View]:
     """Guard a view by permission, and show what a service refuses as a message."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if _has_nul(request):
+                return HttpResponse("A NUL character cannot be stored.", status=400)
             try:
                 permissions.check(request.user, action)
                 return view(request, *args, **kwargs)

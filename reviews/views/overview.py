@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count
+from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
@@ -29,13 +29,15 @@ def overview(request: HttpRequest) -> HttpResponse:
     decisions = Decision.objects.filter(request__project=project)
     jobs = ShadowJob.objects.filter(project=project).values("state", "reason")
     total = decisions.count()
+    served_cost = Sum("completions__cost_usd", filter=Q(completions__is_shadow=False))
+    recent = requests.select_related("decision").annotate(cost_usd=served_cost)
     context = {
         "n_requests": requests.count(),
         "n_pairs": ShadowPair.objects.filter(project=project).count(),
         "n_cheap": decisions.filter(tier="cheap").count(),
         "n_decisions": total,
         "jobs": jobs.annotate(n=Count("id")).order_by("state", "reason"),
-        "recent": requests.select_related("decision").order_by("-received_at")[:10],
+        "recent": recent.order_by("-received_at")[:10],
         "can_demo": permissions.can(request.user, "administer"),
         "base_url": request.build_absolute_uri("/").rstrip("/"),
     }

@@ -9,13 +9,14 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import slugify
 from django.views.decorators.http import require_POST
 
 from reviews import permissions
 from reviews.errors import NothingToSign
 from reviews.views.frame import current_project, page
-from routing import access, policy
-from routing.models import ApiKey
+from routing import access, bootstrap, policy
+from routing.models import ApiKey, Project, RouterVersion
 
 
 @page("see_results")
@@ -76,6 +77,22 @@ def revoke_key(request: HttpRequest, pk: int) -> HttpResponse:
     """Revoke a key."""
     access.revoke(get_object_or_404(ApiKey, pk=pk))
     messages.success(request, "Revoked.")
+    return redirect("settings")
+
+
+@require_POST
+@page("administer")
+def create_project(request: HttpRequest) -> HttpResponse:
+    """Write a live project, always expensive at first, and look at it."""
+    name = request.POST.get("name", "").strip()[:120]
+    slug = slugify(name)[:50]
+    router = RouterVersion.objects.filter(is_starter=True).order_by("id").first()
+    if not slug or router is None:
+        raise NothingToSign("A project needs a name with letters or digits, and a router.")
+    if Project.objects.filter(slug=slug).exists():
+        raise NothingToSign("There is a project of this name already.")
+    request.session["project"] = bootstrap.ensure_project(slug, name, router).slug
+    messages.success(request, f"{name} is there. Create a key for it next.")
     return redirect("settings")
 
 

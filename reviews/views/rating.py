@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -56,7 +57,8 @@ def rate(request: HttpRequest) -> HttpResponse:
     rater, studies = _rater(request), _studies()
     study = _study(request, studies)
     shown = rating.hand_out(study, rater) if study else None
-    context = _context(study, rater, shown) | {"studies": studies}
+    last = rating.last_rated(study, rater) if study else None
+    context = _context(study, rater, shown) | {"studies": studies, "last": last}
     return render(request, "reviews/rate.html", context)
 
 
@@ -72,6 +74,8 @@ def submit(request: HttpRequest, token: UUID) -> HttpResponse:
         raise Http404 from None
     except ValueError as exc:
         return HttpResponse(str(exc), status=400, content_type="text/plain")
+    if request.headers.get("x-requested-with") != "fetch":  # a browser without JavaScript
+        return redirect("rate")
     shown = rating.hand_out(verdict.study, rater)
     context = _context(verdict.study, rater, shown) | {"saved": str(token)}
     return render(request, "reviews/_pair.html", context)
@@ -102,14 +106,19 @@ def _said(request: HttpRequest) -> dict[str, Any]:
     fit = [post.get("left_adequate"), post.get("right_adequate")]
     if not set(fit) <= {"yes", "no"}:
         raise ValueError("Say for each answer whether it is good enough to send (q and p).")
-    try:
-        seconds = min(max(float(post.get("seconds", 0)), 0.0), 86_400.0)
-    except ValueError:
-        seconds = 0.0
     return {
         "choice": post["choice"],
         "left_adequate": fit[0] == "yes",
         "right_adequate": fit[1] == "yes",
         "comment": post.get("comment", "")[:5000],
-        "seconds": seconds,
+        "seconds": _seconds(post.get("seconds", "")),
     }
+
+
+def _seconds(text: str) -> float:
+    """Return the time the browser counted, within a day; 0 when it is no number."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return 0.0
+    return min(max(seconds, 0.0), 86_400.0) if math.isfinite(seconds) else 0.0

@@ -22,7 +22,7 @@ def threshold(request: HttpRequest) -> HttpResponse:
     project = current_project(request)
     studies = Study.objects.filter(project=project)
     wanted = request.GET.get("study", "")
-    study = studies.filter(pk=wanted).first() if wanted.isdigit() else studies.first()
+    study = studies.filter(pk=wanted).first() if _is_id(wanted) else studies.first()
     context: dict[str, Any] = {
         "studies": studies,
         "study": study,
@@ -70,4 +70,9 @@ def start_study(request: HttpRequest) -> HttpResponse:
 
 def study_or_404(pk: str) -> Study:
     """Return the study, or answer 404."""
-    return get_object_or_404(Study, pk=pk if pk.isdigit() else 0)
+    return get_object_or_404(Study, pk=pk if _is_id(pk) else 0)
+
+
+def _is_id(text: str) -> bool:
+    """Return whether a text from an address can name a row."""
+    return text.isdecimal() and len(text) < 19
