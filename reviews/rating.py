@@ -67,12 +67,10 @@ def _held(study: Study, rater: Rater) -> Slot | None:
 def _next(study: Study, rater: Rater) -> Slot | None:
     """Return the first slot in random order that is free, of a pair new to the rater."""
     free = Q(state=_STATES.OPEN) | Q(state=_STATES.LEASED, lease_until__lte=timezone.now())
-    others = Slot.objects.filter(study=study, rater=rater).exclude(
-        state=_STATES.LEASED, lease_until__lte=timezone.now()
-    )
-    candidates = Slot.objects.filter(free, study=study).exclude(
-        pair_id__in=others.values("pair_id")
-    )
+    mine = Slot.objects.filter(study=study, rater=rater)
+    # The rater's own slot may come back to them; the pair's other slot never does.
+    is_new = Q(rater=rater) | ~Q(pair_id__in=mine.values("pair_id"))
+    candidates = Slot.objects.filter(free, is_new, study=study)
     locked = candidates.select_for_update(skip_locked=True).order_by("order", "id")
     return locked.first()
 

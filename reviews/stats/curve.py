@@ -35,7 +35,8 @@ class Curve:
         n_adequacy: rows behind adequacy, rated for it and routed cheap.
         degradation: D(t), weighted share of all traffic made worse, R * harm over rows rated for
             harm; nan without any.
-        degradation_interval: Korn-Graubard, pointwise.
+        degradation_interval: Korn-Graubard, pointwise; [0, 0] where a rated frame routes nothing
+            cheap, since D(t) is 0 there by definition.
         n_harm: rows behind degradation, the same at every threshold.
         events: rows rated for harm, routed cheap, with harm above 0.
         cost_usd: mean cost per request at t; nan when no row has both costs.
@@ -157,6 +158,7 @@ def curve(
     adequacy, adequacy_interval, n_adequacy = _estimate(_adequacy_sums(frame), level)
     degradation, degradation_interval, n_harm = _estimate(_degradation_sums(frame), level)
     n_frame, cheap_count = frame.bins.size, _below(frame, np.ones(frame.bins.size))[:-1]
+    degradation_interval = _exact_where_nothing_is_cheap(degradation_interval, cheap_count, n_harm)
     cost, baseline, saving, unknown = _costs(frame)
     return Curve(
         thresholds=grid,
@@ -176,6 +178,13 @@ def curve(
         n_frame=n_frame,
         level=level,
     )
+
+
+def _exact_where_nothing_is_cheap(
+    interval: Interval[FloatArray], cheap_count: FloatArray, n: IntArray
+) -> Interval[FloatArray]:
+    """Close the interval at 0 where no row of the frame is routed cheap: nothing can be worse."""
+    return Interval(interval.low, np.where((cheap_count == 0) & (n > 0), 0.0, interval.high))
 
 
 def _adequacy_sums(frame: _Frame) -> _Sums:

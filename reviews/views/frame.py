@@ -47,7 +47,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     if not user.is_authenticated:
         return {}
     nav = [(name, title) for name, title, action in _NAV if permissions.can(user, action)]
-    context: dict[str, Any] = {"nav": nav, "roles": sorted(permissions.roles_of(user))}
+    context: dict[str, Any] = {"nav": nav}
     if not permissions.can(user, "see_results") or request.path.startswith("/rate"):
         return context
     project = current_project(request)

@@ -45,7 +45,6 @@ def _curve(study: Study, kind: str) -> dict[str, Any]:
         "kinds": [(key, labels[key], n) for key, n in estimate.kinds.items()],
         "figures": charts.figures(estimate.points, study.floor, live_threshold),
         "live_threshold": live_threshold,
-        "table": estimate.points[::5],
     }
 
 

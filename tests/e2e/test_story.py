@@ -96,6 +96,15 @@ def test_nothing_that_loads_tells_the_tiers_apart(visit, study, service):
         assert told == [], url
 
 
+def test_the_overview_keeps_itself_up_to_date(service, visit, study, api_key):
+    person("lena", "lead")
+    page = visit("lena")
+    page.goto("/overview/")
+    page.wait_for_selector("#now :text('4 requests recorded')")
+    ask(service, api_key, "One more question?")
+    page.wait_for_selector("#now :text('5 requests recorded')")
+
+
 def test_the_rater_sees_the_rating_page_only(visit, study):
     person("rita", "rater")
     page = visit("rita")

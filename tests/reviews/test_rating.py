@@ -167,3 +167,15 @@ def test_of_a_correction_the_newest_counts(study):
     assert (Rating.objects.count(), Verdict.objects.count()) == (2, 2)
     assert (first.n_rated, second.n_rated) == (1, 1)
     assert (first.points[-1]["degradation"], second.points[-1]["degradation"]) == (1.0, 0.0)
+
+
+@pytest.mark.django_db
+def test_a_lapsed_lease_never_brings_the_other_slot_of_the_same_pair(study):
+    ann = rater("ann")
+    mine = rating.hand_out(study, ann).slot
+    other = Slot.objects.create(
+        sampled_pair=mine.sampled_pair, study=study, pair=mine.pair, ordinal=9, order=-1
+    )
+    Slot.objects.filter(pk=mine.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert rating.hand_out(study, ann).slot_id == mine.pk
+    assert rating.hand_out(study, rater("bob")).slot_id == other.pk

@@ -1,10 +1,7 @@
 """Deciding never fails: what a router does wrong goes to EXPENSIVE, a failing tier is replaced."""
 
-import json
 import math
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
@@ -13,15 +10,7 @@ from routing.errors import NotFound
 from routing.models import Policy, Project
 from routing.policy import spec_json
 from routing.types import ChatRequest, Reason, Score, Tier, TierSpec
-
-MESSAGE = {
-    "type": "message",
-    "role": "assistant",
-    "model": "strong",
-    "content": [{"type": "text", "text": "from the expensive tier"}],
-    "stop_reason": "end_turn",
-    "usage": {"input_tokens": 3, "output_tokens": 2},
-}
+from tests.routing import standin
 
 
 class Says:
@@ -113,25 +102,12 @@ def provider():
     """A Messages API whose cheap model answers with the status it is given; lists who was asked."""
     weak_status, asked = [529], []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            model = json.loads(self.rfile.read(int(self.headers["content-length"])))["model"]
-            asked.append(model)
-            status = weak_status[0] if model == "weak" else 200
-            body = json.dumps(MESSAGE if status == 200 else {"type": "error"}).encode()
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def status_for(model):
+        asked.append(model)
+        return weak_status[0] if model == "weak" else 200
 
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", weak_status, asked
-    server.shutdown()
-    server.server_close()
+    with standin.answering(status_for) as url:
+        yield url, weak_status, asked
 
 
 async def ask(url, model="auto"):
@@ -148,7 +124,7 @@ async def test_a_failing_cheap_tier_falls_back_visibly(provider, status):
     url, weak_status, asked = provider
     weak_status[0] = status
     got = await ask(url)
-    assert got.reply.text == "from the expensive tier"
+    assert got.reply.text == "recorded"
     assert (got.decision.tier, got.decision.reason) == (Tier.EXPENSIVE, Reason.FALLBACK)
     assert (got.decision.score, got.model, got.status) == (0.1, "strong", 200)
     assert asked == ["weak", "strong"]

@@ -2,8 +2,6 @@
 
 import json
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -12,45 +10,20 @@ from django.utils import timezone
 from routing import policy, recording, shadow
 from routing.models import Completion, ShadowJob, ShadowPair
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, TierSpec, Usage
+from tests.routing import standin
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.filterwarnings("ignore:The model:DeprecationWarning"),
 ]
 
-MESSAGE = {
-    "type": "message",
-    "role": "assistant",
-    "model": "m",
-    "content": [{"type": "text", "text": "recorded"}],
-    "stop_reason": "end_turn",
-    "usage": {"input_tokens": 3, "output_tokens": 2},
-}
-
 
 @pytest.fixture
 def provider():
     """A Messages API that answers with the statuses it is given, then with 200."""
     statuses = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["content-length"]))
-            status = statuses.pop(0) if statuses else 200
-            body = json.dumps(MESSAGE if status == 200 else {"type": "error"}).encode()
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", statuses
-    server.shutdown()
-    server.server_close()
+    with standin.answering(lambda model: statuses.pop(0) if statuses else 200) as url:
+        yield url, statuses
 
 
 @pytest.fixture
@@ -64,7 +37,9 @@ def recorded(project, provider):
     )
 
     def record(tier):
-        reply = Reply(json.dumps(MESSAGE).encode(), "served", "m", "end_turn", Usage(3, 2), 1.0)
+        reply = Reply(
+            json.dumps(standin.MESSAGE).encode(), "served", "m", "end_turn", Usage(3, 2), 1.0
+        )
         payload = {"messages": [{"role": "user", "content": "q"}], "max_tokens": 5}
         decision = DecisionValue(tier, Reason.BELOW_THRESHOLD, 0.4, 0.3, task="math")
         row = Served(

@@ -77,13 +77,16 @@ def direct_row(frame, t, level):
     heard = frame["rated"] & ~np.isnan(frame["harm"])
     known = ~np.isnan(frame["cost_cheap"] + frame["cost_expensive"])
     z = np.where(cheap, frame["harm"], 0.0)[heard]
+    worse = direct_mean(z, frame["weight"][heard], level)
+    if heard.any() and not cheap.any():
+        worse = (0.0, 0.0, 0.0, heard.sum())
     paid = np.where(cheap, frame["cost_cheap"], frame["cost_expensive"])[known].mean()
     baseline = frame["cost_expensive"][known].mean()
     return (
         cheap.sum(),
         cheap.mean(),
         *direct_mean(frame["adequate"][spoke], frame["weight"][spoke], level),
-        *direct_mean(z, frame["weight"][heard], level),
+        *worse,
         (z > 0).sum(),
         paid,
         baseline,
