@@ -26,6 +26,7 @@ _FRAME = (
     "pair__expensive__cost_usd",
     "inclusion_probability",
     "selected",
+    "pair__rate",
 )
 
 
@@ -75,15 +76,18 @@ def estimate(study: Study, kind: str = "") -> Estimate:
     adequate = _column(losses, rows, 1)
     selected = np.array([row[5] for row in rows], dtype=bool)
     rated = selected & ~(np.isnan(harm) & np.isnan(adequate))
+    # A pair stands for the requests that its shadow rate left without one.
+    traffic = np.array([1 / row[6] for row in rows], dtype=float)
     result = curve(
         score=np.array([row[1] for row in rows], dtype=float),
         cost_cheap=_costs(rows, 2),
         cost_expensive=_costs(rows, 3),
-        weight=np.array([1 / row[4] if row[4] else 1.0 for row in rows], dtype=float),
+        weight=traffic * np.array([1 / row[4] if row[4] else 1.0 for row in rows], dtype=float),
         rated=rated,
         adequate=adequate,
         harm=harm,
         thresholds=np.append(default_thresholds(), ALWAYS_CHEAP),
+        traffic=traffic,
     )
     return Estimate(
         curve=result,
@@ -148,6 +152,7 @@ def points(result: Curve) -> list[dict[str, Any]]:
         "cost_usd": result.cost_usd,
         "baseline_cost_usd": result.baseline_cost_usd,
         "saving_share": result.saving_share,
+        "weights_too_unequal": result.weights_too_unequal,
     }
     lists = {name: np.asarray(values).tolist() for name, values in columns.items()}
     return [

@@ -16,8 +16,9 @@ function sentence(p) {
   const fit = p.adequacy === null
     ? ""
     : ` Of the cheap-routed, ${percent(p.adequacy)} are good enough to send (${between(p, "adequacy")}, n = ${p.n_adequacy}).`;
+  const doubt = p.weights_too_unequal ? " The weights are too unequal for this interval: it may be too short; rate more of the rarely drawn pairs." : "";
   const cost = p.saving_share === null ? " Cost is unknown." : ` Cost ${dollars(p.cost_usd)} per request, ${percent(p.saving_share)} less than always expensive.`;
-  return `At ${p.threshold.toFixed(2)}, ${percent(p.cheap_share)} of requests go to the cheap model (${p.cheap_count} pairs); ${worse}.${fit}${cost}`;
+  return `At ${p.threshold.toFixed(2)}, ${percent(p.cheap_share)} of requests go to the cheap model (${p.cheap_count} pairs); ${worse}.${doubt}${fit}${cost}`;
 }
 
 function chosen(x) {

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reviews.stats.intervals import Interval, korn_graubard
+from reviews.stats.weighting import too_unequal
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -28,7 +29,8 @@ class Curve:
     Attributes:
         thresholds: t; a row is routed cheap when its score is strictly below t.
         cheap_count: rows of the frame routed cheap.
-        cheap_share: cheap_count / N, exact for this frame; nan for an empty frame.
+        cheap_share: share of the traffic routed cheap, exact when every request was shadowed;
+            nan for an empty frame.
         adequacy: a(t), weighted share of adequate answers among rows routed cheap; nan without any
             rated row routed cheap.
         adequacy_interval: Korn-Graubard, pointwise.
@@ -44,6 +46,8 @@ class Curve:
         saving_share: 1 - cost_usd / baseline_cost_usd, negative when switching costs more; nan when
             the baseline is unknown or zero. The router's own cost is not in it.
         n_cost_unknown: rows left out of both costs because either is unknown.
+        weights_too_unequal: whether the degradation interval rests on weights so unequal, with so
+            few events among the heaviest rows, that it may be too short.
         n_frame: N.
         level: two-sided confidence of the intervals.
     """
@@ -62,6 +66,7 @@ class Curve:
     baseline_cost_usd: FloatArray
     saving_share: FloatArray
     n_cost_unknown: IntArray
+    weights_too_unequal: NDArray[np.bool_]
     n_frame: int
     level: float
 
@@ -70,6 +75,7 @@ class _Frame(NamedTuple):
     """Hold the checked inputs; `bins` is the first threshold that routes a row cheap, or T."""
 
     bins: NDArray[np.intp]
+    traffic: FloatArray
     cost_cheap: FloatArray
     cost_expensive: FloatArray
     weight: FloatArray
@@ -112,6 +118,7 @@ def curve(
     harm: ArrayLike,
     thresholds: ArrayLike,
     level: float = 0.95,
+    traffic: ArrayLike | None = None,
 ) -> Curve:
     """Estimate traffic, quality and cost at each threshold, with R = 1 where score < t, strictly.
 
@@ -123,19 +130,20 @@ def curve(
         score: (N,) in [0, 1].
         cost_cheap: (N,) USD, nan where unknown.
         cost_expensive: (N,) USD, nan where unknown.
-        weight: (N,) 1/pi; read on rated rows only.
+        weight: (N,) 1 / P(the request became a pair and was drawn); read on rated rows only.
         rated: (N,) boolean, sampled and rated at least once.
         adequate: (N,) in [0, 1], mean over the raters of the pair; nan where none said.
         harm: (N,) in [0, 1], mean over the raters of the pair; nan where none said.
         thresholds: (T,) finite, strictly increasing.
         level: two-sided confidence of each interval.
+        traffic: (N,) requests each row stands for, 1 / shadow rate; 1 each when None.
 
     Returns:
         The curve; an empty frame gives nan estimates, [0, 1] intervals and counts of 0.
 
     Raises:
-        ValueError: lengths differ, a score is nan or outside [0, 1], a rated row's weight is not
-            finite or not above 0, adequate or harm outside [0, 1], a cost negative or infinite,
+        ValueError: lengths differ, a score is nan or outside [0, 1], a rated row's weight or
+            any row's traffic is not finite or not above 0, adequate or harm outside [0, 1], a cost negative or infinite,
             rated not boolean, thresholds not increasing, or level outside (0, 1).
 
     Source:
@@ -154,7 +162,10 @@ def curve(
         ([4.0, 2.0, 1.0], [0.0, 0.5, 0.75])
     """
     grid = _checked_thresholds(thresholds)
-    frame = _checked_frame(score, cost_cheap, cost_expensive, weight, rated, adequate, harm, grid)
+    traffic = np.ones(np.size(score)) if traffic is None else traffic
+    frame = _checked_frame(
+        score, traffic, cost_cheap, cost_expensive, weight, rated, adequate, harm, grid
+    )
     adequacy, adequacy_interval, n_adequacy = _estimate(_adequacy_sums(frame), level)
     degradation, degradation_interval, n_harm = _estimate(_degradation_sums(frame), level)
     n_frame, cheap_count = frame.bins.size, _below(frame, np.ones(frame.bins.size))[:-1]
@@ -163,7 +174,9 @@ def curve(
     return Curve(
         thresholds=grid,
         cheap_count=_whole(cheap_count),
-        cheap_share=_ratio(cheap_count, np.full(grid.size, float(n_frame))),
+        cheap_share=_ratio(
+            _below(frame, frame.traffic)[:-1], np.full(grid.size, frame.traffic.sum())
+        ),
         adequacy=adequacy,
         adequacy_interval=adequacy_interval,
         n_adequacy=n_adequacy,
@@ -175,6 +188,7 @@ def curve(
         baseline_cost_usd=baseline,
         saving_share=saving,
         n_cost_unknown=unknown,
+        weights_too_unequal=_weights_too_unequal(frame),
         n_frame=n_frame,
         level=level,
     )
@@ -226,13 +240,24 @@ def _estimate(sums: _Sums, level: float) -> tuple[FloatArray, Interval[FloatArra
 def _costs(frame: _Frame) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
     """Return cost, baseline cost, saving share and rows left out, each of shape (T,)."""
     known = ~np.isnan(frame.cost_cheap) & ~np.isnan(frame.cost_expensive)
-    expensive = np.where(known, frame.cost_expensive, 0.0)
-    saved = _below(frame, np.where(known, frame.cost_expensive - frame.cost_cheap, 0.0))[:-1]
-    n_known = np.full(frame.n_thresholds, float(known.sum()))
+    expensive = np.where(known, frame.traffic * frame.cost_expensive, 0.0)
+    difference = frame.traffic * (frame.cost_expensive - frame.cost_cheap)
+    saved = _below(frame, np.where(known, difference, 0.0))[:-1]
+    n_known = np.full(frame.n_thresholds, float(frame.traffic[known].sum()))
     total = np.full(frame.n_thresholds, expensive.sum())
     baseline = _ratio(total, n_known)
     unknown = np.full(frame.n_thresholds, known.size - known.sum())
     return baseline - _ratio(saved, n_known), baseline, _ratio(saved, total), _whole(unknown)
+
+
+def _weights_too_unequal(frame: _Frame) -> NDArray[np.bool_]:
+    """Say at each threshold whether the weights are too unequal for a short interval: (T,)."""
+    weights = frame.weight[frame.has_harm]
+    if weights.size == 0:
+        return np.zeros(frame.n_thresholds, dtype=bool)
+    heaviest = frame.has_harm & (frame.weight >= weights.max() * (1 - 1e-9))
+    events = _below(frame, heaviest & (frame.harm > 0))[:-1]
+    return np.array([too_unequal(weights, int(count)) for count in events], dtype=bool)
 
 
 def _below(frame: _Frame, term: NDArray[Any]) -> FloatArray:
@@ -251,6 +276,7 @@ def _checked_thresholds(thresholds: ArrayLike) -> FloatArray:
 
 def _checked_frame(
     score: ArrayLike,
+    traffic: ArrayLike,
     cost_cheap: ArrayLike,
     cost_expensive: ArrayLike,
     weight: ArrayLike,
@@ -260,20 +286,30 @@ def _checked_frame(
     grid: FloatArray,
 ) -> _Frame:
     """Return the inputs as arrays of one length, refusing what no frame holds."""
-    scores, cheap, expensive, weights, adequates, harms = (
+    scores, requests, cheap, expensive, weights, adequates, harms = (
         np.asarray(values, dtype=np.float64)
-        for values in (score, cost_cheap, cost_expensive, weight, adequate, harm)
+        for values in (score, traffic, cost_cheap, cost_expensive, weight, adequate, harm)
     )
     is_rated = _boolean(rated)
-    _check_shapes(scores, cheap, expensive, weights, is_rated, adequates, harms)
+    _check_shapes(scores, requests, cheap, expensive, weights, is_rated, adequates, harms)
     _check_scores(scores)
-    _check_weights(weights[is_rated])
+    _check_weights("weight", weights[is_rated])
+    _check_weights("traffic", requests)
     _check_costs(cheap, expensive)
     has_adequate = is_rated & ~_unit("adequate", adequates)
     has_harm = is_rated & ~_unit("harm", harms)
     bins = np.searchsorted(grid, scores, side="right")
     return _Frame(
-        bins, cheap, expensive, weights, adequates, harms, has_adequate, has_harm, grid.size
+        bins=bins,
+        traffic=requests,
+        cost_cheap=cheap,
+        cost_expensive=expensive,
+        weight=weights,
+        adequate=adequates,
+        harm=harms,
+        has_adequate=has_adequate,
+        has_harm=has_harm,
+        n_thresholds=grid.size,
     )
 
 
@@ -298,10 +334,10 @@ def _check_scores(scores: FloatArray) -> None:
         raise ValueError("score must lie in [0, 1] on every row")
 
 
-def _check_weights(weights: FloatArray) -> None:
-    """Refuse a rated row that could not have been sampled."""
+def _check_weights(name: str, weights: FloatArray) -> None:
+    """Refuse a row that could not have been sampled."""
     if not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError("weight must be finite and above 0 on every rated row")
+        raise ValueError(f"{name} must be finite and above 0 on every row that counts")
 
 
 def _check_costs(cheap: FloatArray, expensive: FloatArray) -> None:

@@ -16,7 +16,7 @@ def reply(text):
     return Reply(body, text, "m", "end_turn", Usage(3, 2), 1.0)
 
 
-def add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05"):
+def add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05", shadow_rate=1.0):
     """Write one request served by EXPENSIVE, its cheap shadow, and the pair."""
     live, request_id = policy.live(project), uuid4()
     reason = Reason.ROUTER_ERROR if score is None else Reason.AT_OR_ABOVE_THRESHOLD
@@ -25,7 +25,7 @@ def add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05"):
     served = Served(
         request_id, timezone.now(), project.pk, None, live.pk, "anthropic",
         ChatRequest(payload, "q", "auto"), decision, 200, "", "simulated",
-        reply("from expensive"), Decimal(expensive_usd), 1.0, 1.0, 2.0,
+        reply("from expensive"), Decimal(expensive_usd), shadow_rate, 1.0, 2.0,
     )  # fmt: skip
     recording.write([served])
     fields = recording.completion_fields(reply("from cheap"), "simulated", Decimal(cheap_usd))

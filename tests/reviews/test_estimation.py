@@ -102,3 +102,19 @@ def test_kinds_of_raters_are_never_mixed_and_people_come_first(study):
 def test_costs_survive_the_way_through_the_database(study):
     pair = study.sample.first().pair
     assert (pair.cheap.cost_usd, pair.expensive.cost_usd) == (Decimal("0.01"), Decimal("0.05"))
+
+
+def test_a_pair_stands_for_the_requests_that_its_shadow_rate_left_out(project, starter):
+    # One pair in four of the second kind was made, so it counts as four requests.
+    add_pair(project, 0.1, cheap_usd="0.01", expensive_usd="0.05")
+    add_pair(project, 0.9, cheap_usd="0.01", expensive_usd="0.09", shadow_rate=0.25)
+    study = sampling.start(project, starter, name="s", seed="7", rate=1.0)
+    ann = rater("ann")
+    say(study, ann, 0, "expensive", False)
+    say(study, ann, 1, "cheap", True)
+    half = at(study, 0.5)
+    assert (half["cheap_share"], half["degradation"]) == (pytest.approx(0.2), pytest.approx(0.2))
+    assert half["baseline_cost_usd"] == pytest.approx((0.05 + 4 * 0.09) / 5)
+    assert half["cost_usd"] == pytest.approx((0.01 + 4 * 0.09) / 5)
+    assert half["weights_too_unequal"]
+    assert not at(study, 0.5, "answer_key")["weights_too_unequal"]

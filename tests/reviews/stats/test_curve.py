@@ -330,3 +330,31 @@ def test_impossible_input_is_refused_with_the_reason(name, value, reason):
 def test_matrix_input_is_refused():
     with pytest.raises(ValueError, match="same shape"):
         curve(**{name: values[None] for name, values in small_frame().items()}, thresholds=GRID)
+
+
+def test_traffic_weighs_share_and_cost_like_repeated_rows():
+    traffic = np.array([1, 3, 2, 4])
+    weighted = curve(**small_frame(), thresholds=GRID, traffic=traffic)
+    repeated = {name: np.repeat(values, traffic) for name, values in small_frame().items()}
+    expected = curve(**repeated, thresholds=GRID)
+    for name in ("cheap_share", "cost_usd", "baseline_cost_usd", "saving_share"):
+        np.testing.assert_allclose(getattr(weighted, name), getattr(expected, name), atol=1e-12)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, NAN, float("inf")])
+def test_impossible_traffic_is_refused(bad):
+    with pytest.raises(ValueError, match="traffic"):
+        curve(**small_frame(), thresholds=GRID, traffic=[1, 1, 1, bad])
+
+
+def test_few_events_among_the_heaviest_rows_are_marked_where_they_count():
+    n = 40
+    frame = {
+        "score": np.tile([0.1, 0.6], n // 2),
+        "cost_cheap": np.ones(n), "cost_expensive": np.ones(n),
+        "weight": np.tile([1.0, 4.0], n // 2),
+        "rated": np.ones(n, dtype=bool), "adequate": np.zeros(n), "harm": np.ones(n),
+    }  # fmt: skip
+    marked = curve(**frame, thresholds=[0.5, 0.7]).weights_too_unequal
+    # Below 0.5 none of the heavy rows is cheap, below 0.7 twenty of them are.
+    assert marked.tolist() == [True, False]
