@@ -125,7 +125,7 @@ def _served(
         error="",
         provider="demo",
         reply=reply,
-        cost_usd=_cost(reply, "claude-3-5-sonnet-20241022"),
+        cost_usd=_cost(reply, "claude-sonnet-5-5"),
         shadow_rate=1.0,
         overhead_ms=4.0,
         latency_ms=904.0,
@@ -138,7 +138,7 @@ def _cost(reply: Reply, priced_as: str) -> Decimal | None:
 
 def _pair(job: ShadowJob, text: str) -> None:
     reply = _reply(text, "demo-small", job.request.query)
-    fields = recording.completion_fields(reply, "demo", _cost(reply, "claude-3-5-haiku-20241022"))
+    fields = recording.completion_fields(reply, "demo", _cost(reply, "claude-haiku-5-5"))
     cheap = Completion.objects.create(
         request_id=job.request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields
     )

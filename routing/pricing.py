@@ -11,32 +11,52 @@ from typing import Any
 from routing.types import Price, Usage
 
 _MILLION = Decimal(1_000_000)
-_ANTHROPIC = "Anthropic API pricing page"
+_ANTHROPIC = "Anthropic, platform.claude.com/docs, Pricing"
 _GOOGLE = "Gemini API pricing page"
 
 
-def _price(input_usd: str, output_usd: str, source: str, date: str) -> Price:
-    """Return a price; Anthropic bills cache writes at 1.25 and reads at 0.1 of the input price."""
+def _anthropic(
+    input_usd: str, output_usd: str, date: str, read_factor: str = "0.1", **more: Any
+) -> Price:
+    """Return a price of Anthropic's; cache writes cost 1.25 (5 minutes) and 2 (1 hour) inputs."""
     base = Decimal(input_usd)
-    cached = source == _ANTHROPIC
     return Price(
-        base,
-        Decimal(output_usd),
-        base * Decimal("1.25") if cached else None,
-        base * Decimal("0.1") if cached else None,
-        source,
-        date,
+        input_usd=base,
+        output_usd=Decimal(output_usd),
+        cache_write_usd=base * Decimal("1.25"),
+        cache_write_1h_usd=base * 2,
+        cache_read_usd=base * Decimal(read_factor),
+        source=_ANTHROPIC,
+        date=date,
+        **more,
     )
+
+
+def _google(input_usd: str, output_usd: str, date: str) -> Price:
+    return Price(Decimal(input_usd), Decimal(output_usd), source=_GOOGLE, date=date)
 
 
 #: USD per million tokens at the date given; a policy may name others.
 LIST_PRICES: dict[str, Price] = {
-    "claude-3-haiku-20240307": _price("0.25", "1.25", _ANTHROPIC, "2024-03-13"),
-    "claude-3-opus-20240229": _price("15", "75", _ANTHROPIC, "2024-03-04"),
-    "claude-3-5-haiku-20241022": _price("0.80", "4", _ANTHROPIC, "2024-12-03"),
-    "claude-3-5-sonnet-20241022": _price("3", "15", _ANTHROPIC, "2024-10-22"),
-    "gemini-1.5-flash-002": _price("0.075", "0.30", _GOOGLE, "2024-10-01"),
-    "gemini-1.5-pro-002": _price("1.25", "5", _GOOGLE, "2024-10-01"),
+    "claude-haiku-5-5": _anthropic(
+        "0.10", "0.50", "2026-10-07", long_over_tokens=100_000, long_factor=Decimal(5)
+    ),
+    "claude-sonnet-5-5": _anthropic("2", "10", "2026-10-07", read_factor="0.05"),
+    "claude-opus-5-5": _anthropic("4", "20", "2026-10-10", read_factor="0.05"),
+    "claude-sonnet-5": _anthropic("2", "10", "2026-10-10"),
+    "claude-opus-5": _anthropic("5", "25", "2026-10-10"),
+    "claude-fable-5-1": _anthropic("10", "50", "2026-10-10", read_factor="0.025"),
+    "claude-haiku-4-5": _anthropic("1", "5", "2026-10-10"),
+    "claude-haiku-4-5-20251001": _anthropic("1", "5", "2026-10-10"),
+    "claude-sonnet-4-6": _anthropic("3", "15", "2026-10-10"),
+    "claude-opus-4-8": _anthropic("5", "25", "2026-10-10"),
+    # Retired; their recorded answers are still replayed.
+    "claude-3-haiku-20240307": _anthropic("0.25", "1.25", "2024-03-13"),
+    "claude-3-opus-20240229": _anthropic("15", "75", "2024-03-04"),
+    "claude-3-5-haiku-20241022": _anthropic("0.80", "4", "2024-12-03"),
+    "claude-3-5-sonnet-20241022": _anthropic("3", "15", "2024-10-22"),
+    "gemini-1.5-flash-002": _google("0.075", "0.30", "2024-10-01"),
+    "gemini-1.5-pro-002": _google("1.25", "5", "2024-10-01"),
 }
 
 
@@ -47,34 +67,41 @@ def cost_usd(price: Price | None, usage: Usage) -> Decimal | None:
     total = usage.input_tokens * price.input_usd + usage.output_tokens * price.output_usd
     for tokens, unit in (
         (usage.cache_write_tokens, price.cache_write_usd),
+        (usage.cache_write_1h_tokens, price.cache_write_1h_usd),
         (usage.cache_read_tokens, price.cache_read_usd),
     ):
         if tokens and unit is None:
             return None
         total += tokens * (unit or Decimal(0))
-    return total / _MILLION
+    return total * _length_factor(price, usage) / _MILLION
+
+
+def _length_factor(price: Price, usage: Usage) -> Decimal:
+    """Return what a long prompt multiplies every rate by."""
+    if price.long_over_tokens is None or price.long_factor is None:
+        return Decimal(1)
+    is_long = usage.prompt_tokens > price.long_over_tokens
+    return price.long_factor if is_long else Decimal(1)
 
 
 def to_json(price: Price | None) -> dict[str, Any] | None:
     """Return the price as JSON; amounts are strings, so that no digit is lost."""
     if price is None:
         return None
-    return {key: None if value is None else str(value) for key, value in vars(price).items()}
+    return {
+        key: str(value) if isinstance(value, Decimal) else value
+        for key, value in vars(price).items()
+    }
 
 
 def from_json(data: dict[str, Any] | None) -> Price | None:
-    """Return the price that `to_json` wrote."""
+    """Return the price that `to_json` wrote; a field it did not know then is unknown."""
     if data is None:
         return None
-    return Price(
-        input_usd=Decimal(data["input_usd"]),
-        output_usd=Decimal(data["output_usd"]),
-        cache_write_usd=_known(data.get("cache_write_usd")),
-        cache_read_usd=_known(data.get("cache_read_usd")),
-        source=data.get("source", ""),
-        date=data.get("date", ""),
-    )
-
-
-def _known(amount: str | None) -> Decimal | None:
-    return None if amount is None else Decimal(amount)
+    known = {name: value for name, value in data.items() if name in Price.__dataclass_fields__}
+    amounts = {
+        name: Decimal(value)
+        for name, value in known.items()
+        if value is not None and (name.endswith("_usd") or name == "long_factor")
+    }
+    return Price(**{**known, **amounts})

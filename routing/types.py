@@ -56,12 +56,22 @@ class ChatRequest:
 
 @dataclass(frozen=True)
 class Price:
-    """USD per million tokens, with where and when it was read."""
+    """USD per million tokens, with where and when it was read.
+
+    Attributes:
+        cache_write_usd: for entries that live five minutes.
+        cache_write_1h_usd: for entries that live an hour.
+        long_over_tokens: prompts with more tokens than this, cached ones included, pay
+            `long_factor` times every rate; None when length does not matter.
+    """
 
     input_usd: Decimal
     output_usd: Decimal
     cache_write_usd: Decimal | None = None
+    cache_write_1h_usd: Decimal | None = None
     cache_read_usd: Decimal | None = None
+    long_over_tokens: int | None = None
+    long_factor: Decimal | None = None
     source: str = ""
     date: str = ""
 
@@ -83,12 +93,24 @@ class TierSpec:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one completion; None where the provider did not say."""
+    """Tokens of one completion; None where the provider did not say.
+
+    Attributes:
+        input_tokens: without those written to or read from a cache.
+        cache_write_tokens: written for five minutes; `cache_write_1h_tokens` for an hour.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The whole prompt, cached or not."""
+        cached = self.cache_write_tokens + self.cache_write_1h_tokens + self.cache_read_tokens
+        return (self.input_tokens or 0) + cached
 
 
 @dataclass(frozen=True)

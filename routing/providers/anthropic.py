@@ -50,14 +50,22 @@ def _reply(body: bytes, headers: Any, latency_ms: float) -> Reply:
         text=text,
         model=str(message.get("model", "")),
         stop_reason=str(message.get("stop_reason") or ""),
-        usage=Usage(
-            usage.get("input_tokens"),
-            usage.get("output_tokens"),
-            usage.get("cache_creation_input_tokens") or 0,
-            usage.get("cache_read_input_tokens") or 0,
-        ),
+        usage=_usage(usage),
         latency_ms=latency_ms,
         headers={"request-id": headers["request-id"]} if "request-id" in headers else {},
+    )
+
+
+def _usage(said: dict[str, Any]) -> Usage:
+    """Read the token counts; cache writes are split by how long the entries live."""
+    written = said.get("cache_creation_input_tokens") or 0
+    for_an_hour = (said.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0
+    return Usage(
+        input_tokens=said.get("input_tokens"),
+        output_tokens=said.get("output_tokens"),
+        cache_write_tokens=written - for_an_hour,
+        cache_write_1h_tokens=for_an_hour,
+        cache_read_tokens=said.get("cache_read_input_tokens") or 0,
     )
 
 
