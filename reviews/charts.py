@@ -7,7 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-_TEAL, _PURPLE, _RED, _GREY = "#0f8b8d", "#6c5ce7", "#d1495b", "#7d8590"
+#: At least 3:1 against the light and the dark ground alike.
+_TEAL, _PURPLE, _RED, _GREY = "#1a8f91", "#8573f0", "#d9566a", "#7d8590"
 
 
 def figures(points: list[dict[str, Any]], floor: float, live: float) -> dict[str, Any]:
@@ -62,7 +63,9 @@ def _cost(points: list[dict[str, Any]], live: float) -> dict[str, Any]:
 
 
 def _finish(figure: go.Figure, live: float) -> dict[str, Any]:
-    figure.add_vline(x=live, line={"color": _GREY, "dash": "dash"}, annotation_text="live")
+    side = "top right" if live < 0.5 else "top left"
+    line = {"color": _GREY, "dash": "dash"}
+    figure.add_vline(x=live, line=line, annotation_text="live", annotation_position=side)
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",

@@ -10,6 +10,7 @@ import json
 import random
 from datetime import timedelta
 from decimal import Decimal
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -50,7 +51,7 @@ def load() -> Project:
     if known:
         return known
     version = RouterVersion.objects.filter(is_starter=True).earliest("id")
-    project = ensure_project(SLUG, "Demo: support desk", version, Project.Kind.DEMO)
+    project = ensure_project(_free_slug(), "Demo: support desk", version, Project.Kind.DEMO)
     content = rows()
     _write_requests(project, version, content)
     study = sampling.start(project, version, name="Demo study", seed="demo", rate=1.0)
@@ -58,6 +59,13 @@ def load() -> Project:
     _rate_half(study, content, people)
     _request_signoff(study, people["demo-product"])
     return project
+
+
+def _free_slug() -> str:
+    """Return the demo's name, or with a number when a project of somebody has it."""
+    taken = set(Project.objects.filter(slug__startswith=SLUG).values_list("slug", flat=True))
+    names = chain([SLUG], (f"{SLUG}-{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 @transaction.atomic

@@ -124,6 +124,11 @@ def last_rated(study: Study, rater: Rater) -> Presentation | None:
     return rated.order_by("-ratings__id").first()
 
 
+def last_said(shown: Presentation) -> Rating | None:
+    """Return what was said at a showing before, to be corrected; None at a first showing."""
+    return shown.ratings.order_by("-id").first()
+
+
 def progress(study: Study, rater: Rater) -> Progress:
     """Return the ratings done by the rater and by all, of the slots there are."""
     done = Slot.objects.filter(study=study, state=_STATES.DONE)

@@ -158,6 +158,7 @@ class Recorder:
         self._queue: asyncio.Queue[Served] = asyncio.Queue(settings.SHADOWEVAL_RECORD_QUEUE)
         self._on_written = on_written
         self._task: asyncio.Task[None] | None = None
+        self._in_hand = 0
         self.lost = 0
 
     def start(self) -> None:
@@ -181,7 +182,8 @@ class Recorder:
         try:
             await asyncio.wait_for(self._queue.join(), timeout_s)
         except TimeoutError:
-            log.error("stopping with %d replies not recorded", self._queue.qsize())
+            self.lost += self._queue.qsize() + self._in_hand
+            log.error("stopping with %d replies not recorded", self.lost)
         if self._task is not None:
             self._task.cancel()
 
@@ -190,7 +192,9 @@ class Recorder:
             group = [await self._queue.get()]
             while len(group) < _GROUP and not self._queue.empty():
                 group.append(self._queue.get_nowait())
+            self._in_hand = len(group)
             await self._write(group)
+            self._in_hand = 0
             for _ in group:
                 self._queue.task_done()
 

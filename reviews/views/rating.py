@@ -46,6 +46,7 @@ def _context(study: Study | None, rater: Rater, shown: Presentation | None) -> d
         "pair": blinding.blind(shown) if shown else None,
         "progress": rating.progress(study, rater) if study else None,
         "choices": [(key, value, label) for key, (value, label) in choices],
+        "said": rating.last_said(shown) if shown else None,
     }
 
 

@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 
 from reviews import demo, estimation
 from reviews.models import SignOff, Verdict
+from routing import bootstrap
 from routing.models import Project, Request, ShadowJob
 
 
@@ -32,3 +33,11 @@ def test_removing_leaves_nothing_of_it_and_everything_else(project):
     assert list(Project.objects.all()) == [project]
     assert not Verdict.objects.exists()
     assert not User.objects.filter(username__startswith="demo-").exists()
+
+
+@pytest.mark.django_db
+def test_a_project_that_has_the_demos_name_stays_apart(project, starter):
+    theirs = bootstrap.ensure_project(demo.SLUG, "Ours", starter)
+    assert demo.load() != theirs
+    demo.remove()
+    assert set(Project.objects.all()) == {project, theirs}

@@ -60,6 +60,17 @@ def test_the_script_gets_the_next_pair_and_undo_outlives_a_reload(as_role, start
     assert f'data-last="{token}"' in client.get("/rate/").text
 
 
+def test_undo_shows_what_was_said(as_role, starter):
+    demo.load()
+    client = as_role("rater")
+    token, _ = rate(client, comment="short <b>")
+    shown = client.get(f"/rate/{token}/again/").text
+    assert shown.count(" checked") == 3
+    for part in ('value="equal" data-key="3" required checked', 'value="short &lt;b&gt;"'):
+        assert part in shown
+    assert " checked" not in client.get("/rate/").text
+
+
 @pytest.mark.parametrize("missing", ["choice", "left_adequate", "right_adequate"])
 def test_half_a_rating_is_refused_in_words(as_role, starter, missing):
     demo.load()

@@ -131,3 +131,15 @@ def test_a_body_nested_too_deeply_to_clean_does_not_end_the_recording(served):
     bad = replace(bad, request=replace(bad.request, metadata={"a": nested}))
     asyncio.run(record([bad, good]))
     assert list(Request.objects.values_list("pk", flat=True)) == [good.request_id]
+
+
+async def test_stopping_without_a_database_counts_every_reply_that_is_lost(caplog):
+    recorder, held = recording.Recorder(), asyncio.Event()
+    recorder._write = lambda group: held.wait()  # a database that does not come back
+    recorder.start()
+    recorder.put("in the writer's hand")
+    await asyncio.sleep(0)
+    recorder.put("still waiting")
+    await recorder.stop(timeout_s=0.05)
+    assert recorder.lost == 2
+    assert "2 replies not recorded" in caplog.text

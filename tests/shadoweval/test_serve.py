@@ -1,0 +1,132 @@
+"""`manage.py serve` as a process: started, used, stopped, killed, started again."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_READY = "Shadoweval is ready"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def serve(tmp_path_factory):
+    """Start `serve` on a folder and a port; whatever is still running at the end is killed."""
+    folder = tmp_path_factory.mktemp("serve")
+    folder.parent.chmod(0o755)  # as root, the database's own account must get through
+    folder.chmod(0o755)
+    started = []
+
+    def start(port, var=folder / "var"):
+        env = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
+        env |= {"SHADOWEVAL_VAR": str(var), "SHADOWEVAL_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve"],
+            cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    start.folder = folder
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def read_until(process, wanted):
+    said = ""
+    for line in process.stdout:
+        said += line
+        if wanted in line:
+            return said
+    raise AssertionError(f"ended without {wanted!r}:\n{said}")
+
+
+def processes_of(folder):
+    """Return the ids of processes that name the folder in their command or environment."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            about = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in about:
+            found.append(int(entry.name))
+    return found
+
+
+def ask(port, key):
+    body = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/messages", json.dumps(body).encode(), {"x-api-key": key}
+    )
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return dict(reply.headers), json.load(reply)
+
+
+@pytest.mark.slow
+def test_start_use_stop_and_recovery_from_a_kill(serve):
+    port = free_port()
+    first = serve(port)
+    read_until(first, _READY)
+    note = (serve.folder / "var" / "first-start.txt").read_text()
+    key = next(word.strip("\"'") for word in note.split() if "sk-shadow-" in word).split(" ")[-1]
+    key = key[key.index("sk-shadow-") :]
+    headers, message = ask(port, key)
+    assert headers["x-shadoweval-tier"] == "expensive"
+    assert "Simulated" in message["content"][0]["text"]
+
+    first.kill()
+    first.wait()
+    deadline = time.monotonic() + 30
+    while processes_of(serve.folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert processes_of(serve.folder) == []
+
+    second = serve(port)
+    said = read_until(second, _READY) + read_until(second, "Ctrl-C stops everything")
+    assert "were printed at the first start" in said
+    assert key not in said
+    ask(port, key)
+    second.send_signal(signal.SIGINT)
+    assert second.wait(60) == 0
+    assert "Stopped." in second.stdout.read()
+    assert processes_of(serve.folder) == []
+
+
+def test_a_port_in_use_is_one_sentence(serve):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        process = serve(port)
+        said = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert said.strip().splitlines()[-1].startswith(f"CommandError: Port {port}")
+    assert "SHADOWEVAL_PORT" in said
+    assert "Traceback" not in said
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(serve):
+    (serve.folder / "a-file").touch()
+    process = serve(free_port(), serve.folder / "a-file" / "var")
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "SHADOWEVAL_VAR" in said
+    assert "Traceback" not in said
