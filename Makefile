@@ -20,12 +20,11 @@ test: $(INSTALLED)  ## The quick tests
 test-slow: $(INSTALLED)  ## Only the slow ones
 	$(BIN)/python -m pytest -m slow
 
-check: $(INSTALLED)  ## Lint, types, import rules, migrations
+check: $(INSTALLED)  ## Lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
-	DATABASE_URL=postgresql://nobody@localhost/none REDIS_URL=redis://localhost $(BIN)/python manage.py makemigrations --check --dry-run --skip-checks
 
 clean:  ## Remove the virtual environment; data in var/ stays
 	rm -rf .venv

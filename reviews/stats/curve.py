@@ -143,8 +143,9 @@ def curve(
 
     Raises:
         ValueError: lengths differ, a score is nan or outside [0, 1], a rated row's weight or
-            any row's traffic is not finite or not above 0, adequate or harm outside [0, 1], a cost negative or infinite,
-            rated not boolean, thresholds not increasing, or level outside (0, 1).
+            any row's traffic is not finite or not above 0, adequate or harm outside [0, 1], a cost
+            negative or infinite, rated not boolean, thresholds not increasing, or level outside
+            (0, 1).
 
     Source:
         a(t), D(t): Hajek means with linearised variance, Sarndal, Swensson and Wretman 1992,
