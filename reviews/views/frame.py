@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from reviews import permissions
 from reviews.errors import NotAllowed, ReviewError
@@ -56,9 +57,20 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "project": project,
         "projects": Project.objects.all(),
         "live": live,
-        "simulated": bool(live and live.is_simulated and project and project.kind == "live"),
-        "is_demo": bool(project and project.kind == Project.Kind.DEMO),
         "starter": bool(live and live.router.is_starter),
+        **notices(project),
+    }
+
+
+def notices(project: Project | None) -> dict[str, bool]:
+    """Return which honest notices belong above content of this project."""
+    if project is None:
+        return {"simulated": False, "is_demo": False}
+    live = policy.live(project)
+    is_simulated = live is not None and live.is_simulated
+    return {
+        "simulated": is_simulated and project.kind == Project.Kind.LIVE,
+        "is_demo": project.kind == Project.Kind.DEMO,
     }
 
 
@@ -66,6 +78,13 @@ def _has_nul(request: HttpRequest) -> bool:
     """Return whether a value holds the one character that Postgres takes in no text."""
     sent = [*request.GET.lists(), *request.POST.lists()]
     return any("\0" in value for _, values in sent for value in values)
+
+
+def _came_from(request: HttpRequest) -> str:
+    """Return the page of this site that sent the request, or the first page."""
+    referer = request.headers.get("referer", "")
+    is_ours = url_has_allowed_host_and_scheme(referer, {request.get_host()}, request.is_secure())
+    return referer if is_ours else "home"
 
 
 def page(action: str) -> Callable[[View], View]:
@@ -83,7 +102,7 @@ def page(action: str) -> Callable[[View], View]:
                 return render(request, "reviews/refused.html", {"reason": str(exc)}, status=403)
             except ReviewError as exc:
                 messages.error(request, str(exc))
-                return redirect(request.headers.get("referer") or "home")
+                return redirect(_came_from(request))
 
         return guarded
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from reviews import blinding, rating
 from reviews.models import Presentation, Rater, Rating, Study
-from reviews.views.frame import page
+from reviews.views.frame import notices, page
 
 _KEYS = ("1", "2", "3", "4", "5", "0")
 
@@ -60,6 +60,7 @@ def rate(request: HttpRequest) -> HttpResponse:
     shown = rating.hand_out(study, rater) if study else None
     last = rating.last_rated(study, rater) if study else None
     context = _context(study, rater, shown) | {"studies": studies, "last": last}
+    context |= notices(study.project if study else None)
     return render(request, "reviews/rate.html", context)
 
 

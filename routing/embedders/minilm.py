@@ -39,7 +39,9 @@ class MiniLM:
         os.environ.update(_OFFLINE)
         # Imported here: it takes seconds, and workers and most commands never embed.
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         self._model = SentenceTransformer(str(weights_dir()), device="cpu")
         self._model.max_seq_length = 256
 

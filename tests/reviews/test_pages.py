@@ -4,10 +4,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from reviews import demo, permissions
-from reviews.models import Rating
+from reviews import demo, permissions, sampling
+from reviews.models import Rating, Study
 from routing import policy
 from routing.models import Project
+from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db
 
@@ -95,3 +96,25 @@ def test_removing_the_demo_spares_a_live_project_called_demo(as_role, project):
     demo.load()
     client.post("/demo/", {"action": "remove"})
     assert set(Project.objects.values_list("slug", flat=True)) == {"default", "demo"}
+
+
+def test_the_rating_page_says_what_is_demo_and_what_is_simulated(as_role, project, starter):
+    client = as_role("rater")
+    sampling.start(project, starter, name="Live", seed="1", rate=1.0)
+    add_pair(project, 0.1)
+    sampling.extend(project.studies.get())
+    assert "Simulated provider" in client.get("/rate/").text
+    demo.load()
+    study = Study.objects.get(project__kind="demo")
+    shown = client.get("/rate/", {"study": study.pk}).text
+    assert ("Demo content" in shown, "Simulated provider" in shown) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("referer", "target"),
+    [("http://testserver/threshold/", "http://testserver/threshold/"), ("http://evil/", "/")],
+)
+def test_a_refusal_leads_back_to_our_own_pages_only(as_role, project, referer, target):
+    form = {"name": "s", "rate": "7"}
+    answer = as_role("lead").post("/studies/", form, headers={"referer": referer})
+    assert (answer.status_code, answer.url) == (302, target)
