@@ -26,5 +26,8 @@ check: $(INSTALLED)  ## Lint, types, import rules
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
+demo: $(INSTALLED)  ## Load content to look at, while it runs
+	$(BIN)/python manage.py demo
+
 clean:  ## Remove the virtual environment; data in var/ stays
 	rm -rf .venv

@@ -15,7 +15,16 @@ def main() -> None:
             "Django is not installed for this Python. "
             "Run `make install`, then use `.venv/bin/python manage.py`."
         )
-    execute_from_command_line(sys.argv)
+    from django.core.exceptions import ImproperlyConfigured
+    from django.db import Error as DatabaseError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as exc:
+        sys.exit(str(exc))
+    except DatabaseError as exc:
+        reason = next(iter(str(exc).strip().splitlines()), type(exc).__name__)
+        sys.exit(f"The database cannot be used: {reason}\nIs it running (`make run`)?")
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import permissions, rating, sampling, signoff
-from reviews.models import Evidence, Rating, SignOff, Slot, Study
+from reviews import permissions, projects, rating, sampling, signoff
+from reviews.models import Rater, Rating, Slot, Study
 from routing import policy, pricing, recording, shadow
 from routing.bootstrap import ensure_project
 from routing.embedders import minilm
@@ -29,6 +29,8 @@ from routing.routers import embedding
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
 SLUG = "demo-support-desk"
+#: Marks the demo's people: only they are removed with it.
+GROUP = "demo"
 CONTENT = Path(__file__).parent / "data" / "demo_support_desk.jsonl"
 _PEOPLE = {"demo-rater-1": "rater", "demo-rater-2": "rater", "demo-product": "product"}
 _NAMESPACE = UUID("7d5f0f6e-57d4-4c0a-9a0c-3c1f3a2f8f10")
@@ -51,7 +53,9 @@ def load() -> Project:
     if known:
         return known
     version = RouterVersion.objects.filter(is_starter=True).earliest("id")
-    project = ensure_project(_free_slug(), "Demo: support desk", version, Project.Kind.DEMO)
+    taken = Project.objects.filter(slug__startswith=SLUG).values_list("slug", flat=True)
+    slug = _free(SLUG, set(taken))
+    project = ensure_project(slug, "Demo: support desk", version, Project.Kind.DEMO)
     content = rows()
     _write_requests(project, version, content)
     study = sampling.start(project, version, name="Demo study", seed="demo", rate=1.0)
@@ -61,22 +65,20 @@ def load() -> Project:
     return project
 
 
-def _free_slug() -> str:
-    """Return the demo's name, or with a number when a project of somebody has it."""
-    taken = set(Project.objects.filter(slug__startswith=SLUG).values_list("slug", flat=True))
-    names = chain([SLUG], (f"{SLUG}-{number}" for number in count(2)))
-    return next(name for name in names if name not in taken)
+def _free(name: str, taken: set[str]) -> str:
+    """Return the name, or with a number when it is somebody's."""
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(free for free in names if free not in taken)
 
 
 @transaction.atomic
 def remove() -> None:
     """Delete the demo project with all that belongs to it, and the demo's people."""
     for project in Project.objects.filter(kind=Project.Kind.DEMO):
-        SignOff.objects.filter(project=project).delete()
-        Evidence.objects.filter(study__project=project).delete()
-        Study.objects.filter(project=project).delete()
-        project.delete()
-    User.objects.filter(username__in=_PEOPLE).delete()
+        projects.delete(project)
+    people = User.objects.filter(groups__name=GROUP)
+    Rater.objects.filter(user__in=people).delete()
+    people.delete()
 
 
 def _write_requests(
@@ -157,10 +159,13 @@ def _pair(job: ShadowJob, text: str) -> None:
 def _people() -> dict[str, User]:
     """Write the demo's people; they have no usable password and cannot log in."""
     permissions.ensure_roles()
+    group, _ = Group.objects.get_or_create(name=GROUP)
     people = {}
     for name, role in _PEOPLE.items():
-        user = User.objects.create_user(name)
+        taken = User.objects.filter(username__startswith=name).values_list("username", flat=True)
+        user = User.objects.create_user(_free(name, set(taken)))
         permissions.give(user, role)
+        user.groups.add(group)
         people[name] = user
     return people
 

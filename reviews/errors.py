@@ -3,7 +3,8 @@
 ReviewError
 ├── NotAllowed      the person may not do this; says who may
 ├── Conflict        the state moved on: a lease ended, a sign-off was decided
-└── NothingToSign   the evidence does not carry the request
+├── NothingToSign   the evidence does not carry the request
+└── BadInput        a form says something that cannot be done
 """
 
 
@@ -17,6 +18,10 @@ class NotAllowed(ReviewError):
 
 class Conflict(ReviewError):
     """Somebody or something was faster."""
+
+
+class BadInput(ReviewError):
+    """What was sent is missing something, or names what does not exist."""
 
 
 class NothingToSign(ReviewError):

@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from reviews import blinding
 from reviews.errors import Conflict
-from reviews.models import Presentation, Rater, Rating, Slot, Study, Verdict
+from reviews.models import Presentation, Rater, Rating, Reveal, Slot, Study, Verdict
+from routing.models import ShadowPair
 
 _STATES = Slot.State
 
@@ -70,7 +71,8 @@ def _next(study: Study, rater: Rater) -> Slot | None:
     mine = Slot.objects.filter(study=study, rater=rater)
     # The rater's own slot may come back to them; the pair's other slot never does.
     is_new = Q(rater=rater) | ~Q(pair_id__in=mine.values("pair_id"))
-    candidates = Slot.objects.filter(free, is_new, study=study)
+    is_blind = ~Q(pair_id__in=rater.reveals.values("pair_id"))
+    candidates = Slot.objects.filter(free, is_new, is_blind, study=study)
     locked = candidates.select_for_update(skip_locked=True).order_by("order", "id")
     return locked.first()
 
@@ -90,12 +92,15 @@ def submit(
 
     Raises:
         Presentation.DoesNotExist: when the showing is not this rater's.
-        Conflict: when the lease ended and the slot went to somebody else.
+        Conflict: when the lease ended and the slot went to somebody else, or the rater has seen
+            which answer is which.
     """
     shown = Presentation.objects.select_related("slot").get(token=token, rater=rater)
     slot = Slot.objects.select_for_update().get(pk=shown.slot_id)
     if slot.rater_id != rater.pk:
         raise Conflict("Your time for this pair ran out and somebody else has it now.")
+    if rater.reveals.filter(pair_id=slot.pair_id).exists():
+        raise Conflict("You have seen which answer of this pair is which; it is no longer blind.")
     rating = Rating.objects.create(
         presentation=shown,
         choice=choice,
@@ -107,6 +112,20 @@ def submit(
     slot.state, slot.lease_until = _STATES.DONE, None
     slot.save(update_fields=["state", "lease_until"])
     return blinding.unblind(rating, slot)
+
+
+def may_reveal(pair: ShadowPair, rater: Rater) -> bool:
+    """Return whether the rater has rated the pair or seen it: nothing is lost by showing it."""
+    has_rated = Verdict.objects.filter(pair=pair, rater=rater).exists()
+    return has_rated or rater.reveals.filter(pair=pair).exists()
+
+
+@transaction.atomic
+def reveal(pair: ShadowPair, rater: Rater) -> None:
+    """Note that the rater sees which answer is which, and take the pair out of their queue."""
+    held = Slot.objects.select_for_update().filter(pair=pair, rater=rater, state=_STATES.LEASED)
+    held.update(state=_STATES.OPEN, rater=None, lease_until=None)
+    Reveal.objects.get_or_create(pair=pair, rater=rater)
 
 
 def shown_to(token: UUID, rater: Rater) -> Presentation:

@@ -18,23 +18,34 @@ from django.utils import timezone
 
 from reviews import estimation, permissions
 from reviews.errors import Conflict, NotAllowed, NothingToSign
-from reviews.models import Approval, Evidence, SignOff, Study
+from reviews.models import Approval, Evidence, Rater, SignOff, Study
 from routing import policy
-from routing.models import Policy
+from routing.models import Policy, Project
 
 _STATES = SignOff.State
 _DECISIONS = Approval.Decision
 
 
-def freeze(study: Study, threshold: float) -> Evidence:
+def freeze(study: Study, threshold: float, kind: str = "") -> Evidence:
     """Write the evidence of a threshold: the whole curve, what it rests on, and the hash.
 
+    Args:
+        study: whose sample and ratings count.
+        threshold: a point of the curve.
+        kind: the kind of rater whose verdicts count; the study's default when empty.
+
     Raises:
-        NothingToSign: when no pair of the study is rated.
+        NothingToSign: when no pair of the study is rated so, only a judge has spoken, or the
+            threshold is no point of the curve.
     """
-    estimate = estimation.estimate(study)
+    if kind == Rater.Kind.LLM_JUDGE:
+        raise NothingToSign("A judge alone carries no sign-off; people have to rate.")
+    estimate = estimation.estimate(study, kind)
     if not estimate.n_rated:
         raise NothingToSign("No pair of this study is rated yet, so there is nothing to sign.")
+    point = estimation.point_at(estimate, threshold)
+    if abs(point["threshold"] - threshold) > 1e-9:
+        raise NothingToSign(f"Thresholds go in steps of 0.01; {threshold:g} is between two.")
     content: dict[str, Any] = {
         "study": {"id": study.pk, "name": study.name, "seed": study.seed, "rate": study.rate},
         "router": {"name": study.router.name, "sha256": study.router.sha256},
@@ -45,7 +56,7 @@ def freeze(study: Study, threshold: float) -> Evidence:
         "n_rated": estimate.n_rated,
         "level": estimate.level,
         "floor": study.floor,
-        "point": estimation.point_at(estimate, threshold),
+        "point": point,
         "points": estimate.points,
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -54,8 +65,10 @@ def freeze(study: Study, threshold: float) -> Evidence:
 
 
 @transaction.atomic
-def request(*, study: Study, user: User, threshold: float, reason: str) -> SignOff:
+def request(*, study: Study, user: User, threshold: float, reason: str, kind: str = "") -> SignOff:
     """Ask for a threshold to be made live, on evidence frozen now.
+
+    `kind` names whose ratings count, as in `freeze`.
 
     Raises:
         NotAllowed: when the person has no signing role.
@@ -66,6 +79,7 @@ def request(*, study: Study, user: User, threshold: float, reason: str) -> SignO
     _check_threshold(threshold)
     if not reason.strip():
         raise NothingToSign("Say in a sentence why this threshold should go live.")
+    Project.objects.select_for_update().get(pk=study.project_id)  # one request at a time
     live = policy.live(study.project)
     if live is None or live.router_id != study.router_id:
         raise Conflict("The live policy uses another router than this study.")
@@ -80,7 +94,7 @@ def request(*, study: Study, user: User, threshold: float, reason: str) -> SignO
         requester=user,
         requester_role=own[0] if own else "",
         required_roles=settings.SHADOWEVAL_SIGNOFF_ROLES,
-        evidence=freeze(study, threshold),
+        evidence=freeze(study, threshold, kind),
         policy_before=live,
     )
 
@@ -137,10 +151,16 @@ def decide(row: SignOff, *, user: User, decision: str, comment: str = "") -> Sig
     return row if open_roles(row) else _deploy(row, user)
 
 
-def _deploy(row: SignOff, user: User) -> SignOff:
+def is_stale(row: SignOff) -> bool:
+    """Return whether another policy went live since the request: it can only be asked again."""
     live = policy.live(row.project)
-    if live is None or live.pk != row.policy_before_id:
+    return row.state == _STATES.REQUESTED and (live is None or live.pk != row.policy_before_id)
+
+
+def _deploy(row: SignOff, user: User) -> SignOff:
+    if is_stale(row):
         raise Conflict("Another policy went live since this was requested; request it again.")
+    live = row.policy_before
     target: Policy = policy.with_threshold(live, row.threshold, f"Sign-off {row.pk}")
     row.policy_after = target
     policy.deploy(target, by=user, reason=f"Sign-off {row.pk}: {row.reason}")

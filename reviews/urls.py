@@ -25,5 +25,6 @@ urlpatterns = [
     path("settings/keys/", policies.create_key, name="create_key"),
     path("settings/keys/<int:pk>/revoke/", policies.revoke_key, name="revoke_key"),
     path("settings/projects/", policies.create_project, name="create_project"),
+    path("settings/projects/delete/", policies.delete_project, name="delete_project"),
     path("settings/people/", policies.create_person, name="create_person"),
 ]

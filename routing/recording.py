@@ -121,7 +121,7 @@ def _completion(row: Served) -> Completion:
     )
 
 
-def _skip_reason(row: Served) -> str:
+def skip_reason(row: Served) -> str:
     """Return why no shadow call will be made, or "" when one will."""
     if row.reply is None:
         return "no_reply: the served call failed, so there is nothing to pair"
@@ -133,7 +133,7 @@ def _skip_reason(row: Served) -> str:
 
 
 def _shadow_job(row: Served) -> ShadowJob:
-    reason = _skip_reason(row)
+    reason = skip_reason(row)
     now = timezone.now()
     return ShadowJob(
         request_id=row.request_id,

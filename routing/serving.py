@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,7 +30,7 @@ from routing.errors import (
 from routing.gateway import Answer
 from routing.live import EAGER_S, KeyInfo, live
 from routing.models import Policy
-from routing.recording import Recorder
+from routing.recording import Recorder, skip_reason
 from routing.types import ChatRequest, Served
 from routing.wire import anthropic, native
 
@@ -175,10 +175,13 @@ async def _serve(call: Call, raw: bytes, send: Any, recorder: Recorder) -> None:
     answer = await gateway.answer(request, decision, call.policy, call.headers)
     answered = time.perf_counter()
     status, body, content_type = _render(call, answer)
+    row = _served(call, request, answer, status)
     overhead_ms = (ready - call.start + time.perf_counter() - answered) * 1000
-    await _send(send, status, body, content_type, _headers(call, answer, overhead_ms))
-    latency_ms = (time.perf_counter() - call.start) * 1000
-    recorder.put(_served(call, request, answer, status, overhead_ms, latency_ms))
+    try:
+        await _send(send, status, body, content_type, _headers(call, answer, overhead_ms, row))
+    finally:
+        latency_ms = (time.perf_counter() - call.start) * 1000
+        recorder.put(replace(row, overhead_ms=overhead_ms, latency_ms=latency_ms))
 
 
 def _render(call: Call, answer: Answer) -> tuple[int, bytes, str]:
@@ -199,7 +202,7 @@ def _render(call: Call, answer: Answer) -> tuple[int, bytes, str]:
     return answer.status, call.route.error_body(error, str(call.id)), call.route.error_type
 
 
-def _headers(call: Call, answer: Answer, overhead_ms: float) -> Headers:
+def _headers(call: Call, answer: Answer, overhead_ms: float, row: Served) -> Headers:
     """Return the headers that every routed reply carries."""
     decision, policy = answer.decision, call.policy
     headers = {
@@ -213,7 +216,7 @@ def _headers(call: Call, answer: Answer, overhead_ms: float) -> Headers:
         "x-shadoweval-task": decision.task.encode("ascii", "replace").decode(),
         "x-shadoweval-cost-usd": "unknown" if answer.cost_usd is None else f"{answer.cost_usd:f}",
         "x-shadoweval-overhead-ms": f"{overhead_ms:.2f}",
-        "x-shadoweval-shadow": decision.tier.other.value,
+        "x-shadoweval-shadow": "none" if skip_reason(row) else decision.tier.other.value,
     }
     if policy.is_simulated:
         headers["x-shadoweval-simulated"] = "true"
@@ -224,14 +227,8 @@ def _headers(call: Call, answer: Answer, overhead_ms: float) -> Headers:
     return headers
 
 
-def _served(
-    call: Call,
-    request: ChatRequest,
-    answer: Answer,
-    status: int,
-    overhead_ms: float,
-    latency_ms: float,
-) -> Served:
+def _served(call: Call, request: ChatRequest, answer: Answer, status: int) -> Served:
+    """Put together what is to be recorded; the times are filled in when the reply has left."""
     return Served(
         request_id=call.id,
         received_at=call.received_at,
@@ -247,8 +244,8 @@ def _served(
         reply=answer.reply,
         cost_usd=answer.cost_usd,
         shadow_rate=call.policy.shadow_rate(answer.decision.tier.other),
-        overhead_ms=overhead_ms,
-        latency_ms=latency_ms,
+        overhead_ms=0.0,
+        latency_ms=0.0,
     )
 
 

@@ -51,3 +51,12 @@ def number(name: str, default: float, low: float, high: float) -> float:
 def words(name: str, default: str) -> list[str]:
     """Return a comma-separated list without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def url(name: str, schemes: set[str]) -> str:
+    """Return an address with one of the schemes, or "" when none is set."""
+    value = text(name)
+    if value and value.partition("://")[0] not in schemes:
+        begin = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
+        raise ImproperlyConfigured(f"{name} must begin with {begin}.")
+    return value

@@ -12,6 +12,7 @@ from pathlib import Path
 import dj_database_url
 import plotly
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from shadoweval import embedded, env
 
@@ -31,8 +32,13 @@ def _secret_key() -> str:
     if configured:
         return configured
     path = VAR_DIR / "secret_key"
-    if path.exists():
-        return path.read_text(encoding="utf-8")
+    try:
+        if path.exists():
+            return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ImproperlyConfigured(
+            f"{path} cannot be read ({exc.strerror}): set SHADOWEVAL_VAR to another folder."
+        ) from exc
     return secrets.token_urlsafe(50)  # `serve` and the containers set or keep a lasting one
 
 
@@ -91,8 +97,10 @@ EMBEDDED_POSTGRES = not env.text("DATABASE_URL")
 EMBEDDED_REDIS = not env.text("REDIS_URL")
 POSTGRES_DIR = VAR_DIR / "postgres"
 VALKEY_DIR = VAR_DIR / "valkey"
-DATABASE_URL = env.text("DATABASE_URL") or embedded.postgres_url(POSTGRES_DIR)
-REDIS_URL = env.text("REDIS_URL") or embedded.redis_url(VALKEY_DIR)
+DATABASE_URL = env.url("DATABASE_URL", {"postgres", "postgresql"}) or embedded.postgres_url(
+    POSTGRES_DIR
+)
+REDIS_URL = env.url("REDIS_URL", {"redis", "rediss", "unix"}) or embedded.redis_url(VALKEY_DIR)
 BROKER_URL = REDIS_URL if not EMBEDDED_REDIS else embedded.broker_url(VALKEY_DIR)
 if BROKER_URL.startswith("unix://"):
     BROKER_URL = BROKER_URL.replace("unix://", "redis+socket://", 1).replace(

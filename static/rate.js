@@ -61,8 +61,14 @@ async function save() {
 
 async function undo() {
   if (!last || saving) return;
-  const reply = await fetch(`${place.dataset.base}${last}/again/`);
-  if (reply.ok) { show(await reply.text()); say("Your last one, to correct."); }
+  try {
+    const reply = await fetch(`${place.dataset.base}${last}/again/`);
+    if (!reply.ok || reply.redirected) return say("Not found: you were logged out, or it is gone. Reload the page.");
+    show(await reply.text());
+    say("Your last one, to correct.");
+  } catch {
+    say("The connection is away; try again.");
+  }
 }
 
 function toggle(name) {
@@ -86,5 +92,7 @@ function onKey(event) {
 }
 
 document.addEventListener("keydown", onKey);
+// The browser would give the focus back to the button, and Enter would open the sheet again.
+sheet.addEventListener("close", () => document.activeElement.blur());
 place.addEventListener("submit", (event) => { event.preventDefault(); save(); });
 place.addEventListener("click", (event) => { if (event.target.closest("#show-keys")) sheet.showModal(); });

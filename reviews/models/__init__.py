@@ -1,6 +1,6 @@
 """Rows of what people learn from many requests."""
 
-from reviews.models.rating import Presentation, Rater, Rating, Slot, Verdict
+from reviews.models.rating import Presentation, Rater, Rating, Reveal, Slot, Verdict
 from reviews.models.sampling import SampledPair
 from reviews.models.signoff import Approval, Evidence, SignOff
 from reviews.models.study import Study
@@ -11,6 +11,7 @@ __all__ = [
     "Presentation",
     "Rater",
     "Rating",
+    "Reveal",
     "SampledPair",
     "SignOff",
     "Slot",

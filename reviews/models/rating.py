@@ -21,7 +21,7 @@ class Rater(models.Model):
     kind = models.CharField(max_length=12, choices=Kind)
     name = models.CharField(max_length=150)
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="rater"
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="rater"
     )
     project = models.ForeignKey(
         Project, models.CASCADE, null=True, related_name="raters",
@@ -126,6 +126,24 @@ class Rating(Immutable):
 
     def __str__(self) -> str:
         return self.choice
+
+
+class Reveal(Immutable):
+    """A rater has seen which answer of a pair is which, so they can no longer rate it blind.
+
+    Written by `rating.reveal` before the Pairs page shows the pair.
+    """
+
+    rater = models.ForeignKey(Rater, models.CASCADE, related_name="reveals")
+    pair = models.ForeignKey(ShadowPair, models.CASCADE, related_name="reveals")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        triggers = [append_only()]
+        constraints = [models.UniqueConstraint(fields=["rater", "pair"], name="revealed_once")]
+
+    def __str__(self) -> str:
+        return f"pair {self.pair_id} to {self.rater_id}"
 
 
 class Verdict(Immutable):

@@ -47,7 +47,7 @@ class SignOff(models.Model):
     study = models.ForeignKey(Study, models.CASCADE, related_name="signoffs")
     threshold = models.FloatField()
     reason = models.TextField()
-    requester = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="signoffs")
+    requester = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="signoffs")
     requester_role = models.CharField(max_length=20, blank=True)
     required_roles = ArrayField(models.CharField(max_length=20))
     evidence = models.OneToOneField(Evidence, models.PROTECT, related_name="signoff")
@@ -63,7 +63,12 @@ class SignOff(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(state="approved") | models.Q(policy_after__isnull=False),
                 name="approved_has_policy",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=models.Q(state="requested"),
+                name="one_open_signoff_per_project",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -79,7 +84,7 @@ class Approval(Immutable):
         REJECT = "reject", "Rejected"
 
     signoff = models.ForeignKey(SignOff, models.CASCADE, related_name="approvals")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     role = models.CharField(max_length=20)
     decision = models.CharField(max_length=16, choices=Decision)
     comment = models.TextField(blank=True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from reviews import permissions
-from reviews.errors import NotAllowed, ReviewError
+from reviews.errors import BadInput, NotAllowed, ReviewError
 from routing import policy
 from routing.models import Project
 
@@ -42,6 +44,18 @@ def current_project(request: HttpRequest) -> Project | None:
     return found
 
 
+def posted_project(request: HttpRequest) -> Project:
+    """Return the project that a form names: the session may have moved on in another tab.
+
+    Raises:
+        BadInput: when the form names none that exists.
+    """
+    found = Project.objects.filter(slug=request.POST.get("project", "")).first()
+    if found is None:
+        raise BadInput("This form names no project that exists; reload the page and try again.")
+    return found
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Return the frame's context; raters get the navigation and nothing else."""
     user = request.user
@@ -51,11 +65,20 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     context: dict[str, Any] = {"nav": nav}
     if not permissions.can(user, "see_results") or request.path.startswith("/rate"):
         return context
-    project = current_project(request)
+    context["projects"] = Project.objects.all()
+    return context | about(current_project(request))
+
+
+def to_page(name: str, project: Project) -> HttpResponse:
+    """Go to a page of this project, whatever another tab looks at."""
+    return redirect(f"{reverse(name)}?{urlencode({'project': project.slug})}")
+
+
+def about(project: Project | None) -> dict[str, Any]:
+    """Return what the frame says of a project: its live policy and the notices it needs."""
     live = policy.live(project) if project else None
-    return context | {
+    return {
         "project": project,
-        "projects": Project.objects.all(),
         "live": live,
         "starter": bool(live and live.router.is_starter),
         **notices(project),

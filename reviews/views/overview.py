@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse
@@ -10,8 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from reviews import demo as demo_content
-from reviews import permissions, rendering
-from reviews.views.frame import current_project, page
+from reviews import permissions, rating, rendering
+from reviews.views.frame import about, current_project, page
 from routing.models import Decision, Request, ShadowJob, ShadowPair
 
 
@@ -74,13 +75,22 @@ def pairs(request: HttpRequest) -> HttpResponse:
 
 @page("see_results")
 def pair(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show both answers of a pair, by tier, with what raters said."""
+    """Show both answers of a pair, by tier, with what raters said.
+
+    Whoever may be asked to rate it is asked first: what is seen cannot be rated blind.
+    """
     related = ("request__decision", "cheap", "expensive", "project")
     row = get_object_or_404(ShadowPair.objects.select_related(*related), pk=pk)
+    if permissions.can(request.user, "rate"):
+        assert isinstance(request.user, User)
+        rater = rating.rater_of(request.user)
+        if request.method != "POST" and not rating.may_reveal(row, rater):
+            return render(request, "reviews/pair_blind.html", {"row": row, **about(row.project)})
+        rating.reveal(row, rater)
     verdicts = row.verdicts.select_related("rater").order_by("-id")
     completions = [
         (completion.get_tier_display(), completion, rendering.markdown(completion.text))
         for completion in (row.cheap, row.expensive)
     ]
-    context = {"row": row, "verdicts": verdicts, "completions": completions}
+    context = {"row": row, "verdicts": verdicts, "completions": completions, **about(row.project)}
     return render(request, "reviews/pair.html", context)

@@ -6,13 +6,13 @@ import secrets
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST
 
 from reviews import charts, estimation, permissions, sampling
 from reviews.errors import NothingToSign
 from reviews.models import Rater, Study
-from reviews.views.frame import current_project, page
+from reviews.views.frame import current_project, page, posted_project, to_page
 from routing import policy
 
 
@@ -52,9 +52,9 @@ def _curve(study: Study, kind: str) -> dict[str, Any]:
 @page("run_studies")
 def start_study(request: HttpRequest) -> HttpResponse:
     """Start a study on the live router and draw its first sample."""
-    project = current_project(request)
-    live = policy.live(project) if project else None
-    if project is None or live is None:
+    project = posted_project(request)
+    live = policy.live(project)
+    if live is None:
         raise NothingToSign("This project has no live policy yet.")
     try:
         rate = float(request.POST.get("rate", ""))
@@ -64,7 +64,7 @@ def start_study(request: HttpRequest) -> HttpResponse:
         raise NothingToSign("The share of pairs to rate lies above 0 and at most at 1.")
     name = request.POST.get("name", "").strip()[:120] or "Study"
     sampling.start(project, live.router, name=name, seed=secrets.token_hex(8), rate=rate)
-    return redirect("threshold")
+    return to_page("threshold", project)
 
 
 def study_or_404(pk: str) -> Study:

@@ -61,7 +61,9 @@ def check_messages(messages: Any) -> None:
 
 def _check_message(where: str, message: Any) -> None:
     require(isinstance(message, dict), f"{where}: Input should be an object")
-    require(message.get("role") in _ROLES, f"{where}.role: Input should be 'user' or 'assistant'")
+    role = message.get("role")
+    known = isinstance(role, str) and role in _ROLES
+    require(known, f"{where}.role: Input should be 'user' or 'assistant'")
     content = message.get("content")
     require(content is not None, f"{where}.content: Field required")
     require(isinstance(content, str | list), f"{where}.content: Input should be a string or a list")
