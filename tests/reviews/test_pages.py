@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from reviews import demo, permissions, sampling
-from reviews.models import Rating, Study
+from reviews.models import Presentation, Rating, Study
 from routing import policy
 from routing.models import Project
 from tests.reviews.rows import add_pair
@@ -115,6 +115,115 @@ def test_the_rating_page_says_what_is_demo_and_what_is_simulated(as_role, projec
     [("http://testserver/threshold/", "http://testserver/threshold/"), ("http://evil/", "/")],
 )
 def test_a_refusal_leads_back_to_our_own_pages_only(as_role, project, referer, target):
-    form = {"name": "s", "rate": "7"}
+    form = {"project": "default", "name": "s", "rate": "7"}
     answer = as_role("lead").post("/studies/", form, headers={"referer": referer})
     assert (answer.status_code, answer.url) == (302, target)
+
+
+def test_a_form_acts_on_the_project_it_shows_not_on_the_one_looked_at_last(as_role, project):
+    client = as_role("admin", "engineering", "lead")
+    theirs = demo.load()
+    client.get("/overview/", {"project": theirs.slug})  # another tab
+    form = {"project": project.slug, "reason": "fire", "name": "k", "rate": "1"}
+    for address in ("/policies/roll-back/", "/settings/keys/", "/studies/"):
+        answer = client.post(address, form)
+        assert (answer.status_code, answer.url[-16:]) == (302, "?project=default")
+    assert [project.deployments.count(), theirs.deployments.count()] == [2, 1]
+    assert [project.api_keys.count(), theirs.api_keys.count()] == [1, 0]
+    assert [project.studies.count(), theirs.studies.count()] == [1, 1]
+
+
+def test_a_form_that_names_no_project_changes_nothing(as_role, project):
+    client = as_role("admin", "engineering")
+    client.post("/policies/roll-back/", {"reason": "fire"})
+    assert project.deployments.count() == 1
+    assert "reload the page" in client.get("/policies/").text
+
+
+def test_a_project_is_deleted_only_when_its_name_is_typed(as_role, project, starter):
+    client = as_role("admin")
+    theirs = demo.load()
+    client.post("/settings/projects/delete/", {"project": theirs.slug, "name": "Demo"})
+    assert Project.objects.filter(pk=theirs.pk).exists()
+    client.post("/settings/projects/delete/", {"project": theirs.slug, "name": theirs.name})
+    assert list(Project.objects.all()) == [project]
+
+
+def test_a_person_of_the_demos_name_outlives_it(as_role, project):
+    real = User.objects.create_user("demo-rater-1")
+    client = as_role("admin")
+    client.post("/demo/", {})
+    assert User.objects.filter(username__startswith="demo-").count() == 4
+    client.post("/demo/", {"action": "remove"})
+    assert list(User.objects.filter(username__startswith="demo-")) == [real]
+
+
+def test_whoever_may_rate_gives_that_up_to_see_which_answer_is_which(as_role, starter):
+    demo.load()
+    client = as_role("lead")
+    token = client.get("/rate/").context["pair"].token
+    pair = Presentation.objects.get(token=token).slot.pair
+    page = f"/pairs/{pair.pk}/"
+    blind = client.get(page).text
+    assert "You may be asked to rate this pair" in blind
+    assert not any(word in blind for word in ("Cheap", "demo-small", "demo-large", "Verdicts"))
+    assert client.get("/rate/").context["pair"].token == token  # looking at the question is free
+    assert "demo-small" in client.post(page).text
+    assert "demo-small" in client.get(page).text
+    assert client.get("/rate/").context["pair"].token != token
+    count = Rating.objects.count()
+    form = {"choice": "equal", "left_adequate": "yes", "right_adequate": "no"}
+    client.post(f"/rate/{token}/", form)
+    assert Rating.objects.count() == count
+
+
+def test_a_rating_cannot_be_corrected_once_the_pair_was_seen(as_role, starter):
+    demo.load()
+    client = as_role("lead")
+    token, _ = rate(client)
+    pair = Presentation.objects.get(token=token).slot.pair
+    assert "demo-small" in client.get(f"/pairs/{pair.pk}/").text
+    count = Rating.objects.count()
+    client.post(
+        f"/rate/{token}/", {"choice": "equal", "left_adequate": "yes", "right_adequate": "no"}
+    )
+    assert Rating.objects.count() == count
+
+
+def test_who_may_not_rate_sees_pairs_at_once(as_role, starter):
+    pair = demo.load().pairs.first()
+    assert "demo-small" in as_role("product").get(f"/pairs/{pair.pk}/").text
+
+
+def test_notices_follow_what_is_shown_and_not_what_was_looked_at_last(as_role, project):
+    theirs = demo.load()
+    client = as_role("product")
+    client.get("/overview/", {"project": project.slug})
+    for page in (f"/pairs/{theirs.pairs.first().pk}/", f"/signoffs/{theirs.signoffs.get().pk}/"):
+        shown = client.get(page).text
+        assert ("Demo content" in shown, "Simulated provider" in shown) == (True, False)
+
+
+def test_a_signoff_says_what_is_live_now(as_role, project):
+    theirs = demo.load()
+    row = theirs.signoffs.get()
+    client = as_role("engineering")
+    page = f"/signoffs/{row.pk}/"
+    assert 'value="approve"' in client.get(page).text
+    client.post(f"{page}decide/", {"decision": "approve"})
+    assert "live now" in client.get(page).text
+    client.post("/policies/roll-back/", {"project": theirs.slug, "reason": "x"})
+    assert "no longer live" in client.get(page).text
+
+
+def test_a_stale_signoff_offers_no_approval(as_role, project):
+    theirs = demo.load()
+    client = as_role("engineering")
+    client.post("/policies/roll-back/", {"project": theirs.slug, "reason": "x"})
+    shown = client.get(f"/signoffs/{theirs.signoffs.get().pk}/").text
+    assert ("can no longer be approved" in shown, 'value="approve"' in shown) == (True, False)
+
+
+def test_an_address_that_is_not_there_says_so_in_the_frame(as_role, project):
+    answer = as_role("product").get("/pairs/999999/")
+    assert (answer.status_code, "Not found" in answer.text) == (404, True)

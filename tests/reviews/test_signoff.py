@@ -1,12 +1,15 @@
 """Nothing deploys without another person's signature on frozen evidence."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from django.contrib.auth.models import User
-from django.db import ProgrammingError, transaction
+from django.db import ProgrammingError, connection, transaction
 
 from reviews import demo, permissions, signoff
 from reviews.errors import Conflict, NotAllowed, NothingToSign
-from reviews.models import SignOff, Study
+from reviews.models import Rater, SignOff, Study, Verdict
 from routing import policy
 
 pytestmark = pytest.mark.django_db
@@ -77,3 +80,56 @@ def test_nothing_rated_is_nothing_to_sign(study):
 def test_evidence_cannot_be_changed_behind_djangos_back(asked):
     with pytest.raises(ProgrammingError), transaction.atomic():
         type(asked.evidence).objects.filter(pk=asked.evidence_id).update(sha256="0")
+
+
+def test_what_was_looked_at_is_what_is_signed(study):
+    key = Rater.objects.create(kind=Rater.Kind.ANSWER_KEY, name="key")
+    pair = study.sample.filter(selected=True, pair__score__lt=0.6).first().pair
+    Verdict.objects.create(study=study, pair=pair, rater=key, preference="expensive")
+    engineer = person("e", "engineering")
+    row = signoff.request(study=study, user=engineer, threshold=0.6, reason="x", kind="answer_key")
+    content = row.evidence.content
+    assert (content["raters"], content["n_rated"]) == ("answer_key", 1)
+    assert content["point"]["degradation"] == 1.0
+
+
+def test_a_judge_alone_carries_no_signoff(study):
+    with pytest.raises(NothingToSign, match="judge"):
+        signoff.freeze(study, 0.5, "llm_judge")
+
+
+@pytest.mark.parametrize("between", [0.184999, 0.005, 1.005])
+def test_a_threshold_between_two_points_is_refused(study, between):
+    with pytest.raises(NothingToSign, match="steps of 0.01"):
+        signoff.freeze(study, between)
+
+
+@pytest.mark.parametrize("at", [0.0, 0.07, 0.57, 1.0, 1.01])
+def test_every_point_of_the_curve_can_be_signed(study, at):
+    assert signoff.freeze(study, at).content["point"]["threshold"] == at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_at_once_leave_one_open(study):
+    engineer, together = person("e", "engineering"), Barrier(4)
+
+    def ask(_):
+        together.wait()
+        try:
+            return signoff.request(study=study, user=engineer, threshold=0.5, reason="x").pk
+        except Conflict:
+            return None
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [pk for pk in pool.map(ask, range(4)) if pk]
+    assert len(made) == 1
+    assert SignOff.objects.filter(state="requested").count() == 1
+
+
+def test_a_request_overtaken_by_another_policy_is_stale(asked):
+    assert not signoff.is_stale(asked)
+    policy.roll_back(asked.project, by=asked.requester, reason="test")
+    assert signoff.is_stale(asked)
+    assert not signoff.is_stale(signoff.withdraw(asked, user=asked.requester))

@@ -57,6 +57,7 @@ def test_a_tiers_model_by_name_is_served_and_kept_out_of_the_evidence(service, a
     )
     assert raw.headers["x-shadoweval-tier"] == "cheap"
     assert raw.headers["x-shadoweval-reason"] == "bypassed"
+    assert raw.headers["x-shadoweval-shadow"] == "none"
     wait_until_recorded(1)
     job = ShadowJob.objects.get()
     assert (job.state, job.reason.split(":")[0]) == ("skipped", "bypassed")
@@ -67,6 +68,12 @@ REFUSED = [
     (b"[1]", 400, "invalid_request_error", anthropic.BadRequestError),
     (
         b'{"model": "auto", "max_tokens": 5}',
+        400,
+        "invalid_request_error",
+        anthropic.BadRequestError,
+    ),
+    (
+        b'{"model": "auto", "max_tokens": 5, "messages": [{"role": ["user"], "content": "x"}]}',
         400,
         "invalid_request_error",
         anthropic.BadRequestError,
