@@ -11,7 +11,7 @@ from reviews import rendering
 from reviews.models import Presentation, Rater, Rating, Slot, Verdict
 from routing.models import ShadowPair
 from routing.types import Tier
-from routing.wire.body import text_of
+from routing.wire.body import last_user_turn, text_of
 
 _PREFERENCE = Verdict.Preference
 _CHOICE = Rating.Choice
@@ -32,6 +32,7 @@ class Blind:
     token: str
     query_html: str
     turns_html: list[str]
+    prefill_html: list[str]
     left_html: str
     right_html: str
 
@@ -53,6 +54,7 @@ def blind(shown: Presentation) -> Blind:
         token=str(shown.token),
         query_html=rendering.plain(pair.request.query),
         turns_html=_earlier_turns(pair.request.payload),
+        prefill_html=_prefill(pair.request.payload),
         left_html=rendering.markdown(left),
         right_html=rendering.markdown(right),
     )
@@ -62,12 +64,18 @@ def _earlier_turns(payload: dict[str, Any]) -> list[str]:
     """Return the system prompt and the turns before the last user turn, rendered."""
     system = payload.get("system")
     turns: list[str] = [rendering.plain(f"System: {text_of(system)}")] if system else []
-    messages = payload.get("messages", [])[:-1]
-    turns += [
-        rendering.plain(f"{turn['role'].capitalize()}: {text_of(turn['content'])}")
-        for turn in messages
-    ]
-    return turns
+    messages = payload.get("messages", [])
+    return turns + [_turn(turn) for turn in messages[: last_user_turn(messages)]]
+
+
+def _prefill(payload: dict[str, Any]) -> list[str]:
+    """Return what follows the last user turn: the beginning that both answers had to continue."""
+    messages = payload.get("messages", [])
+    return [_turn(turn) for turn in messages[last_user_turn(messages) + 1 :]]
+
+
+def _turn(turn: dict[str, Any]) -> str:
+    return rendering.plain(f"{turn['role'].capitalize()}: {text_of(turn['content'])}")
 
 
 def unblind(rating: Rating, slot: Slot) -> Verdict:

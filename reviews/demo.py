@@ -58,7 +58,9 @@ def load() -> Project:
     project = ensure_project(slug, "Demo: support desk", version, Project.Kind.DEMO)
     content = rows()
     _write_requests(project, version, content)
-    study = sampling.start(project, version, name="Demo study", seed="demo", rate=1.0)
+    live = policy.live(project)
+    assert live is not None
+    study = sampling.start(live, name="Demo study", seed="demo", rate=1.0)
     people = _people()
     _rate_half(study, content, people)
     _request_signoff(study, people["demo-product"])

@@ -6,15 +6,18 @@ mean does. People, judge and answer key are never mixed: one kind of rater at a 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.db.models import Count
 
+from reviews import sampling
 from reviews.models import Rater, Study, Verdict
 from reviews.stats.curve import Curve, curve, default_thresholds
+from routing.models import ShadowJob
 
 #: Above every score: everything is cheap.
 ALWAYS_CHEAP = 1.01
@@ -27,6 +30,7 @@ _FRAME = (
     "inclusion_probability",
     "selected",
     "pair__rate",
+    "u",
 )
 
 
@@ -37,7 +41,11 @@ class Estimate:
     Attributes:
         points: one dict per threshold, JSON-ready; None where nothing can be estimated.
         kinds: rated pairs by kind of rater.
-        n_without_score: pairs left out because the router gave no score.
+        n_waiting: rated pairs that do not count yet, since pairs before them in the queue are
+            unrated.
+        n_without_score: pairs whose router gave no score; they are never routed cheap.
+        missing: requests of the study that have no pair, by why.
+        inputs_sha256: of everything that went into the curve.
     """
 
     curve: Curve
@@ -47,8 +55,26 @@ class Estimate:
     n_frame: int
     n_selected: int
     n_rated: int
+    n_waiting: int
     n_without_score: int
+    missing: dict[str, int]
+    inputs_sha256: str
     level: float
+
+
+class _Columns(NamedTuple):
+    """The frame as arrays of shape (N,), ordered by pair."""
+
+    pair_id: np.ndarray
+    score: np.ndarray
+    cost_cheap: np.ndarray
+    cost_expensive: np.ndarray
+    pi: np.ndarray
+    selected: np.ndarray
+    rate: np.ndarray
+    u: np.ndarray
+    harm: np.ndarray
+    adequate: np.ndarray
 
 
 def rated_by_kind(study: Study) -> dict[str, int]:
@@ -66,40 +92,89 @@ def default_kind(kinds: dict[str, int]) -> str:
 
 
 def estimate(study: Study, kind: str = "") -> Estimate:
-    """Return the study's curve at 101 thresholds and at always cheap, from one kind of rater."""
+    """Return the study's curve at up to 101 thresholds and at always cheap, from one kind of rater.
+
+    Thresholds end at the study's largest: above it pairs were never drawn.
+    """
     kinds = rated_by_kind(study)
     kind = kind or default_kind(kinds)
-    all_rows = list(study.sample.order_by("pair_id").values_list(*_FRAME))
-    rows = [row for row in all_rows if row[1] is not None]
-    losses = _losses(study, kind)
-    harm = _column(losses, rows, 0)
-    adequate = _column(losses, rows, 1)
-    selected = np.array([row[5] for row in rows], dtype=bool)
-    rated = selected & ~(np.isnan(harm) & np.isnan(adequate))
+    frame = _columns(study, kind)
+    spoken = frame.selected & ~(np.isnan(frame.harm) & np.isnan(frame.adequate))
+    rated = spoken & _in_turn(study, kind, frame, spoken)
     # A pair stands for the requests that its shadow rate left without one.
-    traffic = np.array([1 / row[6] for row in rows], dtype=float)
+    traffic = 1 / frame.rate
+    grid = np.append(default_thresholds(), ALWAYS_CHEAP)
     result = curve(
-        score=np.array([row[1] for row in rows], dtype=float),
-        cost_cheap=_costs(rows, 2),
-        cost_expensive=_costs(rows, 3),
-        weight=traffic * np.array([1 / row[4] if row[4] else 1.0 for row in rows], dtype=float),
+        score=frame.score,
+        cost_cheap=frame.cost_cheap,
+        cost_expensive=frame.cost_expensive,
+        weight=traffic / np.where(frame.pi > 0, frame.pi, 1.0),
         rated=rated,
-        adequate=adequate,
-        harm=harm,
-        thresholds=np.append(default_thresholds(), ALWAYS_CHEAP),
+        adequate=frame.adequate,
+        harm=frame.harm,
+        thresholds=grid[grid <= study.largest_threshold],
         traffic=traffic,
+        drawable=frame.pi > 0,
     )
     return Estimate(
         curve=result,
         points=points(result),
         kind=kind,
         kinds=kinds,
-        n_frame=len(rows),
-        n_selected=int(selected.sum()),
+        n_frame=frame.pair_id.size,
+        n_selected=int(frame.selected.sum()),
         n_rated=int(rated.sum()),
-        n_without_score=len(all_rows) - len(rows),
+        n_waiting=int(spoken.sum() - rated.sum()),
+        n_without_score=int(np.isnan(frame.score).sum()),
+        missing=_missing(study),
+        inputs_sha256=_sha256(frame, rated),
         level=result.level,
     )
+
+
+def _columns(study: Study, kind: str) -> _Columns:
+    rows = list(study.sample.order_by("pair_id").values_list(*_FRAME))
+    losses = _losses(study, kind)
+    floats = {name: _floats(rows, place) for place, name in enumerate(_Columns._fields[:8])}
+    return _Columns(
+        **floats
+        | {
+            "pair_id": np.array([row[0] for row in rows], dtype=np.int64),
+            "selected": np.array([row[5] for row in rows], dtype=bool),
+            "harm": _column(losses, rows, 0),
+            "adequate": _column(losses, rows, 1),
+        }
+    )
+
+
+def _in_turn(study: Study, kind: str, frame: _Columns, spoken: np.ndarray) -> np.ndarray:
+    """Return which rows lie before the first unrated one in the order in which they are rated.
+
+    Raters take pairs by u / pi. Of a queue that is not finished, the part up to the first gap is a
+    sample with probabilities c pi; what was rated beyond it would count old traffic too much, once
+    the frame grows. The common factor c cancels out of every weighted mean. Imported labels came in
+    no such order, and all count.
+    """
+    from_queue = Verdict.objects.filter(study=study, rater__kind=kind, rating__isnull=False)
+    if not from_queue.exists():
+        return np.ones(spoken.size, dtype=bool)
+    order = frame.u / np.where(frame.pi > 0, frame.pi, np.inf)
+    gaps = order[frame.selected & ~spoken]
+    return order < (gaps.min() if gaps.size else np.inf)
+
+
+def _missing(study: Study) -> dict[str, int]:
+    """Count the study's requests whose shadow call gave no answer, by tier and why."""
+    jobs = ShadowJob.objects.filter(state=ShadowJob.State.FAILED, **sampling.subject(study))
+    rows = jobs.values("tier", "reason").annotate(n=Count("id")).order_by("tier", "reason")
+    return {f"{row['tier']}: {row['reason']}": row["n"] for row in rows}
+
+
+def _sha256(frame: _Columns, rated: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for column in (*frame, rated):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
 
 
 def _losses(study: Study, kind: str) -> dict[int, tuple[float, float]]:
@@ -130,8 +205,9 @@ def _column(losses: dict[int, tuple[float, float]], rows: list[Any], which: int)
     return np.array([losses.get(row[0], none)[which] for row in rows], dtype=float)
 
 
-def _costs(rows: list[Any], column: int) -> np.ndarray:
-    return np.array([math.nan if row[column] is None else float(row[column]) for row in rows])
+def _floats(rows: list[Any], place: int) -> np.ndarray:
+    """Return one column as floats, nan where it is unknown."""
+    return np.array([math.nan if row[place] is None else float(row[place]) for row in rows])
 
 
 def points(result: Curve) -> list[dict[str, Any]]:

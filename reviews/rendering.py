@@ -14,11 +14,17 @@ _TAGS = {
 }  # fmt: skip
 #: Longer answers are cut for display, on both sides alike.
 _MOST_CHARS = 100_000
+#: Open brackets may begin links; looking for the ends of thousands takes seconds.
+_MOST_BRACKETS = 5_000
 
 
 def markdown(text: str) -> SafeString:
     """Return safe HTML. Links become their text, images vanish: both could tell or track."""
-    html = _MARKDOWN.render(text[:_MOST_CHARS])
+    if len(text) > _MOST_CHARS:
+        text = f"{text[:_MOST_CHARS]}\n\n(cut for display)"
+    if text.count("[") > _MOST_BRACKETS:
+        return mark_safe(f"<p class='as-is'>{escape(text)}</p>")  # noqa: S308 - just escaped
+    html = _MARKDOWN.render(text)
     clean = nh3.clean(html, tags=_TAGS, attributes={}, link_rel=None, strip_comments=True)
     return mark_safe(clean)  # noqa: S308 - nh3 has just made it inert
 

@@ -303,8 +303,10 @@ def run(
         finally:
             access.revoke(key_row)
         wait(project, len(sent.by_id), on_paired)
+    live = policy.live(project)
+    assert live is not None
     study = sampling.start(
-        project, router, name=f"Replay of {path.name}"[:120], seed=project.slug[:40], rate=1.0
+        live, name=f"Replay of {path.name}"[:120], seed=project.slug[:40], rate=1.0
     )
     verdicts, not_imported = import_labels(study, sent.by_id)
     jobs = ShadowJob.objects.filter(project=project).values_list("state", "reason")

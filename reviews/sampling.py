@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from reviews.models import SampledPair, Slot, Study
-from routing.models import Project, RouterVersion, ShadowPair
+from routing.models import Policy, ShadowPair
 
 _GROUP = 2_000
 #: Score bands of the strata; tasks are crossed with them.
@@ -50,11 +51,37 @@ def stratum(pair: ShadowPair) -> str:
     return f"{pair.task}/{band}"
 
 
-def start(project: Project, router: RouterVersion, *, name: str, seed: str, rate: float) -> Study:
-    """Write a running study and draw from the pairs that are there."""
-    study = Study.objects.create(project=project, router=router, name=name, seed=seed, rate=rate)
+def start(live: Policy, *, name: str, seed: str, rate: float) -> Study:
+    """Write a running study of a policy's router and models, and draw from the pairs there are."""
+    study = Study.objects.create(
+        project=live.project, policy=live, router=live.router, name=name, seed=seed, rate=rate
+    )
     extend(study)
     return study
+
+
+def frame(study: Study) -> QuerySet[ShadowPair]:
+    """Return the pairs the study is about."""
+    return ShadowPair.objects.filter(**subject(study))
+
+
+def subject(study: Study) -> dict[str, Any]:
+    """Return the study's router, models and window as conditions on rows that have a request.
+
+    The window reaches as far back from the start as it reaches forward.
+    """
+    window = timedelta(days=study.window_days)
+    models = {
+        f"request__decision__policy__{tier}__{name}": value
+        for tier, identity in study.policy.identity.items()
+        for name, value in identity.items()
+    }
+    return models | {
+        "project": study.project,
+        "request__decision__policy__router": study.router,
+        "request__received_at__gte": study.created_at - window,
+        "request__received_at__lt": study.created_at + window,
+    }
 
 
 def extend(study: Study) -> int:
@@ -63,11 +90,7 @@ def extend(study: Study) -> int:
     Runs any number of times, also at once: a pair is drawn once per study.
     """
     last = study.sample.aggregate(last=Max("pair_id"))["last"]
-    new = ShadowPair.objects.filter(
-        project=study.project,
-        router=study.router,
-        request__received_at__lt=study.created_at + timedelta(days=study.window_days),
-    ).order_by("id")
+    new = frame(study).order_by("id")
     # Pairs get their number before they are committed: look a little behind the last one, too.
     if last is not None:
         new = new.filter(id__gt=last - _GROUP).exclude(draws__study=study)

@@ -20,7 +20,7 @@ from reviews import estimation, permissions
 from reviews.errors import Conflict, NotAllowed, NothingToSign
 from reviews.models import Approval, Evidence, Rater, SignOff, Study
 from routing import policy
-from routing.models import Policy, Project
+from routing.models import Policy
 
 _STATES = SignOff.State
 _DECISIONS = Approval.Decision
@@ -49,16 +49,22 @@ def freeze(study: Study, threshold: float, kind: str = "") -> Evidence:
     content: dict[str, Any] = {
         "study": {"id": study.pk, "name": study.name, "seed": study.seed, "rate": study.rate},
         "router": {"name": study.router.name, "sha256": study.router.sha256},
+        "models": study.policy.identity,
         "threshold": threshold,
         "raters": estimate.kind,
         "n_frame": estimate.n_frame,
         "n_selected": estimate.n_selected,
         "n_rated": estimate.n_rated,
+        "n_without_score": estimate.n_without_score,
+        "missing": estimate.missing,
+        "inputs_sha256": estimate.inputs_sha256,
         "level": estimate.level,
         "floor": study.floor,
         "point": point,
         "points": estimate.points,
     }
+    if point["degradation"] is None:
+        raise NothingToSign("Nobody has compared the answers yet: what gets worse is not known.")
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Evidence.objects.create(study=study, content=content, sha256=digest)
@@ -79,10 +85,12 @@ def request(*, study: Study, user: User, threshold: float, reason: str, kind: st
     _check_threshold(threshold)
     if not reason.strip():
         raise NothingToSign("Say in a sentence why this threshold should go live.")
-    Project.objects.select_for_update().get(pk=study.project_id)  # one request at a time
+    policy.lock(study.project)  # one request at a time
     live = policy.live(study.project)
     if live is None or live.router_id != study.router_id:
         raise Conflict("The live policy uses another router than this study.")
+    if live.identity != study.policy.identity:
+        raise Conflict("The live policy asks other models than this study compared.")
     if study.project.signoffs.filter(state=_STATES.REQUESTED).exists():
         raise Conflict("Another sign-off is waiting in this project; decide or withdraw it first.")
     own = sorted(permissions.roles_of(user) & set(settings.SHADOWEVAL_SIGNOFF_ROLES))
@@ -158,6 +166,7 @@ def is_stale(row: SignOff) -> bool:
 
 
 def _deploy(row: SignOff, user: User) -> SignOff:
+    policy.lock(row.project)  # a rollback at this moment comes wholly before or wholly after
     if is_stale(row):
         raise Conflict("Another policy went live since this was requested; request it again.")
     live = row.policy_before

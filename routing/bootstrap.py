@@ -43,11 +43,13 @@ def ensure_project(slug: str, name: str, router: RouterVersion, kind: str = "liv
     return project
 
 
+@transaction.atomic
 def follow_provider(project: Project) -> Policy | None:
     """Move a live policy between the simulated and the real provider as the key comes or goes.
 
     Evidence about one provider says nothing about another: the new policy is always expensive.
     """
+    policy.lock(project)
     live = policy.live(project)
     if live is None or live.is_simulated == settings.SHADOWEVAL_SIMULATED:
         return live

@@ -100,33 +100,32 @@ def _by_threshold(score: Score, threshold: float, task: str) -> DecisionValue:
     return DecisionValue(tier, reason, threshold, score.value, score.rule, task)
 
 
-async def answer(
-    request: ChatRequest, decision: DecisionValue, policy: Policy, headers: dict[str, str]
-) -> Answer:
-    """Ask the tier's provider; a cheap tier that fails is replaced by EXPENSIVE, visibly."""
-    result = await _ask(request, decision, policy, headers)
-    routed = decision.reason is not Reason.BYPASSED
-    if result.reply is None and decision.tier is Tier.CHEAP and routed and _tier_failed(result):
-        log.warning("cheap tier failed with %s, falling back", result.status)
-        fallback = replace(decision, tier=Tier.EXPENSIVE, reason=Reason.FALLBACK)
-        return await _ask(request, fallback, policy, headers)
-    return result
+async def answer(request: ChatRequest, decision: DecisionValue, policy: Policy) -> Answer:
+    """Ask the tier's provider; a cheap tier that fails is replaced by EXPENSIVE, visibly.
 
-
-def _tier_failed(result: Answer) -> bool:
-    """Whether the tier is at fault; a request that is wrong would be wrong for the other too."""
-    return result.status not in {400, 413}
+    Whatever the failure: a request that is too long or asks for too much of the cheap model may be
+    fine for the other. Both attempts together take no longer than one may.
+    """
+    start, limit_s = time.monotonic(), settings.SHADOWEVAL_PROVIDER_TIMEOUT_S
+    if decision.tier is Tier.EXPENSIVE or decision.reason is Reason.BYPASSED:
+        return await _ask(request, decision, policy, limit_s)
+    first_s = min(limit_s, settings.SHADOWEVAL_CHEAP_TIMEOUT_S)
+    result = await _ask(request, decision, policy, first_s)
+    if result.reply is not None:
+        return result
+    log.warning("cheap tier failed with %s, falling back", result.status)
+    fallback = replace(decision, tier=Tier.EXPENSIVE, reason=Reason.FALLBACK)
+    return await _ask(request, fallback, policy, limit_s - (time.monotonic() - start))
 
 
 async def _ask(
-    request: ChatRequest, decision: DecisionValue, policy: Policy, headers: dict[str, str]
+    request: ChatRequest, decision: DecisionValue, policy: Policy, timeout_s: float
 ) -> Answer:
     spec = policy.tier_spec(decision.tier)
     base = Answer(decision, None, 200, provider=spec.provider, model=spec.model)
     try:
         provider = providers.get(spec.provider)
-        timeout_s = settings.SHADOWEVAL_PROVIDER_TIMEOUT_S
-        reply = await provider.send(spec, request.payload, headers, timeout_s)
+        reply = await provider.send(spec, request.payload, request.headers, timeout_s)
     except ProviderError as exc:
         return replace(
             base,
@@ -137,4 +136,8 @@ async def _ask(
         )
     except ProviderUnreachable as exc:
         return replace(base, status=502, error=f"provider_unreachable: {exc}"[:200])
+    except Exception as exc:
+        # The provider's code failed, not the client: that too is a tier that gave no answer.
+        log.error("provider %s failed: %s", spec.provider, type(exc).__name__)
+        return replace(base, status=502, error=f"provider_failed: {type(exc).__name__}")
     return replace(base, reply=reply, cost_usd=pricing.cost_usd(spec.price, reply.usage))

@@ -40,14 +40,20 @@ class Snapshot:
 
     keys: dict[str, KeyInfo] = field(default_factory=dict)
     policies: dict[int, Policy] = field(default_factory=dict)
-    taken_at: float = 0.0
 
 
 class Live:
-    """Holds the newest snapshot and the loaded routers."""
+    """Holds the newest snapshot and the loaded routers.
+
+    Attributes:
+        tried_at: when the database was asked last, monotonic seconds.
+        is_fresh: whether that attempt succeeded.
+    """
 
     def __init__(self) -> None:
         self.snapshot = Snapshot()
+        self.tried_at = 0.0
+        self.is_fresh = False
         self._routers: dict[int, Router] = {}
         self._wake = threading.Event()
         self._lock = threading.Lock()
@@ -77,16 +83,24 @@ class Live:
         """Read keys and live policies; load routers not seen before.
 
         Args:
-            since: do nothing when the snapshot is younger than this moment (monotonic seconds).
+            since: do nothing when somebody tried after this moment (monotonic seconds).
         """
         with self._lock:
-            if since is None or self.snapshot.taken_at < since:
-                try:
-                    self._read(time.monotonic())
-                finally:
-                    connection.close()  # back to the pool: this thread may never come again
+            if since is not None and self.tried_at >= since:
+                return
+            start = time.monotonic()
+            try:
+                self._read()
+            except Exception:
+                # Who came meanwhile shares the failure instead of waiting for one of their own.
+                self.is_fresh, self.tried_at = False, time.monotonic()
+                raise
+            else:
+                self.is_fresh, self.tried_at = True, start
+            finally:
+                connection.close()  # back to the pool: this thread may never come again
 
-    def _read(self, now: float) -> None:
+    def _read(self) -> None:
         newest = (
             Deployment.objects.order_by("project_id", "-id")
             .distinct("project_id")
@@ -99,7 +113,7 @@ class Live:
             key.digest: KeyInfo(key.pk, key.project_id)
             for key in ApiKey.objects.filter(revoked_at=None)
         }
-        self.snapshot = Snapshot(keys, policies, now)
+        self.snapshot = Snapshot(keys, policies)
 
     def router(self, version: RouterVersion) -> Router | None:
         """Return the loaded router, or None when its artifact could not be read."""

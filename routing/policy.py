@@ -45,7 +45,7 @@ def create(
     shadow_rate_expensive: float = 1.0,
 ) -> Policy:
     """Write a policy under the project's next number. It is not live until deployed."""
-    Project.objects.select_for_update().get(pk=project.pk)  # numbers are given one at a time
+    lock(project)  # numbers are given one at a time
     last = Policy.objects.filter(project=project).aggregate(last=Max("number"))["last"]
     return Policy.objects.create(
         project=project,
@@ -90,6 +90,11 @@ def deploy(target: Policy, *, by: User | None, reason: str) -> Deployment:
     return row
 
 
+def lock(project: Project) -> None:
+    """Hold the project's row until the transaction ends: what is live changes one at a time."""
+    Project.objects.select_for_update().get(pk=project.pk)
+
+
 def live(project: Project) -> Policy | None:
     """Return the policy that decides now, or None before the first deployment."""
     newest = Deployment.objects.filter(project=project).select_related("policy__router").first()
@@ -103,6 +108,7 @@ def roll_back(project: Project, *, by: User, reason: str) -> Deployment:
     Raises:
         Policy.DoesNotExist: when nothing was ever live.
     """
+    lock(project)
     current = live(project)
     if current is None:
         raise Policy.DoesNotExist(f"{project} has no live policy.")

@@ -15,12 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db import (
-    InterfaceError,
-    OperationalError,
-    connection,
-    transaction,
-)
+from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from routing.models import ApiKey, Completion, Decision, Request, ShadowJob
@@ -29,6 +24,8 @@ from routing.types import Reason, Reply, Served
 log = logging.getLogger(__name__)
 
 _GROUP = 200
+#: Postgres takes no message above a gigabyte; a group of large bodies stays far below.
+_GROUP_BYTES = 32_000_000
 _RETRY_S = 0.5
 _STATES = ShadowJob.State
 
@@ -76,6 +73,7 @@ def _request(row: Served) -> Request:
         query=clean(row.request.query),
         task=clean(row.decision.task)[:40],
         metadata=clean(row.request.metadata),
+        headers=clean(row.request.headers),
         status=row.status,
         error=row.error,
         overhead_ms=row.overhead_ms,
@@ -150,8 +148,8 @@ def _shadow_job(row: Served) -> ShadowJob:
 class Recorder:
     """Takes replies from the event loop and writes them in groups from a thread.
 
-    `put` never waits and never raises. When the queue is full (Postgres away for long), the
-    oldest promise is kept, the reply leaves, and the loss is counted and logged.
+    `put` never waits and never raises. When the queue is full, by count or by bytes (Postgres away
+    for long), the oldest promise is kept, the reply leaves, and the loss is counted and logged.
     """
 
     def __init__(self, on_written: Callable[[], None] = lambda: None) -> None:
@@ -159,6 +157,7 @@ class Recorder:
         self._on_written = on_written
         self._task: asyncio.Task[None] | None = None
         self._in_hand = 0
+        self._bytes = 0
         self.lost = 0
 
     def start(self) -> None:
@@ -167,11 +166,13 @@ class Recorder:
 
     def put(self, row: Served) -> None:
         """Queue a reply for writing."""
-        try:
-            self._queue.put_nowait(row)
-        except asyncio.QueueFull:
+        fits = self._bytes + row.size_bytes <= settings.SHADOWEVAL_RECORD_QUEUE_BYTES
+        if self._queue.full() or not (fits or self._queue.empty()):
             self.lost += 1
             log.error("recording queue is full: %d replies were not recorded", self.lost)
+            return
+        self._bytes += row.size_bytes
+        self._queue.put_nowait(row)
 
     async def stop(self, timeout_s: float = 20.0) -> None:
         """Write what is waiting, then stop.
@@ -189,21 +190,28 @@ class Recorder:
 
     async def _run(self) -> None:
         while True:
-            group = [await self._queue.get()]
-            while len(group) < _GROUP and not self._queue.empty():
-                group.append(self._queue.get_nowait())
+            group = self._more([await self._queue.get()])
             self._in_hand = len(group)
             await self._write(group)
             self._in_hand = 0
+            self._bytes -= sum(row.size_bytes for row in group)
             for _ in group:
                 self._queue.task_done()
 
+    def _more(self, group: list[Served]) -> list[Served]:
+        """Add what is waiting, as far as one transaction takes it."""
+        size = group[0].size_bytes
+        while len(group) < _GROUP and size < _GROUP_BYTES and not self._queue.empty():
+            group.append(self._queue.get_nowait())
+            size += group[-1].size_bytes
+        return group
+
     async def _write(self, group: list[Served]) -> None:
-        """Write until it is written; a database that is away is waited for."""
+        """Write until it is written; a database that is away or read-only is waited for."""
         while True:
             try:
                 await asyncio.to_thread(_write_in_thread, group)
-            except (OperationalError, InterfaceError) as exc:
+            except DatabaseError as exc:
                 log.warning("recording waits for the database: %s", type(exc).__name__)
                 await asyncio.sleep(_RETRY_S)
             else:
@@ -219,13 +227,17 @@ def _write_in_thread(group: Sequence[Served]) -> None:
 
 
 def _write_or_split(group: Sequence[Served]) -> None:
-    """Write a group; if a row in it cannot be stored, the others are, and that row is named."""
+    """Write a group; if a row in it cannot be stored, the others are, and that row is named.
+
+    Raises:
+        DatabaseError: when it is not the rows that are at fault; they can be written later.
+    """
     try:
         write(group)
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as exc:
         # Whatever one row raises, the writer must live on for the others.
+        if isinstance(exc, DatabaseError) and not isinstance(exc, DataError | IntegrityError):
+            raise
         if len(group) == 1:
             log.error("request %s cannot be stored: %s", group[0].request_id, type(exc).__name__)
             return

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -37,6 +38,13 @@ from routing.wire import anthropic, native
 log = logging.getLogger(__name__)
 
 Headers = dict[str, str]
+
+#: Larger bodies are read in a thread: JSON of ten megabytes takes up to a second.
+_LARGE_BYTES = 200_000
+
+
+#: Looking up keys must not hold the threads that record and parse.
+_key_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Call:
 async def handle(scope: dict[str, Any], receive: Any, send: Any, recorder: Recorder) -> None:
     """Serve one request on a hot route; whatever happens, the reply has the route's own shape."""
     route, request_id, start = ROUTES[scope["path"]], uuid4(), time.perf_counter()
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = _headers_of(scope)
     try:
         _check_method(scope["method"])
         key = await _authenticate(headers)
@@ -91,6 +99,15 @@ async def handle(scope: dict[str, Any], receive: Any, send: Any, recorder: Recor
         log.exception("request %s failed: %s", request_id, type(exc).__name__)
         hint = RequestError("Internal error; the log has this request id.", 500, "api_error")
         await _refuse(send, route, hint, request_id)
+
+
+def _headers_of(scope: dict[str, Any]) -> Headers:
+    """Return the headers by lower-case name; a name that came twice has both values."""
+    headers: Headers = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 class ClientGone(Exception):
@@ -114,6 +131,8 @@ async def _authenticate(headers: Headers) -> KeyInfo:
     if known is None:
         await _look_again()
         known = live.snapshot.keys.get(hashed)
+    if known is None and not live.is_fresh:
+        raise ServiceUnavailable("The key cannot be checked at this moment; try again.")
     if known is None:
         raise AuthenticationFailed("This API key is unknown or was revoked.")
     return known
@@ -122,9 +141,10 @@ async def _authenticate(headers: Headers) -> KeyInfo:
 async def _look_again() -> None:
     """Wait for a snapshot younger than this moment; wrong keys share one look-up."""
     now = time.monotonic()
-    await asyncio.sleep(max(0.0, EAGER_S - (now - live.snapshot.taken_at)))
+    await asyncio.sleep(max(0.0, EAGER_S - (now - live.tried_at)))
+    loop = asyncio.get_running_loop()
     try:
-        await asyncio.to_thread(live.refresh, now)
+        await loop.run_in_executor(_key_reader, live.refresh, now)
     except Exception as exc:
         log.warning("cannot look up a new key: %s", type(exc).__name__)
 
@@ -169,19 +189,26 @@ def _policy(key: KeyInfo) -> Policy:
 
 
 async def _serve(call: Call, raw: bytes, send: Any, recorder: Recorder) -> None:
-    request = call.route.parse(raw, call.headers)
+    request = await _parse(call, raw)
     decision = await gateway.decide(request, call.policy, live.router(call.policy.router))
     ready = time.perf_counter()
-    answer = await gateway.answer(request, decision, call.policy, call.headers)
+    answer = await gateway.answer(request, decision, call.policy)
     answered = time.perf_counter()
     status, body, content_type = _render(call, answer)
-    row = _served(call, request, answer, status)
+    row = _served(call, request, answer, status, len(raw) + len(body))
     overhead_ms = (ready - call.start + time.perf_counter() - answered) * 1000
     try:
         await _send(send, status, body, content_type, _headers(call, answer, overhead_ms, row))
     finally:
         latency_ms = (time.perf_counter() - call.start) * 1000
         recorder.put(replace(row, overhead_ms=overhead_ms, latency_ms=latency_ms))
+
+
+async def _parse(call: Call, raw: bytes) -> ChatRequest:
+    """Read the body; a large one in a thread, so that nobody else waits for it."""
+    if len(raw) < _LARGE_BYTES:
+        return call.route.parse(raw, call.headers)
+    return await asyncio.to_thread(call.route.parse, raw, call.headers)
 
 
 def _render(call: Call, answer: Answer) -> tuple[int, bytes, str]:
@@ -227,7 +254,9 @@ def _headers(call: Call, answer: Answer, overhead_ms: float, row: Served) -> Hea
     return headers
 
 
-def _served(call: Call, request: ChatRequest, answer: Answer, status: int) -> Served:
+def _served(
+    call: Call, request: ChatRequest, answer: Answer, status: int, size_bytes: int
+) -> Served:
     """Put together what is to be recorded; the times are filled in when the reply has left."""
     return Served(
         request_id=call.id,
@@ -246,6 +275,7 @@ def _served(call: Call, request: ChatRequest, answer: Answer, status: int) -> Se
         shadow_rate=call.policy.shadow_rate(answer.decision.tier.other),
         overhead_ms=0.0,
         latency_ms=0.0,
+        size_bytes=size_bytes,
     )
 
 

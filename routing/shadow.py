@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from routing import pricing, providers
 from routing.errors import ProviderError, ProviderUnreachable
-from routing.models import Completion, Decision, ShadowJob, ShadowPair
+from routing.models import Completion, Decision, Request, ShadowJob, ShadowPair
 from routing.recording import completion_fields
 from routing.types import Reply, Tier, TierSpec
 
@@ -50,8 +50,22 @@ def run(limit: int | None = None) -> int:
     """
     jobs = claim(limit or settings.SHADOWEVAL_SHADOW_CONCURRENCY)
     for job, outcome in _ask_all(jobs):
-        _finish(job, outcome)
+        _finish_or_fail(job, outcome)
     return len(jobs)
+
+
+def _finish_or_fail(job: ShadowJob, outcome: Outcome) -> None:
+    """Write one outcome; one that cannot be stored fails its own job and nobody else's."""
+    try:
+        _finish(job, outcome)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: the leases end, and others take the jobs up
+    except Exception as exc:
+        # The text of the error may hold the answer: its name has to do.
+        reason = f"not_stored: {type(exc).__name__}"
+        log.error("shadow job %s: %s", job.pk, reason)
+        mine = ShadowJob.objects.filter(pk=job.pk, state=_STATES.RUNNING, attempts=job.attempts)
+        _end(mine, _STATES.FAILED, reason)
 
 
 def claim(limit: int) -> list[ShadowJob]:
@@ -98,7 +112,7 @@ def _end(jobs: QuerySet[ShadowJob], state: str, reason: str) -> int:
 def _ask_all(jobs: list[ShadowJob]) -> Iterator[tuple[ShadowJob, Outcome]]:
     """Ask for all jobs at once and yield each as its answer comes; no database in the threads."""
     with ThreadPoolExecutor(max(len(jobs), 1), "shadow") as pool:
-        calls = {pool.submit(_ask, _spec(job), job.request.payload): job for job in jobs}
+        calls = {pool.submit(_ask, _spec(job), job.request): job for job in jobs}
         for call in as_completed(calls):
             yield calls[call], call.result()
 
@@ -108,10 +122,11 @@ def _spec(job: ShadowJob) -> TierSpec:
     return job.request.decision.policy.tier_spec(Tier(job.tier))
 
 
-def _ask(spec: TierSpec, payload: dict[str, object]) -> Outcome:
+def _ask(spec: TierSpec, request: Request) -> Outcome:
+    """Ask as the client asked: the same body and the same headers."""
     try:
-        timeout_s = settings.SHADOWEVAL_SHADOW_TIMEOUT_S
-        reply = providers.get(spec.provider).ask(spec, payload, timeout_s)
+        provider, timeout_s = providers.get(spec.provider), settings.SHADOWEVAL_SHADOW_TIMEOUT_S
+        reply = provider.ask(spec, request.payload, request.headers, timeout_s)
     except ProviderError as exc:
         reason = f"provider_error: {exc.status}"
         return Outcome(None, reason, exc.retryable, exc.retry_after_s)
@@ -119,7 +134,7 @@ def _ask(spec: TierSpec, payload: dict[str, object]) -> Outcome:
         return Outcome(None, f"provider_unreachable: {exc}", retryable=True)
     except Exception as exc:
         # A job must end in a state with a reason, whatever the provider's code does.
-        log.exception("shadow call failed")
+        log.error("shadow call failed: %s", type(exc).__name__)
         return Outcome(None, f"error: {type(exc).__name__}", retryable=True)
     return Outcome(reply)
 

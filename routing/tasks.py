@@ -7,9 +7,12 @@ from routing import shadow
 
 @shared_task
 def run_shadow_jobs() -> None:
-    """Work on due shadow jobs until none is left."""
-    while shadow.run():
-        pass
+    """Work on one batch of due shadow jobs, and ask for another hand while there are more.
+
+    One batch a task: a worker that is told to stop ends after the calls it has in hand.
+    """
+    if shadow.run():
+        run_shadow_jobs.apply_async(retry=False, expires=30)
 
 
 @shared_task

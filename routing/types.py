@@ -45,6 +45,7 @@ class ChatRequest:
         query: the text that is scored: the last user turn.
         model: what the client asked for: `auto`, a policy's name, or a tier's model.
         task: task type given by the client, or "" (then it is detected).
+        headers: the client's headers that the provider gets too, lower-case names.
     """
 
     payload: dict[str, Any]
@@ -52,6 +53,7 @@ class ChatRequest:
     model: str
     task: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,11 @@ class DecisionValue:
 
 @dataclass(frozen=True)
 class Served:
-    """Everything to be recorded of one reply, put together while it leaves."""
+    """Everything to be recorded of one reply, put together while it leaves.
+
+    Attributes:
+        size_bytes: of the client's body and the provider's together.
+    """
 
     request_id: UUID
     received_at: datetime
@@ -174,3 +180,4 @@ class Served:
     shadow_rate: float
     overhead_ms: float
     latency_ms: float
+    size_bytes: int = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import transaction
 
 from reviews import permissions
 from routing import access, bootstrap, training
@@ -34,8 +35,9 @@ def prepare() -> Path:
     project = bootstrap.ensure_project(bootstrap.DEFAULT_PROJECT, "Default", router)
     for live in Project.objects.filter(kind=Project.Kind.LIVE):
         bootstrap.follow_provider(live)
-    if not User.objects.filter(is_superuser=True).exists():
-        _write_private(note, _first_people(project))
+    with transaction.atomic():  # people whose note could not be written are not there either
+        if not User.objects.filter(is_superuser=True).exists():
+            _write_private(note, _first_people(project))
     return note
 
 

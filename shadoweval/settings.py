@@ -135,12 +135,16 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
 }
 CELERY_BEAT_SCHEDULE = {
-    "shadow": {"task": "routing.tasks.run_shadow_jobs", "schedule": timedelta(seconds=5)},
-    "shadow-recover": {
-        "task": "routing.tasks.recover_shadow_jobs",
-        "schedule": timedelta(seconds=30),
-    },
-    "samples": {"task": "reviews.tasks.extend_samples", "schedule": timedelta(seconds=30)},
+    name: {
+        "task": task,
+        "schedule": timedelta(seconds=every_s),
+        "options": {"expires": every_s},  # while all hands are busy, messages must not pile up
+    }
+    for name, task, every_s in (
+        ("shadow", "routing.tasks.run_shadow_jobs", 5),
+        ("shadow-recover", "routing.tasks.recover_shadow_jobs", 30),
+        ("samples", "reviews.tasks.extend_samples", 30),
+    )
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
@@ -218,12 +222,14 @@ SHADOWEVAL_CHEAP_MODEL = env.text("SHADOWEVAL_CHEAP_MODEL", "claude-haiku-5-5")
 SHADOWEVAL_EXPENSIVE_MODEL = env.text("SHADOWEVAL_EXPENSIVE_MODEL", "claude-sonnet-5-5")
 SHADOWEVAL_MAX_BODY_BYTES = int(env.number("SHADOWEVAL_MAX_BODY_MB", 10, 0.001, 1000) * 1_000_000)
 SHADOWEVAL_PROVIDER_TIMEOUT_S = env.number("SHADOWEVAL_PROVIDER_TIMEOUT_S", 600, 1, 3600)
+SHADOWEVAL_CHEAP_TIMEOUT_S = env.number("SHADOWEVAL_CHEAP_TIMEOUT_S", 300, 1, 3600)
 SHADOWEVAL_SHADOW_TIMEOUT_S = env.number("SHADOWEVAL_SHADOW_TIMEOUT_S", 180, 1, 3600)
 SHADOWEVAL_ROUTER_TIMEOUT_S = env.number("SHADOWEVAL_ROUTER_TIMEOUT_S", 2.0, 0.01, 60)
 SHADOWEVAL_SHADOW_CONCURRENCY = int(env.number("SHADOWEVAL_SHADOW_CONCURRENCY", 32, 1, 500))
 SHADOWEVAL_SHADOW_ATTEMPTS = int(env.number("SHADOWEVAL_SHADOW_ATTEMPTS", 5, 1, 20))
 SHADOWEVAL_SHADOW_DEADLINE_S = env.number("SHADOWEVAL_SHADOW_DEADLINE_S", 86_400, 1, 10_000_000)
 SHADOWEVAL_RECORD_QUEUE = int(env.number("SHADOWEVAL_RECORD_QUEUE", 10_000, 1, 1_000_000))
+SHADOWEVAL_RECORD_QUEUE_BYTES = int(env.number("SHADOWEVAL_RECORD_QUEUE_MB", 256, 1, 100_000) * 1e6)
 
 # --- reviews ------------------------------------------------------------------------------
 SHADOWEVAL_LEASE_S = env.number("SHADOWEVAL_LEASE_S", 900, 5, 86_400)

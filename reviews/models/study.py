@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from routing.models import Project, RouterVersion
+from routing.models import Policy, Project, RouterVersion
 
 
 class Study(models.Model):
@@ -22,6 +22,10 @@ class Study(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="studies")
     name = models.CharField(max_length=120)
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    policy = models.ForeignKey(
+        Policy, models.CASCADE, related_name="studies",
+        help_text="The live policy at its start: its router and models are what is studied",
+    )  # fmt: skip
     router = models.ForeignKey(RouterVersion, models.PROTECT, related_name="+")
     seed = models.CharField(max_length=40)
     window_days = models.PositiveSmallIntegerField(default=14)

@@ -119,6 +119,7 @@ def curve(
     thresholds: ArrayLike,
     level: float = 0.95,
     traffic: ArrayLike | None = None,
+    drawable: ArrayLike | None = None,
 ) -> Curve:
     """Estimate traffic, quality and cost at each threshold, with R = 1 where score < t, strictly.
 
@@ -127,7 +128,7 @@ def curve(
     the other way round. Values on rows that are not rated are checked and then ignored.
 
     Args:
-        score: (N,) in [0, 1].
+        score: (N,) in [0, 1]; nan where the router gave none, which is never routed cheap.
         cost_cheap: (N,) USD, nan where unknown.
         cost_expensive: (N,) USD, nan where unknown.
         weight: (N,) 1 / P(the request became a pair and was drawn); read on rated rows only.
@@ -137,12 +138,14 @@ def curve(
         thresholds: (T,) finite, strictly increasing.
         level: two-sided confidence of each interval.
         traffic: (N,) requests each row stands for, 1 / shadow rate; 1 each when None.
+        drawable: (N,) boolean, could be drawn at all (pi > 0); all when None. Rows that could not
+            are routed cheap at no threshold asked for, so that they dilute D(t) and harm nobody.
 
     Returns:
         The curve; an empty frame gives nan estimates, [0, 1] intervals and counts of 0.
 
     Raises:
-        ValueError: lengths differ, a score is nan or outside [0, 1], a rated row's weight or
+        ValueError: lengths differ, a score is outside [0, 1], a rated row's weight or
             any row's traffic is not finite or not above 0, adequate or harm outside [0, 1], a cost
             negative or infinite, rated not boolean, thresholds not increasing, or level outside
             (0, 1).
@@ -169,6 +172,9 @@ def curve(
     )
     adequacy, adequacy_interval, n_adequacy = _estimate(_adequacy_sums(frame), level)
     degradation, degradation_interval, n_harm = _estimate(_degradation_sums(frame), level)
+    covered = _covered(frame, drawable)
+    degradation = covered * degradation
+    degradation_interval = Interval(*(covered * end for end in degradation_interval))
     n_frame, cheap_count = frame.bins.size, _below(frame, np.ones(frame.bins.size))[:-1]
     degradation_interval = _exact_where_nothing_is_cheap(degradation_interval, cheap_count, n_harm)
     cost, baseline, saving, unknown = _costs(frame)
@@ -193,6 +199,15 @@ def curve(
         n_frame=n_frame,
         level=level,
     )
+
+
+def _covered(frame: _Frame, drawable: ArrayLike | None) -> float:
+    """Return the share of the traffic that could be drawn, exact for this frame."""
+    if drawable is None or frame.bins.size == 0:
+        return 1.0
+    marked = _boolean(drawable)
+    _check_shapes(frame.traffic, marked)
+    return float(frame.traffic[marked].sum() / frame.traffic.sum())
 
 
 def _exact_where_nothing_is_cheap(
@@ -318,7 +333,7 @@ def _boolean(rated: ArrayLike) -> NDArray[np.bool_]:
     """Return the mask; a float mask is refused because nan would read as True."""
     mask = np.asarray(rated)
     if mask.size and mask.dtype != np.bool_:
-        raise ValueError("rated must be boolean")
+        raise ValueError("rated and drawable must be boolean")
     return mask.astype(np.bool_)
 
 
@@ -330,9 +345,9 @@ def _check_shapes(*arrays: NDArray[Any]) -> None:
 
 
 def _check_scores(scores: FloatArray) -> None:
-    """Refuse a missing or impossible score: the row could not be routed."""
-    if not ((scores >= 0) & (scores <= 1)).all():
-        raise ValueError("score must lie in [0, 1] on every row")
+    """Refuse an impossible score; nan means that the router gave none and stays."""
+    if not (np.isnan(scores) | ((scores >= 0) & (scores <= 1))).all():
+        raise ValueError("score must lie in [0, 1], or be nan where the router gave none")
 
 
 def _check_weights(name: str, weights: FloatArray) -> None:

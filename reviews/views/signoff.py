@@ -24,7 +24,8 @@ def _percent(value: float | None) -> str:
 def _interval(point: dict[str, Any], name: str, n: str) -> str:
     """Return an estimate in words, never without its interval and n."""
     low, high = _percent(point[f"{name}_low"]), _percent(point[f"{name}_high"])
-    return f"{_percent(point[name])} (95 % {low} to {high}, n = {point[n]})"
+    doubt = "; the weights are too unequal for it" if point.get("weights_too_unequal") else ""
+    return f"{_percent(point[name])} (95 % {low} to {high}{doubt}, n = {point[n]})"
 
 
 def _figures(content: dict[str, Any]) -> list[tuple[str, str]]:
@@ -37,8 +38,15 @@ def _figures(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("Made worse, of all requests", _interval(point, "degradation", "n_harm")),
         ("Adequate among cheap-routed", _interval(point, "adequacy", "n_adequacy")),
         ("Saving", _percent(point["saving_share"])),
+        ("Requests without a pair", _missing(content)),
         ("Rated", f"{content['n_rated']} of {content['n_selected']} drawn, by: {by}"),
     ]
+
+
+def _missing(content: dict[str, Any]) -> str:
+    """Return how many requests the figures leave out, and why."""
+    reasons = content.get("missing") or {}
+    return ", ".join(f"{n} ({why})" for why, n in reasons.items()) or "none"
 
 
 def _user(request: HttpRequest) -> User:

@@ -63,7 +63,7 @@ def start_study(request: HttpRequest) -> HttpResponse:
     if not 0 < rate <= 1:
         raise NothingToSign("The share of pairs to rate lies above 0 and at most at 1.")
     name = request.POST.get("name", "").strip()[:120] or "Study"
-    sampling.start(project, live.router, name=name, seed=secrets.token_hex(8), rate=rate)
+    sampling.start(live, name=name, seed=secrets.token_hex(8), rate=rate)
     return to_page("threshold", project)
 
 

@@ -88,6 +88,15 @@ class Policy(Immutable):
         return self.shadow_rate_cheap if is_cheap else self.shadow_rate_expensive
 
     @property
+    def identity(self) -> dict[str, dict[str, str]]:
+        """Who answers: provider, model and address of each tier. Evidence is about them alone."""
+        names = ("provider", "model", "base_url")
+        return {
+            tier.value: {name: getattr(self, tier.value).get(name, "") for name in names}
+            for tier in Tier
+        }
+
+    @property
     def is_simulated(self) -> bool:
         """Whether no real model is asked."""
         return "simulated" in {self.cheap.get("provider"), self.expensive.get("provider")}
@@ -103,7 +112,7 @@ class Deployment(Immutable):
     project = models.ForeignKey(Project, models.CASCADE, related_name="deployments")
     policy = models.ForeignKey(Policy, models.CASCADE, related_name="deployments")
     deployed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
     reason = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -24,6 +24,9 @@ class Request(Immutable):
     query = models.TextField()
     task = models.CharField(max_length=40)
     metadata = models.JSONField(default=dict)
+    headers = models.JSONField(
+        default=dict, help_text="The client's headers that the provider got too"
+    )
     status = models.PositiveSmallIntegerField()
     error = models.CharField(max_length=200, blank=True)
     overhead_ms = models.FloatField()

@@ -10,15 +10,17 @@ from typing import Any
 import aiohttp
 import anthropic
 
-from routing.errors import ProviderError, ProviderUnreachable
+from routing.errors import InvalidRequest, ProviderError, ProviderUnreachable
 from routing.types import Reply, TierSpec, Usage
+from routing.wire.body import load
 
 DEFAULT_URL = "https://api.anthropic.com"
 _VERSION = "2023-06-01"
-_PASSED_ON = ("anthropic-version", "anthropic-beta")
 #: The SDK insists on a key; servers that need none ignore it.
 _NO_KEY = "no-key"
 _CONNECT_TIMEOUT_S = 10
+_LONGEST_RETRY_S = 86_400
+_MOST_TOKENS = 1_000_000_000
 
 
 def _key(spec: TierSpec) -> str:
@@ -26,47 +28,61 @@ def _key(spec: TierSpec) -> str:
 
 
 def _retry_after_s(headers: Any) -> float | None:
+    """Read the header; what is no time within a day is not believed."""
     try:
-        return max(0.0, float(headers.get("retry-after")))
+        seconds = float(headers.get("retry-after"))
     except (TypeError, ValueError):
         return None
+    return seconds if 0 <= seconds <= _LONGEST_RETRY_S else None
 
 
 def _reply(body: bytes, headers: Any, latency_ms: float) -> Reply:
     """Read the usage and the text out of a Messages response.
 
     Raises:
-        ProviderUnreachable: when a 200 carries something else than a message.
+        ProviderUnreachable: when a 200 carries something else than a message that can be stored.
     """
     try:
-        message = json.loads(body)
-        usage = message.get("usage") or {}
+        message = load(body)
         blocks = message["content"]
-        text = "".join(block.get("text", "") for block in blocks if block.get("type") == "text")
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        text = "".join(block["text"] for block in blocks if block.get("type") == "text")
+        usage = _usage(message.get("usage") or {})
+    except (InvalidRequest, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise ProviderUnreachable("the provider's reply is not a message") from exc
     return Reply(
         body=body,
         text=text,
         model=str(message.get("model", "")),
         stop_reason=str(message.get("stop_reason") or ""),
-        usage=_usage(usage),
+        usage=usage,
         latency_ms=latency_ms,
         headers={"request-id": headers["request-id"]} if "request-id" in headers else {},
     )
 
 
 def _usage(said: dict[str, Any]) -> Usage:
-    """Read the token counts; cache writes are split by how long the entries live."""
-    written = said.get("cache_creation_input_tokens") or 0
-    for_an_hour = (said.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0
+    """Read the token counts; cache writes are split by how long the entries live.
+
+    Raises:
+        ValueError: when one is no count.
+    """
+    written = _count(said.get("cache_creation_input_tokens")) or 0
+    for_an_hour = _count((said.get("cache_creation") or {}).get("ephemeral_1h_input_tokens")) or 0
     return Usage(
-        input_tokens=said.get("input_tokens"),
-        output_tokens=said.get("output_tokens"),
-        cache_write_tokens=written - for_an_hour,
+        input_tokens=_count(said.get("input_tokens")),
+        output_tokens=_count(said.get("output_tokens")),
+        cache_write_tokens=max(written - for_an_hour, 0),
         cache_write_1h_tokens=for_an_hour,
-        cache_read_tokens=said.get("cache_read_input_tokens") or 0,
+        cache_read_tokens=_count(said.get("cache_read_input_tokens")) or 0,
     )
+
+
+def _count(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_TOKENS:
+        raise ValueError("not a token count")
+    return value
 
 
 class AnthropicProvider:
@@ -88,8 +104,7 @@ class AnthropicProvider:
         """Post the body with the tier's model; see Provider.send."""
         url = f"{(spec.base_url or DEFAULT_URL).rstrip('/')}/v1/messages"
         body = json.dumps({"model": spec.model, **payload}, ensure_ascii=False).encode()
-        sent = {name: headers[name] for name in _PASSED_ON if name in headers}
-        sent = {"anthropic-version": _VERSION, **sent}
+        sent = {"anthropic-version": _VERSION, **headers}
         sent |= {"content-type": "application/json", "x-api-key": _key(spec)}
         timeout = aiohttp.ClientTimeout(total=timeout_s, connect=_CONNECT_TIMEOUT_S)
         start = time.perf_counter()
@@ -110,14 +125,20 @@ class AnthropicProvider:
             )
         return self._clients[where]
 
-    def ask(self, spec: TierSpec, payload: dict[str, Any], timeout_s: float) -> Reply:
+    def ask(
+        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
+    ) -> Reply:
         """Create the message through the SDK; see Provider.ask."""
         known = {"max_tokens": payload["max_tokens"], "messages": payload["messages"]}
         rest = {key: value for key, value in payload.items() if key not in known}
         start = time.perf_counter()
         try:
             response = self._client(spec).messages.with_raw_response.create(
-                model=spec.model, **known, extra_body=rest, timeout=timeout_s
+                model=spec.model,
+                **known,
+                extra_headers=headers,
+                extra_body=rest,
+                timeout=timeout_s,
             )
         except anthropic.APIStatusError as exc:
             raw = exc.response.content

@@ -18,7 +18,9 @@ class Provider(Protocol):
         """Ask on the hot path: pooled connections, one attempt, the reply's bytes kept."""
         ...
 
-    def ask(self, spec: TierSpec, payload: dict[str, Any], timeout_s: float) -> Reply:
+    def ask(
+        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
+    ) -> Reply:
         """Ask from a worker: blocking, one attempt (the shadow job counts the attempts)."""
         ...
 

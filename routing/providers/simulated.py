@@ -58,9 +58,11 @@ class SimulatedProvider:
     ) -> Reply:
         """Return an invented message after a moment."""
         await asyncio.sleep(0.02)
-        return self.ask(spec, payload, timeout_s)
+        return self.ask(spec, payload, headers, timeout_s)
 
-    def ask(self, spec: TierSpec, payload: dict[str, Any], timeout_s: float) -> Reply:
+    def ask(
+        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
+    ) -> Reply:
         """Return an invented message."""
         start = time.perf_counter()
         message = _message(spec, payload)

@@ -34,10 +34,10 @@ class Rules:
 
     def score(self, query: str) -> Score | None:
         """Return the score of the first rule that fits, or None when no rule has a word to say."""
-        if _GREETING.match(query):
-            return Score(0.0, "greeting")
         if len(query) > self.long_chars:
             return Score(1.0, "long_input")
+        if _GREETING.match(query):
+            return Score(0.0, "greeting")
         if len(_CODE_FENCE.findall(query)) >= 2 * self.many_fences:
             return Score(1.0, "many_code_blocks")
         if not query.strip():

@@ -10,9 +10,11 @@ from typing import Any
 
 from routing.errors import RequestError
 from routing.types import ChatRequest
-from routing.wire.body import last_user_text, load, require
+from routing.wire.body import is_content, last_user_text, load, require
 
 NAME = "anthropic"
+#: What the provider gets of the client's headers, served and shadow alike.
+PASSED_ON = ("anthropic-version", "anthropic-beta")
 _ROLES = {"user", "assistant", "system"}
 
 
@@ -30,6 +32,8 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     require(isinstance(body.get("model"), str) and bool(body["model"]), "model: Field required")
     check_max_tokens(body.get("max_tokens"))
     check_messages(body.get("messages"))
+    system = is_content(body.get("system", ""))
+    require(system, "system: Input should be a valid string or a list of text blocks")
     require(
         not body.get("stream"),
         "stream: streaming is not supported yet; send the request with stream set to false",
@@ -40,6 +44,7 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
         model=body["model"],
         task=headers.get("x-shadoweval-task", "")[:40],
         metadata=body["metadata"] if isinstance(body.get("metadata"), dict) else {},
+        headers={name: headers[name] for name in PASSED_ON if name in headers},
     )
 
 
@@ -66,10 +71,7 @@ def _check_message(where: str, message: Any) -> None:
     require(known, f"{where}.role: Input should be 'user' or 'assistant'")
     content = message.get("content")
     require(content is not None, f"{where}.content: Field required")
-    require(isinstance(content, str | list), f"{where}.content: Input should be a string or a list")
-    if isinstance(content, list):
-        blocks = all(isinstance(block, dict) for block in content)
-        require(blocks, f"{where}.content: every block should be an object")
+    require(is_content(content), f"{where}.content: Input should be a string or a list of objects")
 
 
 def error_body(error: RequestError, request_id: str) -> bytes:

@@ -30,7 +30,8 @@ def load(raw: bytes) -> dict[str, Any]:
         InvalidRequest: when it is not a JSON object in UTF-8, or is nested too deeply.
     """
     try:
-        body = json.loads(raw, parse_float=_finite, parse_constant=_no_constant)
+        text = raw.decode()  # strictly: json would take half characters and other encodings
+        body = json.loads(text, parse_float=_finite, parse_constant=_no_constant)
     except (ValueError, RecursionError) as exc:
         where = (
             f" (line {exc.lineno}, column {exc.colno})"
@@ -76,10 +77,14 @@ def require(condition: bool, message: str) -> None:
 
 def last_user_text(messages: list[dict[str, Any]]) -> str:
     """Return the text of the last user turn: what the router scores."""
-    for message in reversed(messages):
-        if message["role"] == "user":
-            return text_of(message["content"])
-    return ""
+    place = last_user_turn(messages)
+    return text_of(messages[place]["content"]) if place >= 0 else ""
+
+
+def is_content(value: Any) -> bool:
+    """Return whether a value has the shape of a content: a text, or a list of objects."""
+    is_blocks = isinstance(value, list) and all(isinstance(block, dict) for block in value)
+    return isinstance(value, str) or is_blocks
 
 
 def text_of(content: str | list[dict[str, Any]]) -> str:
@@ -88,3 +93,9 @@ def text_of(content: str | list[dict[str, Any]]) -> str:
         return content
     texts = (block.get("text", "") for block in content if block.get("type") == "text")
     return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def last_user_turn(messages: list[dict[str, Any]]) -> int:
+    """Return the place of the last user turn, or -1 when there is none."""
+    places = (n for n in reversed(range(len(messages))) if messages[n]["role"] == "user")
+    return next(places, -1)

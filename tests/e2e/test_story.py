@@ -43,7 +43,7 @@ def study(service, project, api_key):
     wait_for(lambda: Request.objects.count() == 4)
     wait_for(lambda: shadow.run() == 0)
     assert ShadowPair.objects.count() == 4
-    return sampling.start(project, policy.live(project).router, name="Story", seed="s", rate=1.0)
+    return sampling.start(policy.live(project), name="Story", seed="s", rate=1.0)
 
 
 def rate_three(page):

@@ -1,16 +1,21 @@
 """From rows to the curve, on five pairs that can be followed by hand."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
-from reviews import estimation, sampling
+from reviews import estimation, rating, sampling
 from reviews.models import Rater, Verdict
+from routing import policy
+from routing.models import ShadowJob
+from routing.types import Tier, TierSpec
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db
 
-#: Pairs 0 to 3 have a score and are the frame; the router gave pair 4 none.
+#: The router gave pair 4 no score: it is part of the traffic and never cheap.
 SCORES = (0.1, 0.3, 0.6, 0.9, None)
 
 
@@ -18,7 +23,7 @@ SCORES = (0.1, 0.3, 0.6, 0.9, None)
 def study(project, starter):
     for score in SCORES:
         add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05")
-    return sampling.start(project, starter, name="s", seed="7", rate=1.0)
+    return sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
 
 
 def rater(name, kind=Rater.Kind.HUMAN):
@@ -43,18 +48,18 @@ def test_figures_by_hand(study):
     say(study, ann, 1, "expensive", False)
     say(study, ann, 2, "tie", True)
     say(study, ann, 3, "expensive", False)
-    # At 0.5 pairs 0 and 1 are cheap: half the frame, one of two adequate, one of four harmed.
+    # At 0.5 pairs 0 and 1 of five are cheap: one of the two is adequate, one harmed.
     half = at(study, 0.5)
-    assert (half["cheap_share"], half["adequacy"], half["degradation"]) == (0.5, 0.5, 0.25)
+    assert (half["cheap_share"], half["adequacy"], half["degradation"]) == (0.4, 0.5, 0.2)
     assert (half["n_adequacy"], half["n_harm"], half["events"]) == (2, 4, 1)
-    # Two calls at 0.01 and two at 0.05, against four at 0.05.
-    assert half["cost_usd"] == pytest.approx(0.03)
+    # Two calls at 0.01 and three at 0.05, against five at 0.05.
+    assert half["cost_usd"] == pytest.approx(0.034)
     assert half["baseline_cost_usd"] == pytest.approx(0.05)
-    assert half["saving_share"] == pytest.approx(0.4)
-    assert half["degradation_low"] < 0.25 < half["degradation_high"]
+    assert half["saving_share"] == pytest.approx(0.32)
+    assert half["degradation_low"] < 0.2 < half["degradation_high"] <= 0.8
     everything = at(study, estimation.ALWAYS_CHEAP)
-    assert (everything["cheap_share"], everything["degradation"]) == (1.0, 0.5)
-    assert everything["saving_share"] == pytest.approx(0.8)
+    assert (everything["cheap_share"], everything["degradation"]) == (0.8, 0.4)
+    assert everything["saving_share"] == pytest.approx(0.64)
 
 
 def test_nothing_cheap_breaks_nothing_and_its_adequacy_is_unknown(study):
@@ -64,23 +69,23 @@ def test_nothing_cheap_breaks_nothing_and_its_adequacy_is_unknown(study):
     assert none["adequacy"] is None
 
 
-def test_a_pair_without_a_score_is_counted_and_left_out(study):
+def test_a_pair_without_a_score_is_part_of_the_traffic_and_not_drawn(study):
     result = estimation.estimate(study)
-    assert (result.n_frame, result.n_without_score, result.n_selected) == (4, 1, 4)
+    assert (result.n_frame, result.n_without_score, result.n_selected) == (5, 1, 4)
 
 
 def test_without_ratings_shares_and_costs_are_known_and_quality_is_not(study):
     half = at(study, 0.5)
     assert estimation.estimate(study).n_rated == 0
-    assert (half["cheap_share"], half["adequacy"], half["degradation"]) == (0.5, None, None)
-    assert half["saving_share"] == pytest.approx(0.4)
+    assert (half["cheap_share"], half["adequacy"], half["degradation"]) == (0.4, None, None)
+    assert half["saving_share"] == pytest.approx(0.32)
 
 
 def test_several_raters_on_a_pair_count_as_their_mean_and_a_correction_replaces(study):
     ann, bob = rater("ann"), rater("bob")
     say(study, ann, 0, "expensive", False)
     say(study, bob, 0, "cheap", True)
-    assert (at(study, 0.5)["degradation"], at(study, 0.5)["adequacy"]) == (0.5, 0.5)
+    assert (at(study, 0.5)["degradation"], at(study, 0.5)["adequacy"]) == (0.4, 0.5)
     assert estimation.estimate(study).n_rated == 1
     say(study, ann, 0, "tie", True)
     assert (at(study, 0.5)["degradation"], at(study, 0.5)["adequacy"]) == (0.0, 1.0)
@@ -108,7 +113,7 @@ def test_a_pair_stands_for_the_requests_that_its_shadow_rate_left_out(project, s
     # One pair in four of the second kind was made, so it counts as four requests.
     add_pair(project, 0.1, cheap_usd="0.01", expensive_usd="0.05")
     add_pair(project, 0.9, cheap_usd="0.01", expensive_usd="0.09", shadow_rate=0.25)
-    study = sampling.start(project, starter, name="s", seed="7", rate=1.0)
+    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
     ann = rater("ann")
     say(study, ann, 0, "expensive", False)
     say(study, ann, 1, "cheap", True)
@@ -118,3 +123,74 @@ def test_a_pair_stands_for_the_requests_that_its_shadow_rate_left_out(project, s
     assert half["cost_usd"] == pytest.approx((0.01 + 4 * 0.09) / 5)
     assert half["weights_too_unequal"]
     assert not at(study, 0.5, "answer_key")["weights_too_unequal"]
+
+
+def rate_next(study, who, adequate):
+    """Take the next slot of the queue; `adequate` says of a pair's score whether cheap is fine."""
+    shown = rating.hand_out(study, who)
+    fine = adequate(shown.slot.pair.score)
+    cheap_is_better = shown.left == Tier.CHEAP if fine else shown.left != Tier.CHEAP
+    choice = "a_much" if cheap_is_better else "b_much"
+    rating.submit(shown.token, who, choice=choice, left_adequate=True, right_adequate=True)
+
+
+def test_what_was_rated_before_the_frame_grew_does_not_count_double(project, starter):
+    # The first ten pairs are all bad and all rated; then come ninety good ones.
+    for _ in range(10):
+        add_pair(project, 0.9)
+    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
+    ann = rater("ann")
+    for _ in range(10):
+        rate_next(study, ann, lambda score: score < 0.5)
+    assert at(study, estimation.ALWAYS_CHEAP)["degradation"] == 1.0
+    for _ in range(90):
+        add_pair(project, 0.1)
+    sampling.extend(study)
+    for _ in range(20):
+        rate_next(study, ann, lambda score: score < 0.5)
+    result = estimation.estimate(study)
+    # Exactly the first of the queue count, whenever they were rated.
+    assert result.n_rated + result.n_waiting == 30
+    everything = estimation.point_at(result, estimation.ALWAYS_CHEAP)
+    counted = study.sample.order_by("u")[: result.n_rated]
+    bad = sum(row.pair.score == 0.9 for row in counted) / result.n_rated
+    assert everything["degradation"] == pytest.approx(bad)
+    assert bad < 0.25
+    for _ in range(200):
+        if rating.hand_out(study, ann) is None:
+            break
+        rate_next(study, ann, lambda score: score < 0.5)
+    result = estimation.estimate(study)
+    assert (result.n_rated, result.n_waiting) == (100, 0)
+    assert estimation.point_at(result, estimation.ALWAYS_CHEAP)["degradation"] == 0.1
+
+
+def test_requests_whose_shadow_failed_are_counted_by_why(study, project):
+    for reason in ("provider_error: 400", "provider_error: 400", "worker_lost"):
+        pair = add_pair(project, 0.2)
+        job = ShadowJob.objects.filter(request_id=pair.request_id)
+        job.update(state="failed", reason=reason, finished_at=timezone.now())
+    missing = estimation.estimate(study).missing
+    assert missing == {"cheap: provider_error: 400": 2, "cheap: worker_lost": 1}
+
+
+def test_pairs_of_other_models_and_of_long_ago_are_not_in_the_frame(study, project):
+    other = TierSpec("anthropic", "claude-other")
+    changed = policy.create(
+        project=project, router=study.router, threshold=0.0, cheap=other, expensive=other
+    )
+    policy.deploy(changed, by=None, reason="other models")
+    add_pair(project, 0.2)
+    assert sampling.extend(study) == 0
+    policy.deploy(study.policy, by=None, reason="back")
+    add_pair(project, 0.2)
+    assert sampling.extend(study) == 1
+    study.created_at += timedelta(days=15)
+    assert not sampling.frame(study).exists()
+
+
+def test_the_inputs_hash_moves_with_every_input(study):
+    before = estimation.estimate(study).inputs_sha256
+    assert estimation.estimate(study).inputs_sha256 == before
+    say(study, rater("ann"), 0, "cheap", True)
+    assert estimation.estimate(study).inputs_sha256 != before

@@ -100,7 +100,7 @@ def test_removing_the_demo_spares_a_live_project_called_demo(as_role, project):
 
 def test_the_rating_page_says_what_is_demo_and_what_is_simulated(as_role, project, starter):
     client = as_role("rater")
-    sampling.start(project, starter, name="Live", seed="1", rate=1.0)
+    sampling.start(policy.live(project), name="Live", seed="1", rate=1.0)
     add_pair(project, 0.1)
     sampling.extend(project.studies.get())
     assert "Simulated provider" in client.get("/rate/").text

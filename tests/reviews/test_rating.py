@@ -13,6 +13,7 @@ from django.utils import timezone
 from reviews import blinding, estimation, rating, sampling
 from reviews.errors import Conflict
 from reviews.models import Presentation, Rater, Rating, Slot, Verdict
+from routing import policy
 from routing.types import Tier
 from tests.reviews.rows import add_pair
 
@@ -26,7 +27,7 @@ def study(project, starter):
     """Twelve pairs, all drawn, nothing handed out."""
     for n in range(12):
         add_pair(project, n / 12)
-    return sampling.start(project, starter, name="s", seed="7", rate=1.0)
+    return sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
 
 
 def say(shown, by, choice="equal", left=True, right=True):

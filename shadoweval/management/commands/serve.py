@@ -131,11 +131,12 @@ def _services() -> list[Service]:
             "web",
             [python, "-m", "uvicorn", "shadoweval.asgi:application", *address]
             + ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "30"],
-            stop_timeout_s=40,
+            stop_timeout_s=60,  # 30 s for open replies, 20 s to record them
         ),
         Service(
             "worker",
             [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "warning"],
+            stop_timeout_s=60,  # the shadow calls in hand are paid for: let most of them end
         ),
         Service(
             "beat",
