@@ -1,6 +1,7 @@
 """Deciding never fails: what a router does wrong goes to EXPENSIVE, a failing tier is replaced."""
 
 import math
+import threading
 import time
 
 import pytest
@@ -99,30 +100,31 @@ async def test_a_named_model_is_not_scored():
 
 @pytest.fixture
 def provider():
-    """A Messages API whose cheap model answers with the status it is given; lists who was asked."""
-    weak_status, asked = [529], []
+    """A Messages API whose cheap model answers what it is given; lists who was asked."""
+    weak_reply, asked = [529], []
 
-    def status_for(model):
+    def reply_for(model):
         asked.append(model)
-        return weak_status[0] if model == "weak" else 200
+        reply = weak_reply[0] if model == "weak" else 200
+        return reply() if callable(reply) else reply
 
-    with standin.answering(status_for) as url:
-        yield url, weak_status, asked
+    with standin.answering(reply_for) as url:
+        yield url, weak_reply, asked
 
 
 async def ask(url, model="auto"):
     mine = policy(0.5, url)
     made = await gateway.decide(asking(model), mine, Says(0.1))
     try:
-        return await gateway.answer(asking(model), made, mine, {})
+        return await gateway.answer(asking(model), made, mine)
     finally:
         await providers.close_all()
 
 
-@pytest.mark.parametrize("status", [401, 429, 500, 529])
-async def test_a_failing_cheap_tier_falls_back_visibly(provider, status):
-    url, weak_status, asked = provider
-    weak_status[0] = status
+@pytest.mark.parametrize("reply", [400, 401, 413, 429, 500, 529, *standin.NO_MESSAGES.values()])
+async def test_a_failing_cheap_tier_falls_back_visibly(provider, reply):
+    url, weak_reply, asked = provider
+    weak_reply[0] = reply
     got = await ask(url)
     assert got.reply.text == "recorded"
     assert (got.decision.tier, got.decision.reason) == (Tier.EXPENSIVE, Reason.FALLBACK)
@@ -130,11 +132,28 @@ async def test_a_failing_cheap_tier_falls_back_visibly(provider, status):
     assert asked == ["weak", "strong"]
 
 
-@pytest.mark.parametrize(("status", "model"), [(400, "auto"), (413, "auto"), (529, "weak")])
-async def test_a_wrong_request_or_a_named_model_does_not_fall_back(provider, status, model):
-    url, weak_status, asked = provider
-    weak_status[0] = status
-    got = await ask(url, model)
-    assert (got.reply, got.status, got.decision.tier) == (None, status, Tier.CHEAP)
-    assert got.error == f"provider_error: {status}"
+async def test_a_cheap_tier_that_hangs_is_left_in_time_for_the_other(provider, settings):
+    settings.SHADOWEVAL_CHEAP_TIMEOUT_S = 0.2
+    url, weak_reply, _ = provider
+    done = threading.Event()
+    weak_reply[0] = lambda: done.wait(10) and 200
+    got = await ask(url)
+    done.set()
+    assert (got.decision.reason, got.reply.text) == (Reason.FALLBACK, "recorded")
+
+
+async def test_a_named_model_does_not_fall_back(provider):
+    url, _, asked = provider
+    got = await ask(url, "weak")
+    assert (got.reply, got.status, got.decision.tier) == (None, 529, Tier.CHEAP)
+    assert got.error == "provider_error: 529"
+    assert got.retry_after_s is None  # what was asked for, for ever, is not believed
     assert asked == ["weak"]
+
+
+async def test_a_provider_that_does_not_exist_is_a_failure_of_the_tier():
+    mine = policy(0.0)
+    mine.expensive["provider"] = "nobody"
+    made = await gateway.decide(asking(), mine, Says(0.1))
+    got = await gateway.answer(asking(), made, mine)
+    assert (got.reply, got.status, got.error) == (None, 502, "provider_failed: KeyError")

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import pytest
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from routing import policy, recording
@@ -30,6 +31,13 @@ def served(project):
         )  # fmt: skip
 
     return make
+
+
+@dataclass
+class Sized:
+    """Stands for a reply where only its size matters."""
+
+    size_bytes: int
 
 
 def counts():
@@ -120,8 +128,45 @@ async def test_a_full_queue_counts_what_it_loses(settings):
     settings.SHADOWEVAL_RECORD_QUEUE = 2
     recorder = recording.Recorder()
     for _ in range(5):
-        recorder.put(None)
+        recorder.put(Sized(1))
     assert recorder.lost == 3
+
+
+async def test_a_queue_is_bounded_by_bytes_too(settings):
+    settings.SHADOWEVAL_RECORD_QUEUE_BYTES = 100
+    recorder = recording.Recorder()
+    for size in (500, 1, 1):  # one alone is always taken
+        recorder.put(Sized(size))
+    assert recorder.lost == 2
+
+
+async def test_a_group_is_bounded_by_bytes_and_the_bytes_are_given_back(settings):
+    settings.SHADOWEVAL_RECORD_QUEUE_BYTES = 90_000_000
+    recorder, groups = recording.Recorder(), []
+
+    async def note(group):
+        groups.append([row.size_bytes for row in group])
+
+    recorder._write = note
+    for size in (20_000_000, 20_000_000, 20_000_000, 5, 5):
+        recorder.put(Sized(size))
+    recorder.start()
+    await recorder.stop()
+    assert [len(group) for group in groups] == [2, 3]
+    recorder.put(Sized(90_000_000))
+    assert recorder.lost == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_only_database_loses_nothing(served):
+    row = served()
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+        with pytest.raises(DatabaseError):
+            recording._write_or_split([row, served()])
+        cursor.execute("SET default_transaction_read_only = off")
+    recording._write_or_split([row])
+    assert counts() == [1, 1, 1, 1]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -137,9 +182,9 @@ async def test_stopping_without_a_database_counts_every_reply_that_is_lost(caplo
     recorder, held = recording.Recorder(), asyncio.Event()
     recorder._write = lambda group: held.wait()  # a database that does not come back
     recorder.start()
-    recorder.put("in the writer's hand")
-    await asyncio.sleep(0)
-    recorder.put("still waiting")
+    recorder.put(Sized(1))
+    await asyncio.sleep(0)  # the writer takes it in hand
+    recorder.put(Sized(1))
     await recorder.stop(timeout_s=0.05)
     assert recorder.lost == 2
     assert "2 replies not recorded" in caplog.text

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from routing import policy, recording, shadow
+from routing import policy, providers, recording, shadow
 from routing.models import Completion, ShadowJob, ShadowPair
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, TierSpec, Usage
 from tests.routing import standin
@@ -20,10 +20,10 @@ pytestmark = [
 
 @pytest.fixture
 def provider():
-    """A Messages API that answers with the statuses it is given, then with 200."""
-    statuses = []
-    with standin.answering(lambda model: statuses.pop(0) if statuses else 200) as url:
-        yield url, statuses
+    """A Messages API that answers with the replies it is given, then with 200."""
+    replies = []
+    with standin.answering(lambda model: replies.pop(0) if replies else 200) as url:
+        yield url, replies
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def recorded(project, provider):
         reply = Reply(
             json.dumps(standin.MESSAGE).encode(), "served", "m", "end_turn", Usage(3, 2), 1.0
         )
-        payload = {"messages": [{"role": "user", "content": "q"}], "max_tokens": 5}
+        payload = standin_payload()
         decision = DecisionValue(tier, Reason.BELOW_THRESHOLD, 0.4, 0.3, task="math")
         row = Served(
             uuid4(), timezone.now(), project.pk, None, mine.pk, "anthropic",
@@ -110,3 +110,43 @@ def test_a_job_past_its_deadline_is_skipped(recorded):
     assert shadow.run() == 0
     job.refresh_from_db()
     assert (job.state, job.reason.split(":")[0]) == ("skipped", "deadline")
+
+
+@pytest.mark.parametrize("body", standin.NO_MESSAGES.values(), ids=standin.NO_MESSAGES)
+def test_a_reply_that_is_no_message_costs_its_neighbours_nothing(recorded, body):
+    record, replies = recorded
+    jobs = [record(Tier.CHEAP) for _ in range(3)]
+    replies.append(body)
+    assert shadow.run() == 3
+    states = sorted(ShadowJob.objects.filter(pk__in=[j.pk for j in jobs]).values_list("state"))
+    assert states == [("done",), ("done",), ("pending",)]
+    again = ShadowJob.objects.get(state="pending")
+    assert again.reason == "provider_unreachable: the provider's reply is not a message"
+
+
+def test_an_outcome_that_cannot_be_stored_fails_its_own_job_and_its_text_is_not_logged(
+    recorded, caplog
+):
+    record, _ = recorded
+    jobs = [record(Tier.CHEAP) for _ in range(2)]
+    Completion.objects.filter(request_id=jobs[0].request_id).delete()
+    assert shadow.run() == 2
+    for job in jobs:
+        job.refresh_from_db()
+    assert [job.state for job in jobs] == ["failed", "done"]
+    assert jobs[0].reason == "not_stored: DoesNotExist"
+    assert "recorded" not in caplog.text
+
+
+def test_a_shadow_call_carries_the_clients_headers(project):
+    seen = []
+    with standin.answering(lambda model: 200, seen) as url:
+        spec = TierSpec("anthropic", "m", base_url=url)
+        providers.get("anthropic").ask(
+            spec, standin_payload(), {"anthropic-beta": "files-1, mcp-2"}, 5
+        )
+    assert seen[0]["anthropic-beta"] == "files-1, mcp-2"
+
+
+def standin_payload():
+    return {"messages": [{"role": "user", "content": "q"}], "max_tokens": 5}

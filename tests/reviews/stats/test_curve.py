@@ -302,7 +302,6 @@ def test_curve_intervals_cover_the_true_adequacy_and_degradation(tilt):
         ("harm", [0, 0, 0, 0, 0], "same shape"),
         ("score", [0.1, 0.2, 0.3, 1.1], "score must lie"),
         ("score", [0.1, 0.2, 0.3, -0.1], "score must lie"),
-        ("score", [0.1, 0.2, 0.3, NAN], "score must lie"),
         ("weight", [2, 2, 2, 0], "weight must be"),
         ("weight", [2, 2, 2, -1], "weight must be"),
         ("weight", [2, 2, 2, NAN], "weight must be"),
@@ -313,7 +312,7 @@ def test_curve_intervals_cover_the_true_adequacy_and_degradation(tilt):
         ("harm", [0, 0, 0, -1], "harm must lie"),
         ("cost_cheap", [1, 1, 1, -1], "cost_cheap must be"),
         ("cost_expensive", [1, 1, 1, float("inf")], "cost_expensive must be"),
-        ("rated", [1, 1, 1, NAN], "rated must be boolean"),
+        ("rated", [1, 1, 1, NAN], "must be boolean"),
         ("thresholds", [0.5, 0.5], "thresholds must be"),
         ("thresholds", [0.5, 0.4], "thresholds must be"),
         ("thresholds", [0.5, NAN], "thresholds must be"),
@@ -358,3 +357,27 @@ def test_few_events_among_the_heaviest_rows_are_marked_where_they_count():
     marked = curve(**frame, thresholds=[0.5, 0.7]).weights_too_unequal
     # Below 0.5 none of the heavy rows is cheap, below 0.7 twenty of them are.
     assert marked.tolist() == [True, False]
+
+
+def test_a_row_without_a_score_is_never_cheap_and_counts_as_traffic():
+    frame = small_frame(score=np.array([0.1, 0.25, 0.6, NAN]))
+    result = curve(**frame, thresholds=GRID)
+    assert result.cheap_share.tolist() == [0, 0.25, 0.5, 0.75, 0.75]
+    # Weights 2, 2, 4 and 4; harm 0, 0, 0.5 and, never cheap, 1.
+    assert result.degradation.tolist() == [0, 0, 0, 2 / 12, 2 / 12]
+
+
+def test_rows_that_could_not_be_drawn_dilute_the_degradation():
+    drawn = small_frame()
+    half = {name: np.concatenate([values, values]) for name, values in drawn.items()}
+    half["score"][4:] = NAN
+    half["rated"][4:] = False
+    marked = np.arange(8) < 4
+    whole = curve(**drawn, thresholds=GRID)
+    diluted = curve(**half, thresholds=GRID, drawable=marked)
+    np.testing.assert_allclose(diluted.degradation, whole.degradation / 2)
+    np.testing.assert_allclose(
+        diluted.degradation_interval.high, whole.degradation_interval.high / 2
+    )
+    with pytest.raises(ValueError, match="same shape"):
+        curve(**half, thresholds=GRID, drawable=[True])
