@@ -35,10 +35,19 @@ def prepare() -> Path:
     project = bootstrap.ensure_project(bootstrap.DEFAULT_PROJECT, "Default", router)
     for live in Project.objects.filter(kind=Project.Kind.LIVE):
         bootstrap.follow_provider(live)
-    with transaction.atomic():  # people whose note could not be written are not there either
-        if not User.objects.filter(is_superuser=True).exists():
-            _write_private(note, _first_people(project))
+    write_people(project)
     return note
+
+
+@transaction.atomic
+def write_people(project: Project) -> None:
+    """Write the first people and the note of them, unless there is an admin already.
+
+    Raises:
+        OSError: when the note cannot be written; then the people are not there either.
+    """
+    if not User.objects.filter(is_superuser=True).exists():
+        _write_private(settings.VAR_DIR / NOTE, _first_people(project))
 
 
 def _first_people(project: Project) -> str:

@@ -1,16 +1,19 @@
 """Nothing deploys without another person's signature on frozen evidence."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import ProgrammingError, connection, transaction
+from django.db.models import ProtectedError
 
 from reviews import demo, permissions, signoff
 from reviews.errors import Conflict, NotAllowed, NothingToSign
 from reviews.models import Rater, SignOff, Study, Verdict
 from routing import policy
+from routing.types import TierSpec
 
 pytestmark = pytest.mark.django_db
 
@@ -133,3 +136,55 @@ def test_a_request_overtaken_by_another_policy_is_stale(asked):
     policy.roll_back(asked.project, by=asked.requester, reason="test")
     assert signoff.is_stale(asked)
     assert not signoff.is_stale(signoff.withdraw(asked, user=asked.requester))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rollback_under_way_is_not_undone_by_an_approval(asked):
+    pat, rolling = person("pat", "product"), Barrier(2)
+
+    def roll_back():
+        with transaction.atomic():
+            policy.lock(asked.project)
+            rolling.wait()
+            time.sleep(0.5)  # the approval comes now
+            policy.roll_back(asked.project, by=asked.requester, reason="fire")
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        rollback = pool.submit(roll_back)
+        rolling.wait()
+        with pytest.raises(Conflict):
+            signoff.decide(asked, user=pat, decision="approve")
+        rollback.result()
+    assert policy.live(asked.project).threshold == 0.0
+
+
+def test_evidence_about_other_models_signs_nothing(study):
+    live = policy.live(study.project)
+    other = TierSpec("anthropic", "claude-other")
+    changed = policy.create(
+        project=study.project, router=live.router, threshold=0.0, cheap=other, expensive=other
+    )
+    policy.deploy(changed, by=None, reason="other models")
+    with pytest.raises(Conflict, match="other models"):
+        signoff.request(study=study, user=person("e", "engineering"), threshold=0.5, reason="x")
+
+
+def test_what_nobody_compared_is_not_signed(study):
+    study.verdicts.all().delete()
+    key = Rater.objects.create(kind=Rater.Kind.ANSWER_KEY, name="key")
+    pair = study.sample.filter(selected=True).first().pair
+    Verdict.objects.create(study=study, pair=pair, rater=key, cheap_adequate=True)
+    with pytest.raises(NothingToSign, match="compared"):
+        signoff.freeze(study, 0.5)
+
+
+def test_who_signed_cannot_be_deleted_and_who_rated_leaves_the_ratings(asked):
+    pat = person("pat", "product")
+    signoff.decide(asked, user=pat, decision="approve")
+    for user in (asked.requester, pat):
+        with pytest.raises(ProtectedError):
+            user.delete()
+    count = Verdict.objects.count()
+    User.objects.get(username="demo-rater-1").delete()
+    assert Verdict.objects.count() == count

@@ -79,6 +79,26 @@ REFUSED = [
         anthropic.BadRequestError,
     ),
     (
+        b'{"model": "auto", "max_tokens": 5, "system": 5, "messages": '
+        b'[{"role": "user", "content": "x"}]}',
+        400,
+        "invalid_request_error",
+        anthropic.BadRequestError,
+    ),
+    (
+        b'{"model": "auto", "max_tokens": 5, "messages": '
+        b'[{"role": "user", "content": "\xed\xa0\x80"}]}',
+        400,
+        "invalid_request_error",
+        anthropic.BadRequestError,
+    ),
+    (
+        '{"model": "auto"}'.encode("utf-16"),
+        400,
+        "invalid_request_error",
+        anthropic.BadRequestError,
+    ),
+    (
         b'{"model": "gpt-0", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}',
         404,
         "not_found_error",
@@ -162,3 +182,28 @@ def test_nesting_too_deep_to_store_is_refused_and_recording_lives_on(service, ap
 def test_half_a_character_is_refused(service, api_key):
     reply = post(service, api_key, rb'{"query": "half \ud800 of a pair"}', "/api/v1/route")
     assert (reply.status_code, "Unicode" in reply.json()["detail"]) == (400, True)
+
+
+def test_headers_for_the_provider_are_recorded_and_a_repeated_one_keeps_both_values(
+    service, api_key
+):
+    body = {"model": "auto", "max_tokens": 5, "messages": HELLO}
+    names = ("x-api-key", "anthropic-version", "anthropic-beta", "anthropic-beta", "x-other")
+    values = (api_key, "2023-06-01", "files-1", "mcp-2", "stays here")
+    reply = httpx.post(
+        f"{service}/v1/messages", json=body, headers=list(zip(names, values, strict=True))
+    )
+    assert reply.status_code == 200
+    wait_until_recorded(1)
+    expected = {"anthropic-version": "2023-06-01", "anthropic-beta": "files-1, mcp-2"}
+    assert Request.objects.get().headers == expected
+
+
+def test_a_large_body_is_read_like_a_small_one(service, api_key):
+    long = [{"role": "user", "content": "word " * 100_000}]
+    raw = client(service, api_key).messages.with_raw_response.create(
+        model="auto", max_tokens=5, messages=long
+    )
+    assert raw.headers["x-shadoweval-reason"] == "rule"
+    reply = post(service, api_key, b'{"a": ' + b"[" * 300_000)
+    assert (reply.status_code, reply.json()["error"]["type"]) == (400, "invalid_request_error")
