@@ -21,6 +21,4 @@ RUN DATABASE_URL=postgresql://none@localhost/none REDIS_URL=redis://localhost \
 USER shadoweval
 VOLUME /app/var
 EXPOSE 8000
-# The provider reads its key from the variable, secrets come as files.
-ENTRYPOINT ["/bin/sh", "-c", "if [ -n \"$ANTHROPIC_API_KEY_FILE\" ]; then ANTHROPIC_API_KEY=$(cat \"$ANTHROPIC_API_KEY_FILE\") || exit 1; export ANTHROPIC_API_KEY; fi; exec \"$@\"", "--"]
 CMD ["python", "-m", "uvicorn", "shadoweval.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "30"]

@@ -49,6 +49,7 @@ class Command(BaseCommand):
 
     def _run(self, servers: list[embedded.Postgres | embedded.Valkey]) -> None:
         firststart.keep_secret_key()
+        settings.STATIC_ROOT.mkdir(exist_ok=True)  # whoever serves files looks into it
         call_command("migrate", interactive=False, verbosity=0)
         is_first = not (settings.VAR_DIR / firststart.NOTE).exists()
         if is_first:
