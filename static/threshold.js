@@ -1,6 +1,8 @@
 // The threshold page: one slider, every figure at once, no round trip.
 const points = JSON.parse(document.getElementById("points").textContent);
 const figures = JSON.parse(document.getElementById("figures").textContent);
+// Plotly writes into the layout it is given: the lines that stay are kept apart.
+const fixed = Object.fromEntries(Object.entries(figures).map(([id, figure]) => [id, [...(figure.layout.shapes || [])]]));
 const slider = document.getElementById("t");
 const typed = document.getElementById("t-value");
 const ask = document.getElementById("ask");
@@ -32,8 +34,7 @@ function update() {
   slider.setAttribute("aria-valuetext", p.threshold.toFixed(2));
   if (ask) ask.value = p.threshold.toFixed(2);
   for (const id of ["quality", "cost"]) {
-    const shapes = [...(figures[id].layout.shapes || []), chosen(p.threshold)];
-    Plotly.relayout(id, { shapes });
+    Plotly.relayout(id, { shapes: [...fixed[id], chosen(p.threshold)] });
   }
 }
 

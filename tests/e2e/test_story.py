@@ -105,6 +105,23 @@ def test_the_overview_keeps_itself_up_to_date(service, visit, study, api_key):
     page.wait_for_selector("#now :text('5 requests recorded')")
 
 
+def test_the_slider_moves_one_line_and_every_figure(visit, study):
+    person("lena", "lead")
+    page = visit("lena")
+    page.goto("/threshold/")
+    page.wait_for_selector("#quality .main-svg")
+    lines = "document.getElementById('quality').layout.shapes.map((s) => s.x0)"
+    at_first = page.evaluate(lines)
+    for _ in range(3):
+        page.press("#t", "ArrowRight")
+    page.wait_for_selector("#sentence:has-text('At 0.03')")
+    assert page.evaluate(lines) == [*at_first[:-1], 0.03]
+    assert (page.input_value("#t-value"), page.get_attribute("#t", "aria-valuetext")) == (
+        "0.03",
+        "0.03",
+    )
+
+
 def test_the_rater_sees_the_rating_page_only(visit, study):
     person("rita", "rater")
     page = visit("rita")
