@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db.models import Count
+from django.db.models import Count, Max, Q
 
 from reviews import sampling
 from reviews.models import Rater, Study, Verdict
@@ -31,7 +31,33 @@ _FRAME = (
     "selected",
     "pair__rate",
     "u",
+    "id",
 )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How far the study had come when it was looked at: its newest draw and newest verdict."""
+
+    draw_id: int
+    verdict_id: int
+
+    def __str__(self) -> str:
+        return f"{self.draw_id}.{self.verdict_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Moment | None:
+        """Return the moment that a page wrote, or None when it is none."""
+        draw, _, verdict = text.partition(".")
+        is_number = all(part.isdecimal() and len(part) < 19 for part in (draw, verdict))
+        return cls(int(draw), int(verdict)) if is_number else None
+
+    @classmethod
+    def now(cls, study: Study) -> Moment:
+        """Return the moment up to which everything is there now."""
+        draw = study.sample.aggregate(last=Max("id"))["last"]
+        verdict = study.verdicts.aggregate(last=Max("id"))["last"]
+        return cls(draw or 0, verdict or 0)
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,8 @@ class Estimate:
         kinds: rated pairs by kind of rater.
         n_waiting: rated pairs that do not count yet, since pairs before them in the queue are
             unrated.
+        n_newer: pairs that came too late for this frame.
+        moment: what was there; the same moment gives the same estimate, whatever came since.
         n_without_score: pairs whose router gave no score; they are never routed cheap.
         missing: requests of the study that have no pair, by why.
         inputs_sha256: of everything that went into the curve.
@@ -56,6 +84,8 @@ class Estimate:
     n_selected: int
     n_rated: int
     n_waiting: int
+    n_newer: int
+    moment: Moment
     n_without_score: int
     missing: dict[str, int]
     inputs_sha256: str
@@ -63,7 +93,7 @@ class Estimate:
 
 
 class _Columns(NamedTuple):
-    """The frame as arrays of shape (N,), ordered by pair."""
+    """The frame as arrays of shape (N,), in the order in which pairs came into it."""
 
     pair_id: np.ndarray
     score: np.ndarray
@@ -73,6 +103,7 @@ class _Columns(NamedTuple):
     selected: np.ndarray
     rate: np.ndarray
     u: np.ndarray
+    draw_id: np.ndarray
     harm: np.ndarray
     adequate: np.ndarray
 
@@ -91,16 +122,21 @@ def default_kind(kinds: dict[str, int]) -> str:
     return next(iter(kinds))
 
 
-def estimate(study: Study, kind: str = "") -> Estimate:
+def estimate(study: Study, kind: str = "", moment: Moment | None = None) -> Estimate:
     """Return the study's curve at up to 101 thresholds and at always cheap, from one kind of rater.
 
     Thresholds end at the study's largest: above it pairs were never drawn.
+
+    Args:
+        study: whose draws and verdicts count.
+        kind: of rater; people when they rated anything, else whoever rated most.
+        moment: leave out what came later; None for now.
     """
     kinds = rated_by_kind(study)
     kind = kind or default_kind(kinds)
-    frame = _columns(study, kind)
-    spoken = frame.selected & ~(np.isnan(frame.harm) & np.isnan(frame.adequate))
-    rated = spoken & _in_turn(study, kind, frame, spoken)
+    moment = moment or Moment.now(study)
+    whole = _columns(study, kind, moment)
+    frame, rated, n_spoken = _sampled(study, kind, whole)
     # A pair stands for the requests that its shadow rate left without one.
     traffic = 1 / frame.rate
     grid = np.append(default_thresholds(), ALWAYS_CHEAP)
@@ -124,7 +160,9 @@ def estimate(study: Study, kind: str = "") -> Estimate:
         n_frame=frame.pair_id.size,
         n_selected=int(frame.selected.sum()),
         n_rated=int(rated.sum()),
-        n_waiting=int(spoken.sum() - rated.sum()),
+        n_waiting=n_spoken - int(rated.sum()),
+        n_newer=whole.pair_id.size - frame.pair_id.size,
+        moment=moment,
         n_without_score=int(np.isnan(frame.score).sum()),
         missing=_missing(study),
         inputs_sha256=_sha256(frame, rated),
@@ -132,14 +170,17 @@ def estimate(study: Study, kind: str = "") -> Estimate:
     )
 
 
-def _columns(study: Study, kind: str) -> _Columns:
-    rows = list(study.sample.order_by("pair_id").values_list(*_FRAME))
-    losses = _losses(study, kind)
-    floats = {name: _floats(rows, place) for place, name in enumerate(_Columns._fields[:8])}
+def _columns(study: Study, kind: str, moment: Moment) -> _Columns:
+    """Return the frame in the order in which pairs came into it."""
+    draws = study.sample.filter(id__lte=moment.draw_id).order_by("id")
+    rows = list(draws.values_list(*_FRAME))
+    losses = _losses(study, kind, moment)
+    floats = {name: _floats(rows, place) for place, name in enumerate(_Columns._fields[:9])}
     return _Columns(
         **floats
         | {
             "pair_id": np.array([row[0] for row in rows], dtype=np.int64),
+            "draw_id": np.array([row[8] for row in rows], dtype=np.int64),
             "selected": np.array([row[5] for row in rows], dtype=bool),
             "harm": _column(losses, rows, 0),
             "adequate": _column(losses, rows, 1),
@@ -147,27 +188,51 @@ def _columns(study: Study, kind: str) -> _Columns:
     )
 
 
-def _in_turn(study: Study, kind: str, frame: _Columns, spoken: np.ndarray) -> np.ndarray:
-    """Return which rows lie before the first unrated one in the order in which they are rated.
+def _sampled(study: Study, kind: str, whole: _Columns) -> tuple[_Columns, np.ndarray, int]:
+    """Return the frame to estimate over, which of its rows count as rated, and how many were rated.
 
     Raters take pairs by u / pi. Of a queue that is not finished, the part up to the first gap is a
     sample with probabilities c pi; what was rated beyond it would count old traffic too much, once
-    the frame grows. The common factor c cancels out of every weighted mean. Imported labels came in
-    no such order, and all count.
+    the frame grows. The common factor c cancels out of every weighted mean. New pairs make gaps of
+    their own, so the frame ends where most rated rows count: that choice looks at who was rated,
+    never at what was said. Imported labels came in no such order, and all count.
     """
+    spoken = whole.selected & ~(np.isnan(whole.harm) & np.isnan(whole.adequate))
     from_queue = Verdict.objects.filter(study=study, rater__kind=kind, rating__isnull=False)
     if not from_queue.exists():
-        return np.ones(spoken.size, dtype=bool)
-    order = frame.u / np.where(frame.pi > 0, frame.pi, np.inf)
-    gaps = order[frame.selected & ~spoken]
-    return order < (gaps.min() if gaps.size else np.inf)
+        return whole, spoken, int(spoken.sum())
+    order = np.where(whole.pi > 0, whole.u / np.where(whole.pi > 0, whole.pi, 1.0), np.inf)
+    end, gap = _best_end(order, whole.selected & ~spoken, spoken)
+    frame = _Columns(*(column[:end] for column in whole))
+    return frame, spoken[:end] & (order[:end] < gap), int(spoken.sum())
+
+
+def _best_end(order: np.ndarray, unrated: np.ndarray, spoken: np.ndarray) -> tuple[int, float]:
+    """Return how many rows the best frame has, and its first gap; the longer of equals.
+
+    Only the ends just before the first gap moves forward need a look: some ln(N) of them.
+    """
+    gaps = np.minimum.accumulate(np.where(unrated, order, np.inf))
+    moves = np.flatnonzero(gaps < np.append(np.inf, gaps)[: gaps.size])
+    best, best_n = (0, math.inf), -1
+    for end in (*moves, gaps.size):
+        gap = gaps[end - 1] if end else math.inf
+        n = int((spoken[:end] & (order[:end] < gap)).sum())
+        if n >= best_n:
+            best, best_n = (int(end), float(gap)), n
+    return best
 
 
 def _missing(study: Study) -> dict[str, int]:
-    """Count the study's requests whose shadow call gave no answer, by tier and why."""
-    jobs = ShadowJob.objects.filter(state=ShadowJob.State.FAILED, **sampling.subject(study))
-    rows = jobs.values("tier", "reason").annotate(n=Count("id")).order_by("tier", "reason")
-    return {f"{row['tier']}: {row['reason']}": row["n"] for row in rows}
+    """Count the study's requests that were to have a pair and have none, by tier and why."""
+    states = ShadowJob.State
+    skipped = Q(reason__startswith="deadline") | Q(reason__startswith="no_reply")
+    lost = Q(state=states.FAILED) | skipped
+    jobs = ShadowJob.objects.filter(**sampling.subject(study))
+    rows = jobs.filter(lost).values("tier", "reason").annotate(n=Count("id"))
+    missing = {f"{row['tier']}: {row['reason']}": row["n"] for row in rows.order_by("-n", "reason")}
+    still_open = jobs.filter(state__in=ShadowJob.OPEN).count()
+    return missing | ({"not asked yet": still_open} if still_open else {})
 
 
 def _sha256(frame: _Columns, rated: np.ndarray) -> str:
@@ -177,10 +242,10 @@ def _sha256(frame: _Columns, rated: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _losses(study: Study, kind: str) -> dict[int, tuple[float, float]]:
+def _losses(study: Study, kind: str, moment: Moment) -> dict[int, tuple[float, float]]:
     """Return (harm, adequacy) by pair: means over the newest verdict of each rater."""
     newest = (
-        Verdict.objects.filter(study=study, rater__kind=kind)
+        Verdict.objects.filter(study=study, rater__kind=kind, id__lte=moment.verdict_id)
         .order_by("pair_id", "rater_id", "-id")
         .distinct("pair_id", "rater_id")
         .values_list("pair_id", "preference", "cheap_adequate")

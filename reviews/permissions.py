@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import AnonymousUser, Group, User
+from django.db.models import QuerySet
 
 from reviews.errors import NotAllowed
 
@@ -34,6 +36,12 @@ def roles_of(user: User | AnonymousUser) -> set[str]:
 def can(user: User | AnonymousUser, action: str) -> bool:
     """Return whether one of the person's roles allows the action."""
     return bool(roles_of(user) & CAN[action])
+
+
+def people_who_can(action: str) -> QuerySet[User]:
+    """Return the people who can log in and whose roles allow the action."""
+    people = User.objects.filter(is_active=True, groups__name__in=CAN[action])
+    return people.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX).distinct()
 
 
 def check(user: User | AnonymousUser, action: str) -> None:

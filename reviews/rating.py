@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from reviews import blinding
+from reviews import blinding, permissions
 from reviews.errors import Conflict
 from reviews.models import Presentation, Rater, Rating, Reveal, Slot, Study, Verdict
 from routing.models import ShadowPair
@@ -62,7 +62,7 @@ def _held(study: Study, rater: Rater) -> Slot | None:
     held = Slot.objects.select_for_update().filter(
         study=study, rater=rater, state=_STATES.LEASED, lease_until__gt=timezone.now()
     )
-    return held.first()
+    return held.exclude(pair_id__in=rater.reveals.values("pair_id")).first()
 
 
 def _next(study: Study, rater: Rater) -> Slot | None:
@@ -120,9 +120,23 @@ def may_reveal(pair: ShadowPair, rater: Rater) -> bool:
     return has_rated or rater.reveals.filter(pair=pair).exists()
 
 
+def is_needed(pair: ShadowPair, rater: Rater) -> bool:
+    """Return whether the pair waits for a rating and nobody but this rater could give it."""
+    waits = pair.slots.filter(study__state=Study.State.RUNNING).exclude(state=_STATES.DONE)
+    others = permissions.people_who_can("rate").exclude(rater=rater)
+    return waits.exists() and not others.exclude(rater__reveals__pair=pair).exists()
+
+
 @transaction.atomic
 def reveal(pair: ShadowPair, rater: Rater) -> None:
-    """Note that the rater sees which answer is which, and take the pair out of their queue."""
+    """Note that the rater sees which answer is which, and take the pair out of their queue.
+
+    Raises:
+        Conflict: when the rating would then be missing for good.
+    """
+    is_asked = rater.user is not None and permissions.can(rater.user, "rate")
+    if is_asked and not may_reveal(pair, rater) and is_needed(pair, rater):
+        raise Conflict("Nobody else can rate this pair: rate it first, or add another rater.")
     held = Slot.objects.select_for_update().filter(pair=pair, rater=rater, state=_STATES.LEASED)
     held.update(state=_STATES.OPEN, rater=None, lease_until=None)
     Reveal.objects.get_or_create(pair=pair, rater=rater)

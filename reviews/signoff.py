@@ -26,21 +26,32 @@ _STATES = SignOff.State
 _DECISIONS = Approval.Decision
 
 
-def freeze(study: Study, threshold: float, kind: str = "") -> Evidence:
+def freeze(
+    study: Study,
+    threshold: float,
+    kind: str = "",
+    moment: estimation.Moment | None = None,
+    seen_sha256: str = "",
+) -> Evidence:
     """Write the evidence of a threshold: the whole curve, what it rests on, and the hash.
 
     Args:
         study: whose sample and ratings count.
         threshold: a point of the curve.
         kind: the kind of rater whose verdicts count; the study's default when empty.
+        moment: what had been said when it was looked at; now when None.
+        seen_sha256: hash of the inputs that were looked at; not compared when empty.
 
     Raises:
+        Conflict: when the inputs are not those that were looked at.
         NothingToSign: when no pair of the study is rated so, only a judge has spoken, or the
             threshold is no point of the curve.
     """
-    if kind == Rater.Kind.LLM_JUDGE:
+    estimate = estimation.estimate(study, kind, moment)
+    if estimate.kind == Rater.Kind.LLM_JUDGE:
         raise NothingToSign("A judge alone carries no sign-off; people have to rate.")
-    estimate = estimation.estimate(study, kind)
+    if seen_sha256 not in ("", estimate.inputs_sha256):
+        raise Conflict("The numbers moved since you looked at them; look again.")
     if not estimate.n_rated:
         raise NothingToSign("No pair of this study is rated yet, so there is nothing to sign.")
     point = estimation.point_at(estimate, threshold)
@@ -55,6 +66,9 @@ def freeze(study: Study, threshold: float, kind: str = "") -> Evidence:
         "n_frame": estimate.n_frame,
         "n_selected": estimate.n_selected,
         "n_rated": estimate.n_rated,
+        "n_waiting": estimate.n_waiting,
+        "n_newer": estimate.n_newer,
+        "moment": str(estimate.moment),
         "n_without_score": estimate.n_without_score,
         "missing": estimate.missing,
         "inputs_sha256": estimate.inputs_sha256,
@@ -71,10 +85,19 @@ def freeze(study: Study, threshold: float, kind: str = "") -> Evidence:
 
 
 @transaction.atomic
-def request(*, study: Study, user: User, threshold: float, reason: str, kind: str = "") -> SignOff:
-    """Ask for a threshold to be made live, on evidence frozen now.
+def request(
+    *,
+    study: Study,
+    user: User,
+    threshold: float,
+    reason: str,
+    kind: str = "",
+    moment: estimation.Moment | None = None,
+    seen_sha256: str = "",
+) -> SignOff:
+    """Ask for a threshold to be made live, on the evidence that was looked at.
 
-    `kind` names whose ratings count, as in `freeze`.
+    `kind`, `moment` and `seen_sha256` say what that was, as in `freeze`.
 
     Raises:
         NotAllowed: when the person has no signing role.
@@ -85,6 +108,8 @@ def request(*, study: Study, user: User, threshold: float, reason: str, kind: st
     _check_threshold(threshold)
     if not reason.strip():
         raise NothingToSign("Say in a sentence why this threshold should go live.")
+    # Before the lock: an estimate takes its time, and nothing else should wait for it.
+    evidence = freeze(study, threshold, kind, moment, seen_sha256)
     policy.lock(study.project)  # one request at a time
     live = policy.live(study.project)
     if live is None or live.router_id != study.router_id:
@@ -102,7 +127,7 @@ def request(*, study: Study, user: User, threshold: float, reason: str, kind: st
         requester=user,
         requester_role=own[0] if own else "",
         required_roles=settings.SHADOWEVAL_SIGNOFF_ROLES,
-        evidence=freeze(study, threshold, kind),
+        evidence=evidence,
         policy_before=live,
     )
 

@@ -109,7 +109,7 @@ async def answer(request: ChatRequest, decision: DecisionValue, policy: Policy) 
     start, limit_s = time.monotonic(), settings.SHADOWEVAL_PROVIDER_TIMEOUT_S
     if decision.tier is Tier.EXPENSIVE or decision.reason is Reason.BYPASSED:
         return await _ask(request, decision, policy, limit_s)
-    first_s = min(limit_s, settings.SHADOWEVAL_CHEAP_TIMEOUT_S)
+    first_s = min(limit_s / 2, settings.SHADOWEVAL_CHEAP_TIMEOUT_S)  # the other needs time too
     result = await _ask(request, decision, policy, first_s)
     if result.reply is not None:
         return result

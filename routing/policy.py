@@ -92,7 +92,8 @@ def deploy(target: Policy, *, by: User | None, reason: str) -> Deployment:
 
 def lock(project: Project) -> None:
     """Hold the project's row until the transaction ends: what is live changes one at a time."""
-    Project.objects.select_for_update().get(pk=project.pk)
+    # Without the key: rows that refer to the project are still written meanwhile.
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
 def live(project: Project) -> Policy | None:

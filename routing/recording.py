@@ -15,7 +15,14 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    connection,
+    transaction,
+)
 from django.utils import timezone
 
 from routing.models import ApiKey, Completion, Decision, Request, ShadowJob
@@ -27,6 +34,8 @@ _GROUP = 200
 #: Postgres takes no message above a gigabyte; a group of large bodies stays far below.
 _GROUP_BYTES = 32_000_000
 _RETRY_S = 0.5
+#: What the database says of a row that it will never take.
+_ROWS_FAULT = DataError | IntegrityError
 _STATES = ShadowJob.State
 
 
@@ -211,7 +220,7 @@ class Recorder:
         while True:
             try:
                 await asyncio.to_thread(_write_in_thread, group)
-            except DatabaseError as exc:
+            except (DatabaseError, InterfaceError) as exc:
                 log.warning("recording waits for the database: %s", type(exc).__name__)
                 await asyncio.sleep(_RETRY_S)
             else:
@@ -236,7 +245,7 @@ def _write_or_split(group: Sequence[Served]) -> None:
         write(group)
     except Exception as exc:
         # Whatever one row raises, the writer must live on for the others.
-        if isinstance(exc, DatabaseError) and not isinstance(exc, DataError | IntegrityError):
+        if isinstance(exc, DatabaseError | InterfaceError) and not isinstance(exc, _ROWS_FAULT):
             raise
         if len(group) == 1:
             log.error("request %s cannot be stored: %s", group[0].request_id, type(exc).__name__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 Headers = dict[str, str]
 
+_LOOK_UP_S = 10.0
+_UNPRINTABLE = re.compile(r"[^ -~]")
 #: Larger bodies are read in a thread: JSON of ten megabytes takes up to a second.
 _LARGE_BYTES = 200_000
 
@@ -83,6 +86,7 @@ class Call:
 async def handle(scope: dict[str, Any], receive: Any, send: Any, recorder: Recorder) -> None:
     """Serve one request on a hot route; whatever happens, the reply has the route's own shape."""
     route, request_id, start = ROUTES[scope["path"]], uuid4(), time.perf_counter()
+    send = _Reply(send)
     headers = _headers_of(scope)
     try:
         _check_method(scope["method"])
@@ -97,6 +101,8 @@ async def handle(scope: dict[str, Any], receive: Any, send: Any, recorder: Recor
         log.info("request %s: the client left before its body was complete", request_id)
     except Exception as exc:
         log.exception("request %s failed: %s", request_id, type(exc).__name__)
+        if send.has_begun:
+            return  # the server closes the connection: the client sees that the reply is not whole
         hint = RequestError("Internal error; the log has this request id.", 500, "api_error")
         await _refuse(send, route, hint, request_id)
 
@@ -108,6 +114,19 @@ def _headers_of(scope: dict[str, Any]) -> Headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+class _Reply:
+    """Sends the reply and knows whether it has begun: then no other can follow."""
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def __call__(self, message: dict[str, Any]) -> None:
+        """Send one ASGI message."""
+        await self._send(message)
+        self.has_begun = True
 
 
 class ClientGone(Exception):
@@ -144,7 +163,8 @@ async def _look_again() -> None:
     await asyncio.sleep(max(0.0, EAGER_S - (now - live.tried_at)))
     loop = asyncio.get_running_loop()
     try:
-        await loop.run_in_executor(_key_reader, live.refresh, now)
+        reading = loop.run_in_executor(_key_reader, live.refresh, now)
+        await asyncio.wait_for(reading, _LOOK_UP_S)
     except Exception as exc:
         log.warning("cannot look up a new key: %s", type(exc).__name__)
 
@@ -240,7 +260,7 @@ def _headers(call: Call, answer: Answer, overhead_ms: float, row: Served) -> Hea
         "x-shadoweval-threshold": f"{decision.threshold:g}",
         "x-shadoweval-policy": policy.name,
         "x-shadoweval-reason": decision.reason.value,
-        "x-shadoweval-task": decision.task.encode("ascii", "replace").decode(),
+        "x-shadoweval-task": decision.task,
         "x-shadoweval-cost-usd": "unknown" if answer.cost_usd is None else f"{answer.cost_usd:f}",
         "x-shadoweval-overhead-ms": f"{overhead_ms:.2f}",
         "x-shadoweval-shadow": "none" if skip_reason(row) else decision.tier.other.value,
@@ -288,13 +308,10 @@ async def _refuse(send: Any, route: Route, error: RequestError, request_id: UUID
 
 
 async def _send(send: Any, status: int, body: bytes, content_type: str, headers: Headers) -> None:
-    """Send the reply; header values are cut to what HTTP can carry."""
+    """Send the reply; what HTTP cannot carry in a header becomes a question mark."""
     pairs = {"content-type": content_type, "content-length": str(len(body)), **headers}
     encoded = [
-        (
-            name.encode("latin-1"),
-            value.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace"),
-        )
+        (name.encode("ascii"), _UNPRINTABLE.sub("?", value).encode("ascii"))
         for name, value in pairs.items()
     ]
     await send({"type": "http.response.start", "status": status, "headers": encoded})

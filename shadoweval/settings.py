@@ -110,10 +110,19 @@ if BROKER_URL.startswith("unix://"):
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_health_checks=True)}
 # Under ASGI each request has a thread of its own: lasting connections pile up, a pool does not.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
-    "min_size": 1,
-    "max_size": int(env.number("SHADOWEVAL_DB_POOL", 10, 2, 100)),
-    "timeout": 5,
+DATABASES["default"]["OPTIONS"] = {
+    # A server that vanished without a word is noticed within half a minute.
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    **DATABASES["default"].get("OPTIONS", {}),
+    "pool": {
+        "min_size": 1,
+        "max_size": int(env.number("SHADOWEVAL_DB_POOL", 10, 2, 100)),
+        "timeout": 5,
+    },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {

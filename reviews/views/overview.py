@@ -81,12 +81,13 @@ def pair(request: HttpRequest, pk: int) -> HttpResponse:
     """
     related = ("request__decision", "cheap", "expensive", "project")
     row = get_object_or_404(ShadowPair.objects.select_related(*related), pk=pk)
-    if permissions.can(request.user, "rate"):
-        assert isinstance(request.user, User)
-        rater = rating.rater_of(request.user)
-        if request.method != "POST" and not rating.may_reveal(row, rater):
-            return render(request, "reviews/pair_blind.html", {"row": row, **about(row.project)})
-        rating.reveal(row, rater)
+    assert isinstance(request.user, User)
+    rater = rating.rater_of(request.user)
+    is_asked = permissions.can(request.user, "rate") and not rating.may_reveal(row, rater)
+    if is_asked and request.method != "POST":
+        context = {"row": row, "is_needed": rating.is_needed(row, rater), **about(row.project)}
+        return render(request, "reviews/pair_blind.html", context)
+    rating.reveal(row, rater)  # of everybody: who may not rate today may tomorrow
     verdicts = row.verdicts.select_related("rater").order_by("-id")
     completions = [
         (completion.get_tier_display(), completion, rendering.markdown(completion.text))

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from reviews import signoff
+from reviews import estimation, signoff
 from reviews.errors import BadInput
 from reviews.models import Approval, Rater, SignOff
 from reviews.views.frame import about, current_project, page
@@ -76,6 +76,8 @@ def _request(request: HttpRequest) -> HttpResponse:
         threshold=threshold,
         reason=request.POST.get("reason", ""),
         kind=kind if kind in Rater.Kind.values else "",
+        moment=estimation.Moment.parse(request.POST.get("moment", "")),
+        seen_sha256=request.POST.get("seen", ""),
     )
     messages.success(request, "Requested. Another person signs next.")
     return redirect("signoff", row.pk)

@@ -109,12 +109,16 @@ class AnthropicProvider:
         timeout = aiohttp.ClientTimeout(total=timeout_s, connect=_CONNECT_TIMEOUT_S)
         start = time.perf_counter()
         try:
-            async with self._pool().post(url, data=body, headers=sent, timeout=timeout) as response:
+            async with self._pool().post(
+                url, data=body, headers=sent, timeout=timeout, allow_redirects=False
+            ) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise ProviderUnreachable(type(exc).__name__) from exc
-        if response.status != 200:
+        if 400 <= response.status <= 599:
             raise ProviderError(response.status, raw, _retry_after_s(response.headers))
+        if response.status != 200:
+            raise ProviderUnreachable(f"the provider answered {response.status}, not a message")
         return _reply(raw, response.headers, (time.perf_counter() - start) * 1000)
 
     def _client(self, spec: TierSpec) -> anthropic.Anthropic:

@@ -33,4 +33,6 @@ def add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05", shadow_rate
         request_id=request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields
     )
     expensive = Completion.objects.get(request_id=request_id, tier=Tier.EXPENSIVE.value)
-    return shadow.pair(ShadowJob.objects.get(request_id=request_id), expensive, cheap)
+    job = ShadowJob.objects.get(request_id=request_id)
+    ShadowJob.objects.filter(pk=job.pk).update(state="done", finished_at=timezone.now())
+    return shadow.pair(job, expensive, cheap)

@@ -1,8 +1,10 @@
 """From rows to the curve, on five pairs that can be followed by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
@@ -10,7 +12,7 @@ from reviews import estimation, rating, sampling
 from reviews.models import Rater, Verdict
 from routing import policy
 from routing.models import ShadowJob
-from routing.types import Tier, TierSpec
+from routing.types import Tier
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db
@@ -165,17 +167,36 @@ def test_what_was_rated_before_the_frame_grew_does_not_count_double(project, sta
     assert estimation.point_at(result, estimation.ALWAYS_CHEAP)["degradation"] == 0.1
 
 
+STATES = (
+    ("skipped", "deadline: too late"),
+    ("skipped", "no_reply: failed"),
+    ("skipped", "not_sampled: outside"),  # by design, and the weights make up for it
+    ("pending", ""),
+)
+
+
 def test_requests_whose_shadow_failed_are_counted_by_why(study, project):
     for reason in ("provider_error: 400", "provider_error: 400", "worker_lost"):
         pair = add_pair(project, 0.2)
         job = ShadowJob.objects.filter(request_id=pair.request_id)
         job.update(state="failed", reason=reason, finished_at=timezone.now())
+    jobs = ShadowJob.objects.filter(project=project, state="done").values_list("pk", flat=True)
+    for pk, (state, reason) in zip(jobs, STATES, strict=False):
+        ended = None if state == "pending" else timezone.now()
+        ShadowJob.objects.filter(pk=pk).update(state=state, reason=reason, finished_at=ended)
     missing = estimation.estimate(study).missing
-    assert missing == {"cheap: provider_error: 400": 2, "cheap: worker_lost": 1}
+    assert missing == {
+        "cheap: provider_error: 400": 2,
+        "cheap: worker_lost": 1,
+        "cheap: deadline: too late": 1,
+        "cheap: no_reply: failed": 1,
+        "not asked yet": 1,
+    }
 
 
 def test_pairs_of_other_models_and_of_long_ago_are_not_in_the_frame(study, project):
-    other = TierSpec("anthropic", "claude-other")
+    live = policy.live(project).tier_spec(Tier.CHEAP)
+    other = replace(live, base_url="http://elsewhere")
     changed = policy.create(
         project=project, router=study.router, threshold=0.0, cheap=other, expensive=other
     )
@@ -194,3 +215,54 @@ def test_the_inputs_hash_moves_with_every_input(study):
     assert estimation.estimate(study).inputs_sha256 == before
     say(study, rater("ann"), 0, "cheap", True)
     assert estimation.estimate(study).inputs_sha256 != before
+
+
+def test_pairs_that_come_later_do_not_take_back_what_was_rated(project, starter):
+    for nth in range(30):
+        add_pair(project, nth / 30)
+    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
+    ann = rater("ann")
+    while rating.hand_out(study, ann):
+        rate_next(study, ann, lambda score: score < 0.5)
+    before = estimation.estimate(study)
+    for _ in range(10):
+        add_pair(project, 0.5)
+    sampling.extend(study)
+    after = estimation.estimate(study)
+    assert (after.n_rated, after.n_newer, after.n_frame) == (30, 10, 30)
+    assert after.points == before.points
+    for _ in range(10):
+        rate_next(study, ann, lambda score: score < 0.5)
+    later = estimation.estimate(study)
+    assert (later.n_rated, later.n_newer) == (40, 0)
+
+
+def test_the_best_end_is_found_among_all_ends():
+    draw = np.random.default_rng(3)
+    for _ in range(50):
+        order = draw.random(40)
+        spoken = draw.random(40) < 0.7
+        counts = []
+        for end in range(41):
+            gaps = order[:end][~spoken[:end]]
+            gap = gaps.min() if gaps.size else np.inf
+            counts.append(int((spoken[:end] & (order[:end] < gap)).sum()))
+        end, gap = estimation._best_end(order, ~spoken, spoken)
+        assert (spoken[:end] & (order[:end] < gap)).sum() == max(counts)
+        assert end == max(n for n, count in enumerate(counts) if count == max(counts))
+
+
+def test_a_moment_gives_the_same_estimate_whatever_came_since(study, project):
+    say(study, rater("ann"), 0, "expensive", False)
+    first = estimation.estimate(study)
+    say(study, rater("bob"), 1, "expensive", False)
+    add_pair(project, 0.2)
+    sampling.extend(study)
+    assert estimation.estimate(study).inputs_sha256 != first.inputs_sha256
+    again = estimation.estimate(study, moment=estimation.Moment.parse(str(first.moment)))
+    assert (again.points, again.inputs_sha256) == (first.points, first.inputs_sha256)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1.", "a.b", "-1.2", "1.2.3", "9" * 30 + ".1"])
+def test_what_is_no_moment_is_none(text):
+    assert estimation.Moment.parse(text) is None

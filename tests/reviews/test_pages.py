@@ -158,8 +158,35 @@ def test_a_person_of_the_demos_name_outlives_it(as_role, project):
     assert list(User.objects.filter(username__startswith="demo-")) == [real]
 
 
+def another_rater():
+    permissions.ensure_roles()
+    permissions.give(User.objects.create_user("other", password="p"), "rater")
+
+
+def test_the_only_rater_cannot_give_up_a_pair_that_waits(as_role, starter):
+    demo.load()
+    client = as_role("lead")
+    token = client.get("/rate/").context["pair"].token
+    page = f"/pairs/{Presentation.objects.get(token=token).slot.pair_id}/"
+    assert "nobody else could give it" in client.get(page).text
+    client.post(page)
+    assert "demo-small" not in client.get(page).text
+    another_rater()
+    assert "demo-small" in client.post(page).text
+
+
+def test_who_saw_a_pair_before_becoming_a_rater_is_not_handed_it(as_role, project, starter):
+    pair = add_pair(project, 0.2)
+    client = as_role("product")
+    assert "from cheap" in client.get(f"/pairs/{pair.pk}/").text
+    permissions.give(User.objects.get(username="product"), "rater")
+    sampling.start(policy.live(project), name="s", seed="1", rate=1.0)
+    assert client.get("/rate/").context["pair"] is None
+
+
 def test_whoever_may_rate_gives_that_up_to_see_which_answer_is_which(as_role, starter):
     demo.load()
+    another_rater()
     client = as_role("lead")
     token = client.get("/rate/").context["pair"].token
     pair = Presentation.objects.get(token=token).slot.pair

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from reviews import blinding, estimation, rating, sampling
 from reviews.errors import Conflict
-from reviews.models import Presentation, Rater, Rating, Slot, Verdict
+from reviews.models import Presentation, Rater, Rating, Reveal, Slot, Verdict
 from routing import policy
 from routing.types import Tier
 from tests.reviews.rows import add_pair
@@ -180,3 +180,11 @@ def test_a_lapsed_lease_never_brings_the_other_slot_of_the_same_pair(study):
     Slot.objects.filter(pk=mine.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert rating.hand_out(study, ann).slot_id == mine.pk
     assert rating.hand_out(study, rater("bob")).slot_id == other.pk
+
+
+@pytest.mark.django_db
+def test_a_pair_seen_while_it_was_held_is_not_shown_again(study):
+    ann = rater("ann")
+    held = rating.hand_out(study, ann).slot.pair
+    Reveal.objects.create(rater=ann, pair=held)
+    assert rating.hand_out(study, ann).slot.pair != held

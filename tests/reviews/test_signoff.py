@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import ProgrammingError, connection, transaction
 from django.db.models import ProtectedError
 
-from reviews import demo, permissions, signoff
+from reviews import demo, estimation, permissions, signoff
 from reviews.errors import Conflict, NotAllowed, NothingToSign
 from reviews.models import Rater, SignOff, Study, Verdict
 from routing import policy
@@ -188,3 +188,24 @@ def test_who_signed_cannot_be_deleted_and_who_rated_leaves_the_ratings(asked):
     count = Verdict.objects.count()
     User.objects.get(username="demo-rater-1").delete()
     assert Verdict.objects.count() == count
+
+
+def test_a_judge_is_not_signed_by_default_either(study):
+    study.verdicts.all().delete()
+    judge = Rater.objects.create(kind=Rater.Kind.LLM_JUDGE, name="judge")
+    pair = study.sample.filter(selected=True).first().pair
+    Verdict.objects.create(study=study, pair=pair, rater=judge, preference="tie")
+    with pytest.raises(NothingToSign, match="judge"):
+        signoff.freeze(study, 0.5)
+
+
+def test_ratings_that_come_while_somebody_reads_change_nothing_of_what_is_signed(study):
+    seen = estimation.estimate(study)
+    ann = Rater.objects.create(kind=Rater.Kind.HUMAN, name="ann")
+    for row in study.sample.filter(selected=True)[:40]:
+        Verdict.objects.create(study=study, pair=row.pair, rater=ann, preference="expensive")
+    asking = {"study": study, "threshold": 0.6, "reason": "x", "user": person("e", "engineering")}
+    with pytest.raises(Conflict, match="moved"):
+        signoff.request(**asking, seen_sha256=seen.inputs_sha256)
+    row = signoff.request(**asking, moment=seen.moment, seen_sha256=seen.inputs_sha256)
+    assert row.evidence.content["points"] == seen.points

@@ -66,6 +66,7 @@ def test_the_late_answer_of_a_worker_that_lost_its_job_is_dropped(project):
     done = add_pair(project, 0.3)
     ShadowPair.objects.all().delete()
     Completion.objects.filter(is_shadow=True).delete()
+    ShadowJob.objects.update(state="pending", finished_at=None)
     body = json.dumps({"content": [{"type": "text", "text": "late"}]}).encode()
     answer = shadow.Outcome(Reply(body, "late", "m", "end_turn", Usage(3, 2), 1.0))
     first = shadow.claim(1)[0]

@@ -1,5 +1,6 @@
 """Deciding never fails: what a router does wrong goes to EXPENSIVE, a failing tier is replaced."""
 
+import asyncio
 import math
 import threading
 import time
@@ -121,7 +122,9 @@ async def ask(url, model="auto"):
         await providers.close_all()
 
 
-@pytest.mark.parametrize("reply", [400, 401, 413, 429, 500, 529, *standin.NO_MESSAGES.values()])
+@pytest.mark.parametrize(
+    "reply", [201, 301, 400, 401, 413, 429, 500, 529, 999, *standin.NO_MESSAGES.values()]
+)
 async def test_a_failing_cheap_tier_falls_back_visibly(provider, reply):
     url, weak_reply, asked = provider
     weak_reply[0] = reply
@@ -149,6 +152,23 @@ async def test_a_named_model_does_not_fall_back(provider):
     assert got.error == "provider_error: 529"
     assert got.retry_after_s is None  # what was asked for, for ever, is not believed
     assert asked == ["weak"]
+
+
+async def test_a_status_that_is_no_error_is_not_passed_on(provider):
+    url, weak_reply, _ = provider
+    weak_reply[0] = 999
+    got = await ask(url, "weak")
+    assert (got.reply, got.status) == (None, 502)
+    assert got.error == "provider_unreachable: the provider answered 999, not a message"
+
+
+async def test_two_tiers_that_hang_end_in_an_error(settings):
+    settings.SHADOWEVAL_PROVIDER_TIMEOUT_S = 0.4  # less than the cheap tier alone may take
+    done = threading.Event()
+    with standin.answering(lambda model: done.wait(10) and 200) as url:
+        got = await asyncio.wait_for(ask(url), 8)
+        done.set()
+    assert (got.reply, got.status, got.decision.reason) == (None, 502, Reason.FALLBACK)
 
 
 async def test_a_provider_that_does_not_exist_is_a_failure_of_the_tier():

@@ -153,7 +153,8 @@ async def test_a_group_is_bounded_by_bytes_and_the_bytes_are_given_back(settings
     recorder.start()
     await recorder.stop()
     assert [len(group) for group in groups] == [2, 3]
-    recorder.put(Sized(90_000_000))
+    recorder.put(Sized(1))
+    recorder.put(Sized(89_999_999))
     assert recorder.lost == 0
 
 

@@ -207,3 +207,16 @@ def test_a_large_body_is_read_like_a_small_one(service, api_key):
     assert raw.headers["x-shadoweval-reason"] == "rule"
     reply = post(service, api_key, b'{"a": ' + b"[" * 300_000)
     assert (reply.status_code, reply.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+@pytest.mark.parametrize("task", ["a\u0000b", "\u0007", "line\nbreak", "\u007f", "Übung"])
+def test_a_task_that_no_header_can_carry_still_gets_its_reply(service, api_key, task):
+    reply = httpx.post(
+        f"{service}/api/v1/route",
+        json={"query": "hi", "task": task},
+        headers={"x-api-key": api_key},
+        timeout=30,
+    )
+    assert reply.status_code == 200
+    assert "?" in reply.headers["x-shadoweval-task"]
+    wait_until_recorded(1)
