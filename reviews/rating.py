@@ -97,10 +97,10 @@ def submit(
     """
     shown = Presentation.objects.select_related("slot").get(token=token, rater=rater)
     slot = Slot.objects.select_for_update().get(pk=shown.slot_id)
-    if slot.rater_id != rater.pk:
-        raise Conflict("Your time for this pair ran out and somebody else has it now.")
     if rater.reveals.filter(pair_id=slot.pair_id).exists():
         raise Conflict("You have seen which answer of this pair is which; it is no longer blind.")
+    if slot.rater_id != rater.pk:
+        raise Conflict("Your time for this pair ran out and somebody else has it now.")
     rating = Rating.objects.create(
         presentation=shown,
         choice=choice,

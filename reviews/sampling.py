@@ -107,7 +107,7 @@ def _draw(study: Study, pairs: Iterable[ShadowPair]) -> int:
     rows = [_row(study, pair) for pair in pairs]
     written = SampledPair.objects.bulk_create(rows, ignore_conflicts=True)
     ids = [row.pair_id for row in rows if row.selected]
-    drawn = study.sample.filter(pair_id__in=ids, slots=None)
+    drawn = study.sample.filter(pair_id__in=ids, slots=None).select_related("pair", "study")
     Slot.objects.bulk_create([slot for row in drawn for slot in _slots(row)], ignore_conflicts=True)
     return len(written)
 
@@ -127,7 +127,7 @@ def _row(study: Study, pair: ShadowPair) -> SampledPair:
 
 def _slots(row: SampledPair) -> list[Slot]:
     """Return the slots of a drawn pair: one, and a second for a random 15 %."""
-    twice = uniform(f"{row.study.seed}|second", row.pair_id) < _SECOND_RATING_SHARE
+    twice = uniform(f"{row.study.seed}|second", row.pair.request_id) < _SECOND_RATING_SHARE
     order = row.u / row.inclusion_probability
     return [
         Slot(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -26,31 +27,33 @@ _STATES = SignOff.State
 _DECISIONS = Approval.Decision
 
 
-def freeze(
-    study: Study,
-    threshold: float,
-    kind: str = "",
-    moment: estimation.Moment | None = None,
-    seen_sha256: str = "",
-) -> Evidence:
+@dataclass(frozen=True)
+class Seen:
+    """What somebody looked at: whose ratings, up to which moment, and the hash of the inputs."""
+
+    kind: str
+    moment: estimation.Moment
+    inputs_sha256: str
+
+
+def freeze(study: Study, threshold: float, seen: Seen | None = None) -> Evidence:
     """Write the evidence of a threshold: the whole curve, what it rests on, and the hash.
 
     Args:
         study: whose sample and ratings count.
         threshold: a point of the curve.
-        kind: the kind of rater whose verdicts count; the study's default when empty.
-        moment: what had been said when it was looked at; now when None.
-        seen_sha256: hash of the inputs that were looked at; not compared when empty.
+        seen: what was looked at; the study's default kind of rater and now when None.
 
     Raises:
         Conflict: when the inputs are not those that were looked at.
         NothingToSign: when no pair of the study is rated so, only a judge has spoken, or the
             threshold is no point of the curve.
     """
+    kind, moment = (seen.kind, seen.moment) if seen else ("", None)
     estimate = estimation.estimate(study, kind, moment)
     if estimate.kind == Rater.Kind.LLM_JUDGE:
         raise NothingToSign("A judge alone carries no sign-off; people have to rate.")
-    if seen_sha256 not in ("", estimate.inputs_sha256):
+    if seen and seen.inputs_sha256 != estimate.inputs_sha256:
         raise Conflict("The numbers moved since you looked at them; look again.")
     if not estimate.n_rated:
         raise NothingToSign("No pair of this study is rated yet, so there is nothing to sign.")
@@ -86,18 +89,11 @@ def freeze(
 
 @transaction.atomic
 def request(
-    *,
-    study: Study,
-    user: User,
-    threshold: float,
-    reason: str,
-    kind: str = "",
-    moment: estimation.Moment | None = None,
-    seen_sha256: str = "",
+    *, study: Study, user: User, threshold: float, reason: str, seen: Seen | None = None
 ) -> SignOff:
     """Ask for a threshold to be made live, on the evidence that was looked at.
 
-    `kind`, `moment` and `seen_sha256` say what that was, as in `freeze`.
+    `seen` says what that was, as in `freeze`.
 
     Raises:
         NotAllowed: when the person has no signing role.
@@ -109,7 +105,7 @@ def request(
     if not reason.strip():
         raise NothingToSign("Say in a sentence why this threshold should go live.")
     # Before the lock: an estimate takes its time, and nothing else should wait for it.
-    evidence = freeze(study, threshold, kind, moment, seen_sha256)
+    evidence = freeze(study, threshold, seen)
     policy.lock(study.project)  # one request at a time
     live = policy.live(study.project)
     if live is None or live.router_id != study.router_id:

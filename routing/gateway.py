@@ -127,6 +127,7 @@ async def _ask(
         provider = providers.get(spec.provider)
         reply = await provider.send(spec, request.payload, request.headers, timeout_s)
     except ProviderError as exc:
+        log.warning("provider %s answered %s", spec.provider, exc.status)
         return replace(
             base,
             status=exc.status,
@@ -135,6 +136,7 @@ async def _ask(
             retry_after_s=exc.retry_after_s,
         )
     except ProviderUnreachable as exc:
+        log.warning("provider %s gave no answer: %s", spec.provider, exc)
         return replace(base, status=502, error=f"provider_unreachable: {exc}"[:200])
     except Exception as exc:
         # The provider's code failed, not the client: that too is a tier that gave no answer.

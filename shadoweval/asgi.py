@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+import warnings
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shadoweval.settings")
@@ -20,6 +21,9 @@ from routing.live import live  # noqa: E402
 from routing.recording import Recorder  # noqa: E402
 
 log = logging.getLogger(__name__)
+
+# WhiteNoise hands out local files by plain iterators; they are short.
+warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous", Warning)
 
 _NUDGE_EVERY_S = 0.25
 

@@ -48,7 +48,7 @@ async function save() {
   try {
     const reply = await fetch(current.action, { method: "POST", body: new FormData(current), headers: { "X-Requested-With": "fetch" } });
     const text = await reply.text();
-    if (!reply.ok || reply.redirected) return problem(reply.status === 400 ? text : "Not saved: your time for this pair ended or you were logged out. Reload the page.");
+    if (!reply.ok || reply.redirected) return problem([400, 409].includes(reply.status) ? text : "Not saved: your time for this pair ended or you were logged out. Reload the page.");
     last = token;
     show(text);
     say("Saved. Undo (u)");

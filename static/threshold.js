@@ -3,6 +3,7 @@ const points = JSON.parse(document.getElementById("points").textContent);
 const figures = JSON.parse(document.getElementById("figures").textContent);
 // Plotly writes into the layout it is given: the lines that stay are kept apart.
 const fixed = Object.fromEntries(Object.entries(figures).map(([id, figure]) => [id, [...(figure.layout.shapes || [])]]));
+const floor = JSON.parse(document.getElementById("floor").textContent);
 const slider = document.getElementById("t");
 const typed = document.getElementById("t-value");
 const ask = document.getElementById("ask");
@@ -11,10 +12,15 @@ const percent = (x) => (x === null ? "unknown" : `${(100 * x).toFixed(1)} %`);
 const between = (p, name) => `${percent(p[`${name}_low`])} to ${percent(p[`${name}_high`])}`;
 const dollars = (x) => (x === null ? "unknown" : `$${x.toPrecision(4)}`);
 
+function against(p) {
+  if (p.degradation_low > floor) return "the whole interval lies above it";
+  return p.degradation_high > floor ? "the interval reaches above it" : "the interval lies below it";
+}
+
 function sentence(p) {
   const worse = p.degradation === null
     ? "how many get a worse answer is not known yet (nothing is rated)"
-    : `an estimated ${percent(p.degradation)} of all requests get a worse answer (95 % interval ${between(p, "degradation")}, ${p.events} of n = ${p.n_harm} rated)`;
+    : `an estimated ${percent(p.degradation)} of all requests get a worse answer (95 % interval ${between(p, "degradation")}, ${p.events} of n = ${p.n_harm} rated; the floor is ${percent(floor)}, ${against(p)})`;
   const fit = p.adequacy === null
     ? ""
     : ` Of the cheap-routed, ${percent(p.adequacy)} are good enough to send (${between(p, "adequacy")}, n = ${p.n_adequacy}).`;
@@ -62,4 +68,4 @@ for (const id of ["quality", "cost"]) {
 document.getElementById("table").append(...points.filter((_, i) => i % 5 === 0 || i === points.length - 1).map(row));
 slider.addEventListener("input", update);
 for (const input of [typed, ask]) if (input) input.addEventListener("change", () => choose(Number(input.value)));
-choose(JSON.parse(document.getElementById("live").textContent));
+choose(JSON.parse(document.getElementById("start").textContent));

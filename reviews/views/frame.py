@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from reviews import permissions
 from reviews.errors import BadInput, NotAllowed, ReviewError
 from routing import policy
-from routing.models import Project
+from routing.models import Policy, Project
 
 View = Callable[..., HttpResponse]
 
@@ -85,12 +85,12 @@ def about(project: Project | None) -> dict[str, Any]:
     }
 
 
-def notices(project: Project | None) -> dict[str, bool]:
-    """Return which honest notices belong above content of this project."""
+def notices(project: Project | None, about_policy: Policy | None = None) -> dict[str, bool]:
+    """Return the honest notices above content made under a policy; under the live one if None."""
     if project is None:
         return {"simulated": False, "is_demo": False}
-    live = policy.live(project)
-    is_simulated = live is not None and live.is_simulated
+    made_under = about_policy or policy.live(project)
+    is_simulated = made_under is not None and made_under.is_simulated
     return {
         "simulated": is_simulated and project.kind == Project.Kind.LIVE,
         "is_demo": project.kind == Project.Kind.DEMO,
@@ -124,6 +124,8 @@ def page(action: str) -> Callable[[View], View]:
             except NotAllowed as exc:
                 return render(request, "reviews/refused.html", {"reason": str(exc)}, status=403)
             except ReviewError as exc:
+                if request.headers.get("x-requested-with") == "fetch":  # a script shows it itself
+                    return HttpResponse(str(exc), status=409, content_type="text/plain")
                 messages.error(request, str(exc))
                 return redirect(_came_from(request))
 

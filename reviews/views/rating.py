@@ -60,7 +60,7 @@ def rate(request: HttpRequest) -> HttpResponse:
     shown = rating.hand_out(study, rater) if study else None
     last = rating.last_rated(study, rater) if study else None
     context = _context(study, rater, shown) | {"studies": studies, "last": last}
-    context |= notices(study.project if study else None)
+    context |= notices(study.project, study.policy) if study else {}
     return render(request, "reviews/rate.html", context)
 
 

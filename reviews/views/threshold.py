@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST
@@ -12,8 +13,11 @@ from django.views.decorators.http import require_POST
 from reviews import charts, estimation, permissions, sampling
 from reviews.errors import NothingToSign
 from reviews.models import Rater, Study
-from reviews.views.frame import current_project, page, posted_project, to_page
+from reviews.views.frame import current_project, notices, page, posted_project, to_page
 from routing import policy
+
+#: Salt of what a page showed: the sign-off form carries it back.
+SEEN = "reviews.threshold.seen"
 
 
 @page("see_results")
@@ -31,7 +35,17 @@ def threshold(request: HttpRequest) -> HttpResponse:
     }
     if study is not None:
         context |= _curve(study, request.GET.get("raters", ""))
+        context["reason"] = request.session.pop("signoff_reason", "")
+        context["start_at"] = _number(request.GET.get("at"), context["live_threshold"])
     return render(request, "reviews/threshold.html", context)
+
+
+def _number(text: str | None, default: float) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return default
+    return value if 0 <= value <= estimation.ALWAYS_CHEAP else default
 
 
 def _curve(study: Study, kind: str) -> dict[str, Any]:
@@ -39,12 +53,23 @@ def _curve(study: Study, kind: str) -> dict[str, Any]:
     live = policy.live(study.project)
     live_threshold = live.threshold if live else 0.0
     labels = dict(Rater.Kind.choices)
+    seen = {
+        "study": study.pk,
+        "kind": estimate.kind,
+        "moment": str(estimate.moment),
+        "sha256": estimate.inputs_sha256,
+    }
     return {
+        "seen": signing.dumps(seen, salt=SEEN),
+        "is_live": live is not None
+        and (live.router_id, live.identity) == (study.router_id, study.policy.identity),
+        **notices(study.project, study.policy),
         "estimate": estimate,
         "kind_label": labels[estimate.kind],
         "kinds": [(key, labels[key], n) for key, n in estimate.kinds.items()],
         "figures": charts.figures(estimate.points, study.floor, live_threshold),
         "live_threshold": live_threshold,
+        "floor": study.floor,
     }
 
 

@@ -1,13 +1,18 @@
 """Pages: bad values are refused in words, forms work without a script, projects are made."""
 
+import time
+
 import pytest
 from django.contrib.auth.models import User
+from django.core import signing
 from django.urls import reverse
 
 from reviews import demo, permissions, sampling
-from reviews.models import Presentation, Rating, Study
+from reviews.models import Presentation, Rating, SignOff, Study
+from reviews.views.threshold import SEEN
 from routing import policy
 from routing.models import Project
+from routing.types import TierSpec
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db
@@ -254,3 +259,78 @@ def test_a_stale_signoff_offers_no_approval(as_role, project):
 def test_an_address_that_is_not_there_says_so_in_the_frame(as_role, project):
     answer = as_role("product").get("/pairs/999999/")
     assert (answer.status_code, "Not found" in answer.text) == (404, True)
+
+
+@pytest.fixture
+def curve(as_role, starter):
+    """The demo's curve without a waiting sign-off, as an engineer; the form as the page has it."""
+    study = demo.load().studies.get()
+    study.signoffs.update(state="withdrawn")
+    client = as_role("engineering")
+    shown = client.get("/threshold/", {"study": study.pk}).context
+    form = {"study": study.pk, "raters": "human", "seen": shown["seen"], "threshold": "0.3"}
+    return client, study, form | {"reason": "Fine <b>."}
+
+
+def test_a_signoff_is_asked_for_from_what_the_page_showed(curve):
+    client, study, form = curve
+    answer = client.post("/signoffs/", form)
+    row = study.signoffs.get(state="requested")
+    assert (answer.status_code, answer.url) == (302, f"/signoffs/{row.pk}/")
+    shown = client.get(answer.url).text
+    assert "demo-small" not in shown
+    assert all(part in shown for part in ("Floor", "Demo study", "Not counted yet", "Frozen as"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seen": ""}, {"seen": "62.2"}, {"study": 0}, {"threshold": "x"}, {"threshold": "0.305"}],
+)
+def test_nobody_picks_the_moment_that_is_signed_and_what_was_typed_is_kept(curve, change):
+    client, study, form = curve
+    answer = client.post("/signoffs/", form | change)
+    assert not study.signoffs.filter(state="requested").exists()
+    if answer.status_code == 302:
+        back = client.get(answer.url).text
+        assert "Fine &lt;b&gt;." in back
+        assert 'class="message error"' in back
+    else:
+        assert answer.status_code == 404
+
+
+def test_numbers_of_another_study_or_of_long_ago_are_not_signed(curve, settings):
+    client, study, form = curve
+    other = sampling.start(policy.live(study.project), name="Other", seed="2", rate=1.0)
+    client.post("/signoffs/", form | {"study": other.pk})
+    stamped = signing.loads(form["seen"], salt=SEEN)
+    signer = signing.TimestampSigner(salt=SEEN)
+    signer.timestamp = lambda: signing.b62_encode(int(time.time()) - 7200)
+    old = signer.sign_object(stamped)
+    assert signing.loads(old, salt=SEEN) == stamped  # whole, and only too old
+    client.post("/signoffs/", form | {"seen": old})
+    assert not SignOff.objects.filter(state="requested").exists()
+
+
+def test_a_study_of_other_models_says_so_and_offers_no_request(as_role, project, starter):
+    study = sampling.start(policy.live(project), name="s", seed="1", rate=1.0)
+    client = as_role("engineering", "rater")
+    add_pair(project, 0.2)
+    sampling.extend(study)
+    assert 'name="reason"' in client.get("/threshold/").text
+    spec = TierSpec("anthropic", "claude-other")
+    real = policy.create(project=project, router=starter, threshold=0.0, cheap=spec, expensive=spec)
+    policy.deploy(real, by=None, reason="provider changed")
+    for page in ("/threshold/", "/rate/"):
+        shown = client.get(page).text
+        assert ("Simulated provider" in shown, 'name="reason"' in shown) == (True, False)
+
+
+def test_the_script_is_told_why_a_rating_is_refused(as_role, starter):
+    demo.load()
+    another_rater()
+    client = as_role("lead")
+    token = client.get("/rate/").context["pair"].token
+    client.post(f"/pairs/{Presentation.objects.get(token=token).slot.pair_id}/")
+    form = {"choice": "equal", "left_adequate": "yes", "right_adequate": "no"}
+    answer = client.post(f"/rate/{token}/", form, headers={"X-Requested-With": "fetch"})
+    assert (answer.status_code, "You have seen which answer" in answer.text) == (409, True)

@@ -90,15 +90,18 @@ def test_what_was_looked_at_is_what_is_signed(study):
     pair = study.sample.filter(selected=True, pair__score__lt=0.6).first().pair
     Verdict.objects.create(study=study, pair=pair, rater=key, preference="expensive")
     engineer = person("e", "engineering")
-    row = signoff.request(study=study, user=engineer, threshold=0.6, reason="x", kind="answer_key")
+    looked = estimation.estimate(study, "answer_key")
+    seen = signoff.Seen("answer_key", looked.moment, looked.inputs_sha256)
+    row = signoff.request(study=study, user=engineer, threshold=0.6, reason="x", seen=seen)
     content = row.evidence.content
     assert (content["raters"], content["n_rated"]) == ("answer_key", 1)
     assert content["point"]["degradation"] == 1.0
 
 
 def test_a_judge_alone_carries_no_signoff(study):
+    seen = signoff.Seen("llm_judge", estimation.Moment.now(study), "")
     with pytest.raises(NothingToSign, match="judge"):
-        signoff.freeze(study, 0.5, "llm_judge")
+        signoff.freeze(study, 0.5, seen)
 
 
 @pytest.mark.parametrize("between", [0.184999, 0.005, 1.005])
@@ -200,12 +203,14 @@ def test_a_judge_is_not_signed_by_default_either(study):
 
 
 def test_ratings_that_come_while_somebody_reads_change_nothing_of_what_is_signed(study):
-    seen = estimation.estimate(study)
+    looked = estimation.estimate(study)
     ann = Rater.objects.create(kind=Rater.Kind.HUMAN, name="ann")
     for row in study.sample.filter(selected=True)[:40]:
         Verdict.objects.create(study=study, pair=row.pair, rater=ann, preference="expensive")
     asking = {"study": study, "threshold": 0.6, "reason": "x", "user": person("e", "engineering")}
+    later = signoff.Seen("human", estimation.Moment.now(study), looked.inputs_sha256)
     with pytest.raises(Conflict, match="moved"):
-        signoff.request(**asking, seen_sha256=seen.inputs_sha256)
-    row = signoff.request(**asking, moment=seen.moment, seen_sha256=seen.inputs_sha256)
-    assert row.evidence.content["points"] == seen.points
+        signoff.request(**asking, seen=later)
+    seen = signoff.Seen("human", looked.moment, looked.inputs_sha256)
+    row = signoff.request(**asking, seen=seen)
+    assert row.evidence.content["points"] == looked.points

@@ -53,7 +53,7 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         is_first = not (settings.VAR_DIR / firststart.NOTE).exists()
         if is_first:
-            self.stdout.write("First start: fitting the starter router, about 20 seconds …")
+            self.stdout.write("First start: fitting the starter router, up to a minute …")
         note = firststart.prepare()
         connections.close_all()
         greeting = threading.Thread(target=self._greet, args=(note, is_first), daemon=True)
