@@ -23,7 +23,9 @@ def main() -> None:
     except ImproperlyConfigured as exc:
         sys.exit(str(exc))
     except DatabaseError as exc:
-        reason = next(iter(str(exc).strip().splitlines()), type(exc).__name__)
+        from shadoweval.reach import database_problem
+
+        reason = database_problem() or str(exc).strip() or type(exc).__name__
         sys.exit(f"The database cannot be used: {reason}\nIs it running (`make run`)?")
 
 

@@ -218,6 +218,8 @@ LOGGING = {
         "httpcore": {"level": "WARNING"},
         "anthropic": {"level": "WARNING"},
         "sentence_transformers": {"level": "WARNING"},
+        # Repeats itself while the database is away; whoever needed a connection says so once.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }
 

@@ -15,7 +15,8 @@ from routing.types import Reply, TierSpec, Usage
 from routing.wire.body import load
 
 DEFAULT_URL = "https://api.anthropic.com"
-_VERSION = "2023-06-01"
+#: For clients that name none; the SDK would put another one into the shadow call.
+_VERSION = {"anthropic-version": "2023-06-01"}
 #: The SDK insists on a key; servers that need none ignore it.
 _NO_KEY = "no-key"
 _CONNECT_TIMEOUT_S = 10
@@ -104,7 +105,7 @@ class AnthropicProvider:
         """Post the body with the tier's model; see Provider.send."""
         url = f"{(spec.base_url or DEFAULT_URL).rstrip('/')}/v1/messages"
         body = json.dumps({"model": spec.model, **payload}, ensure_ascii=False).encode()
-        sent = {"anthropic-version": _VERSION, **headers}
+        sent = _VERSION | headers
         sent |= {"content-type": "application/json", "x-api-key": _key(spec)}
         timeout = aiohttp.ClientTimeout(total=timeout_s, connect=_CONNECT_TIMEOUT_S)
         start = time.perf_counter()
@@ -140,7 +141,7 @@ class AnthropicProvider:
             response = self._client(spec).messages.with_raw_response.create(
                 model=spec.model,
                 **known,
-                extra_headers=headers,
+                extra_headers=_VERSION | headers,
                 extra_body=rest,
                 timeout=timeout_s,
             )

@@ -1,5 +1,6 @@
 """Shadow jobs: every one ends in a state with a reason, and no tier is asked twice for a pair."""
 
+import asyncio
 import json
 from datetime import timedelta
 from uuid import uuid4
@@ -136,6 +137,22 @@ def test_an_outcome_that_cannot_be_stored_fails_its_own_job_and_its_text_is_not_
     assert [job.state for job in jobs] == ["failed", "done"]
     assert jobs[0].reason == "not_stored: DoesNotExist"
     assert "recorded" not in caplog.text
+
+
+@pytest.mark.parametrize("sent", [{}, {"anthropic-version": "2030-01-01"}])
+def test_served_and_shadow_ask_for_the_same_version(sent):
+    seen = []
+    with standin.answering(lambda model: 200, seen) as url:
+        spec, provider = TierSpec("anthropic", "m", base_url=url), providers.get("anthropic")
+        provider.ask(spec, standin_payload(), sent, 5)
+        asyncio.run(send_once(provider, spec, sent))
+    versions = [headers["anthropic-version"] for headers in seen]
+    assert versions == [sent.get("anthropic-version", "2023-06-01")] * 2
+
+
+async def send_once(provider, spec, headers):
+    await provider.send(spec, standin_payload(), headers, 5)
+    await providers.close_all()
 
 
 def test_a_shadow_call_carries_the_clients_headers(project):

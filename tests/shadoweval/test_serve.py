@@ -30,9 +30,13 @@ def serve(tmp_path_factory):
     folder.chmod(0o755)
     started = []
 
-    def start(port, var=folder / "var"):
+    def start(port, var=folder / "var", **more):
         env = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
-        env |= {"SHADOWEVAL_VAR": str(var), "SHADOWEVAL_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+        env |= {
+            "SHADOWEVAL_VAR": str(var),
+            "SHADOWEVAL_PORT": str(port),
+            "PYTHONUNBUFFERED": "1",
+        } | more
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
             cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -129,4 +133,15 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(serve):
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 1
     assert "SHADOWEVAL_VAR" in said
+    assert "Traceback" not in said
+
+
+def test_a_database_that_cannot_be_reached_is_one_sentence(serve):
+    process = serve(free_port(), DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    sentence = said.strip().splitlines()[-1]
+    assert sentence.startswith("CommandError: The database cannot be used: ")
+    assert "refused" in sentence
+    assert "psycopg.pool" not in said
     assert "Traceback" not in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +15,12 @@ from django.db.migrations.executor import MigrationExecutor
 from routing import policy
 from routing.embedders import minilm
 from routing.models import Project, RouterVersion
+from shadoweval import reach
 
 
 def _database() -> str:
+    if problem := reach.database_problem():
+        raise RuntimeError(problem)
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         version: str = cursor.fetchone()[0]
@@ -100,7 +102,6 @@ class Command(BaseCommand):
     help = "Check the installation and say what to mend."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # the line below says it
         failed = 0
         no_database = False
         for name, check in CHECKS:

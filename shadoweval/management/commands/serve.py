@@ -17,10 +17,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error as DatabaseError
 from django.db import connections
 
-from shadoweval import embedded, firststart
+from shadoweval import embedded, firststart, reach
 from shadoweval.embedded import EmbeddedError
 from shadoweval.supervisor import Service, ServiceGaveUp, Supervisor
 
@@ -38,14 +37,10 @@ class Command(BaseCommand):
             _check_folder(settings.VAR_DIR)
             _check_port(settings.HOST, settings.PORT)
             with _servers() as servers:
+                _check_database()
                 self._run(servers)
         except (EmbeddedError, ServiceGaveUp) as exc:
             raise CommandError(str(exc)) from exc
-        except DatabaseError as exc:
-            reason = str(exc).strip().splitlines()[0]
-            raise CommandError(
-                f"The database cannot be used: {reason}. Check DATABASE_URL."
-            ) from exc
 
     def _run(self, servers: list[embedded.Postgres | embedded.Valkey]) -> None:
         firststart.keep_secret_key()
@@ -106,6 +101,11 @@ def _check_port(host: str, port: int) -> None:
                 f"Port {port} on {host} cannot be used ({exc.strerror}): "
                 "stop what holds it, or set SHADOWEVAL_PORT to another."
             ) from exc
+
+
+def _check_database() -> None:
+    if problem := reach.database_problem():
+        raise CommandError(f"The database cannot be used: {problem}. Check DATABASE_URL.")
 
 
 @contextlib.contextmanager
