@@ -6,7 +6,6 @@ little while a policy has one threshold; a trained classifier can take their pla
 
 import re
 
-TASK_TYPES = ("factual", "writing", "coding", "math", "reasoning", "rag", "chat")
 UNKNOWN = "unknown"
 
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (

@@ -9,15 +9,13 @@ class Study(models.Model):
     """One shadow evaluation: window, sampling plan, floor, seed.
 
     Written on the Threshold page, by `replay` and by `demo`. Seed, router and sampling plan never
-    change once it runs; the state moves as TRANSITIONS says.
+    change once it runs.
     """
 
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"
         RUNNING = "running", "Running"
         CLOSED = "closed", "Closed"
-
-    TRANSITIONS = {State.DRAFT: {State.RUNNING}, State.RUNNING: {State.CLOSED}, State.CLOSED: set()}
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="studies")
     name = models.CharField(max_length=120)

@@ -10,8 +10,9 @@ from routing.models.request import TIERS, Completion, Request
 class ShadowJob(models.Model):
     """One shadow call to be made; written with its request in one transaction.
 
-    States move as TRANSITIONS says; every end has a reason. A RUNNING row whose lease ran out
-    belongs to a worker that died, and becomes PENDING again.
+    PENDING becomes RUNNING or SKIPPED; RUNNING becomes DONE or FAILED, or PENDING again for another
+    attempt. An end that is not DONE has a reason. A RUNNING row whose lease ran out belongs to a
+    worker that died, and becomes PENDING again.
     """
 
     class State(models.TextChoices):
@@ -21,10 +22,6 @@ class ShadowJob(models.Model):
         FAILED = "failed", "Failed"
         SKIPPED = "skipped", "Skipped"
 
-    TRANSITIONS = {
-        State.PENDING: {State.RUNNING, State.SKIPPED},
-        State.RUNNING: {State.PENDING, State.DONE, State.FAILED, State.SKIPPED},
-    }
     OPEN = (State.PENDING, State.RUNNING)
 
     request = models.OneToOneField(Request, models.CASCADE, related_name="shadow_job")

@@ -1,6 +1,7 @@
 """A wrong setting is one sentence that says what to write instead."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,26 @@ def test_values_are_read_in_their_usual_spellings(monkeypatch, tmp_path):
     assert env.words("W", "") == ["a", "b", "c"]
     assert env.number("N", 1, 0, 3) == 2.5
     assert env.url("T_NOT_SET", {"redis"}) == ""
+
+
+def test_every_setting_is_in_the_example_and_in_the_operations_page():
+    read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "shadoweval/settings.py").read_text()))
+    assert len(read) > 25
+    for page in (".env.example", "docs/operations.md"):
+        known = set(re.findall(r"[A-Z][A-Z_]+[A-Z]", (ROOT / page).read_text()))
+        assert read - known == set(), page
+
+
+@pytest.mark.parametrize(("content", "expected"), [("k3y\n", "k3y False"), ("", "None True")])
+def test_the_providers_key_may_come_as_a_file(tmp_path, content, expected):
+    (tmp_path / "key").write_text(content)
+    ask = (
+        "import os; from django.conf import settings;"
+        "print(os.environ.get('ANTHROPIC_API_KEY'), settings.SHADOWEVAL_SIMULATED)"
+    )
+    said = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-v", "0", "-c", ask],
+        cwd=ROOT, env=os.environ | {"ANTHROPIC_API_KEY_FILE": str(tmp_path / "key")},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert said.stdout.strip() == expected
