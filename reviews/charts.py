@@ -58,7 +58,9 @@ def _cost(points: list[dict[str, Any]], live: float) -> dict[str, Any]:
             _line(points, "baseline_cost_usd", "always expensive", _GREY, "dot"),
         ]
     )
-    figure.update_yaxes(tickprefix="$", rangemode="tozero", title="USD per request")
+    figure.update_yaxes(
+        tickprefix="$", exponentformat="none", rangemode="tozero", title="USD per request"
+    )
     return _finish(figure, live)
 
 
