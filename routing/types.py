@@ -25,6 +25,14 @@ class Tier(StrEnum):
         return Tier.EXPENSIVE if self is Tier.CHEAP else Tier.CHEAP
 
 
+class Scope(StrEnum):
+    """What an API key may be used for."""
+
+    ROUTE = "route"
+    IMPORT = "import"
+    READ = "read"
+
+
 class Reason(StrEnum):
     """Why a request went to its tier."""
 
@@ -34,6 +42,10 @@ class Reason(StrEnum):
     ROUTER_ERROR = "router_error"
     FALLBACK = "fallback"
     BYPASSED = "bypassed"
+    FORCED = "forced"
+    STICKY = "sticky"
+    UNTRANSLATABLE = "untranslatable"
+    IMPORTED = "imported"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Rows of what happens to one request."""
 
 from routing.models.access import ApiKey, Project
+from routing.models.feedback import Feedback
 from routing.models.policy import Deployment, Policy, RouterVersion
 from routing.models.request import Completion, Decision, Request
 from routing.models.shadow import ShadowJob, ShadowPair
@@ -10,6 +11,7 @@ __all__ = [
     "Completion",
     "Decision",
     "Deployment",
+    "Feedback",
     "Policy",
     "Project",
     "Request",

@@ -1,6 +1,10 @@
 """Who may ask: projects and their API keys."""
 
+from __future__ import annotations
+
 from django.db import models
+
+from routing.types import Scope
 
 
 class Project(models.Model):
@@ -27,16 +31,24 @@ class Project(models.Model):
         return self.name
 
 
+def every_scope() -> list[str]:
+    """Return what a key may do when nobody said."""
+    return [scope.value for scope in Scope]
+
+
 class ApiKey(models.Model):
     """One key of a project. Only its SHA-256 is stored; the key is shown once.
 
-    Changed by: revocation, and the time of last use.
+    Changed by: revocation, and the time of last use. None as a limit means that there is none.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=120)
     prefix = models.CharField(max_length=16)
     digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=every_scope)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    daily_usd = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -27,6 +27,9 @@ class Request(Immutable):
     headers = models.JSONField(
         default=dict, help_text="The client's headers that the provider got too"
     )
+    url_query = models.CharField(max_length=500, blank=True)
+    session = models.CharField(max_length=120, blank=True, help_text="As the client named it")
+    is_stream = models.BooleanField(default=False)
     status = models.PositiveSmallIntegerField()
     error = models.CharField(max_length=200, blank=True)
     overhead_ms = models.FloatField()
@@ -71,8 +74,14 @@ class Completion(Immutable):
     stop_reason = models.CharField(max_length=40, blank=True)
     input_tokens = models.PositiveIntegerField(null=True)
     output_tokens = models.PositiveIntegerField(null=True)
+    cache_write_tokens = models.PositiveIntegerField(default=0)
+    cache_write_1h_tokens = models.PositiveIntegerField(default=0)
+    cache_read_tokens = models.PositiveIntegerField(default=0)
     cost_usd = models.DecimalField(max_digits=20, decimal_places=12, null=True)
     latency_ms = models.FloatField()
+    is_partial = models.BooleanField(
+        default=False, help_text="The stream broke off: never half of a pair"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
