@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
+from decimal import Decimal
 
 from django.utils import timezone
 
 from routing.models import ApiKey, Project
+from routing.types import Scope
 
 _PREFIX = "sk-shadow-"
 
@@ -17,11 +20,24 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
-def create_key(project: Project, name: str) -> tuple[str, ApiKey]:
+def create_key(
+    project: Project,
+    name: str,
+    *,
+    scopes: Collection[Scope] = tuple(Scope),
+    requests_per_minute: int | None = None,
+    daily_usd: Decimal | None = None,
+) -> tuple[str, ApiKey]:
     """Write a key and return it with its row. This is the only time the key itself is seen."""
     key = _PREFIX + secrets.token_urlsafe(32)
     row = ApiKey.objects.create(
-        project=project, name=name, prefix=key[: len(_PREFIX) + 4], digest=digest(key)
+        project=project,
+        name=name,
+        prefix=key[: len(_PREFIX) + 4],
+        digest=digest(key),
+        scopes=[scope.value for scope in scopes],
+        requests_per_minute=requests_per_minute,
+        daily_usd=daily_usd,
     )
     return key, row
 

@@ -4,9 +4,13 @@ RoutingError
 ├── RequestError            the client's fault; carries the HTTP status and the wire's error type
 │   ├── InvalidRequest      400
 │   ├── AuthenticationFailed 401
+│   ├── PermissionDenied    403
 │   ├── NotFound            404
 │   ├── MethodNotAllowed    405
+│   ├── TooSlow             408
+│   ├── Conflict            409
 │   ├── TooLarge            413
+│   ├── RateLimited         429
 │   └── ServiceUnavailable  503
 ├── ProviderError           the provider refused or failed; may carry its own reply
 ├── ProviderUnreachable     no answer came at all
@@ -45,6 +49,13 @@ class AuthenticationFailed(RequestError):
         super().__init__(message, 401, "authentication_error")
 
 
+class PermissionDenied(RequestError):
+    """A key that is good, but not for this."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 403, "permission_error")
+
+
 class NotFound(RequestError):
     """A model or a route that does not exist here."""
 
@@ -57,6 +68,32 @@ class MethodNotAllowed(RequestError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 405, "invalid_request_error")
+
+
+class TooSlow(RequestError):
+    """A body that does not arrive."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 408, "timeout_error")
+
+
+class Conflict(RequestError):
+    """Something else is under way that this would cross."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 409, "conflict_error")
+
+
+class RateLimited(RequestError):
+    """A key that asked too often, or spent what it may.
+
+    Args:
+        retry_after_s: seconds after which another attempt makes sense.
+    """
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message, 429, "rate_limit_error")
+        self.retry_after_s = retry_after_s
 
 
 class TooLarge(RequestError):
@@ -88,13 +125,24 @@ class ProviderError(RoutingError):
         status: HTTP status of its reply.
         body: its reply, byte for byte, so that the client gets what the provider said.
         retry_after_s: seconds the provider asked to wait, or None.
+        headers: its headers that the client gets too.
+        content_type: of the body.
     """
 
-    def __init__(self, status: int, body: bytes, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        body: bytes,
+        retry_after_s: float | None = None,
+        headers: dict[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> None:
         super().__init__(f"provider answered {status}")
         self.status = status
         self.body = body
         self.retry_after_s = retry_after_s
+        self.headers = headers or {}
+        self.content_type = content_type
 
     @property
     def retryable(self) -> bool:

@@ -6,55 +6,98 @@ Nothing here waits for a database: policy and router are in memory, recording co
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from django.conf import settings
 
-from routing import pricing, providers, tasktypes
-from routing.errors import NotFound, ProviderError, ProviderUnreachable, RouterError
+from routing import pricing, providers, sticky, tasktypes
+from routing.errors import (
+    InvalidRequest,
+    NotFound,
+    ProviderError,
+    ProviderUnreachable,
+    RouterError,
+)
 from routing.models import Policy
+from routing.providers.anthropic import AnthropicProvider
+from routing.providers.base import EventStream, Provider
 from routing.routers.base import Router
-from routing.types import AUTO, ChatRequest, DecisionValue, Reason, Reply, Score, Tier
+from routing.types import (
+    AUTO,
+    ChatRequest,
+    DecisionValue,
+    Dialect,
+    Outgoing,
+    Reason,
+    Reply,
+    Score,
+    Tier,
+    TierSpec,
+)
+from routing.wire import sse, translation
+from routing.wire.shape import Shape
 
 log = logging.getLogger(__name__)
 
 #: Embedding is CPU work of tens of milliseconds: off the event loop, two at a time.
 _scorers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="router")
 
+_CHOSEN_BY_CLIENT = (Reason.BYPASSED, Reason.FORCED)
+#: Larger bodies are read and changed in a thread: JSON of ten megabytes takes up to a second.
+LARGE_BYTES = 200_000
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What the client gets: a reply, or the provider's error (then `reply` is None)."""
+    """What the client gets: a reply, a stream that has begun, or the provider's error.
+
+    Attributes:
+        dialect: of the provider, for reply, stream and error alike.
+        headers: of an error, those that the client gets too.
+    """
 
     decision: DecisionValue
-    reply: Reply | None
-    status: int
+    reply: Reply | None = None
+    stream: EventStream | None = None
+    status: int = 200
     error_body: bytes = b""
+    error_type: str = ""
     error: str = ""
     retry_after_s: float | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     cost_usd: Decimal | None = None
     provider: str = ""
     model: str = ""
+    dialect: Dialect = Dialect.MESSAGES
+
+    @property
+    def is_good(self) -> bool:
+        """Whether a model answers."""
+        return self.reply is not None or self.stream is not None
 
 
-async def decide(request: ChatRequest, policy: Policy, router: Router | None) -> DecisionValue:
+async def decide(
+    request: ChatRequest, shape: Shape, policy: Policy, router: Router | None
+) -> DecisionValue:
     """Return where the request goes.
 
-    A router that raises, is too slow or gives no number in [0, 1] sends to EXPENSIVE.
+    What the client says comes first, then what the conversation needs, then the router. A router
+    that raises, is too slow or gives no number in [0, 1] sends to EXPENSIVE.
 
     Raises:
         NotFound: when the client asked for a model that is neither routed nor a tier's.
     """
     start = time.perf_counter()
     task = tasktypes.detect(request.query, request.task)
-    bypassed = _bypassed_tier(request.model, policy)
-    if bypassed is not None:
-        return DecisionValue(bypassed, Reason.BYPASSED, policy.threshold, task=task)
+    decision = await _unscored(request, shape, policy, task)
+    if decision is not None:
+        return decision
     try:
         score = await _score(request.query, router)
     except RouterError:
@@ -62,6 +105,21 @@ async def decide(request: ChatRequest, policy: Policy, router: Router | None) ->
     else:
         decision = _by_threshold(score, policy.threshold, task)
     return replace(decision, overhead_ms=(time.perf_counter() - start) * 1000)
+
+
+async def _unscored(
+    request: ChatRequest, shape: Shape, policy: Policy, task: str
+) -> DecisionValue | None:
+    """Return the decision when routing must not touch the request, or None."""
+    bypassed = _bypassed_tier(request.model, policy)
+    if request.forced is not None:
+        return DecisionValue(request.forced, Reason.FORCED, policy.threshold, task=task)
+    if bypassed is not None:
+        return DecisionValue(bypassed, Reason.BYPASSED, policy.threshold, task=task)
+    kept = await sticky.tier(request, shape, policy)
+    if kept is not None:
+        return DecisionValue(kept, Reason.STICKY, policy.threshold, task=task)
+    return None
 
 
 def _bypassed_tier(model: str, policy: Policy) -> Tier | None:
@@ -104,37 +162,61 @@ async def answer(request: ChatRequest, decision: DecisionValue, policy: Policy) 
     """Ask the tier's provider; a cheap tier that fails is replaced by EXPENSIVE, visibly.
 
     Whatever the failure: a request that is too long or asks for too much of the cheap model may be
-    fine for the other. Both attempts together take no longer than one may.
+    fine for the other. Both attempts together take no longer than one may. A stream that has begun
+    is never replaced.
+
+    Raises:
+        InvalidRequest: when the model's API cannot be asked this.
     """
     start, limit_s = time.monotonic(), settings.SHADOWEVAL_PROVIDER_TIMEOUT_S
-    if decision.tier is Tier.EXPENSIVE or decision.reason is Reason.BYPASSED:
+    if decision.tier is Tier.EXPENSIVE or decision.reason in _CHOSEN_BY_CLIENT:
         return await _ask(request, decision, policy, limit_s)
     first_s = min(limit_s / 2, settings.SHADOWEVAL_CHEAP_TIMEOUT_S)  # the other needs time too
-    result = await _ask(request, decision, policy, first_s)
-    if result.reply is not None:
-        return result
-    log.warning("cheap tier failed with %s, falling back", result.status)
-    fallback = replace(decision, tier=Tier.EXPENSIVE, reason=Reason.FALLBACK)
+    try:
+        result = await _ask(request, decision, policy, first_s)
+    except InvalidRequest:
+        reason = Reason.UNTRANSLATABLE
+    else:
+        if result.is_good and not _begins_with_error(result):
+            return result
+        log.warning("cheap tier failed with %s, falling back", result.error or result.status)
+        reason = Reason.FALLBACK
+    fallback = replace(decision, tier=Tier.EXPENSIVE, reason=reason)
     return await _ask(request, fallback, policy, limit_s - (time.monotonic() - start))
+
+
+def _begins_with_error(answer: Answer) -> bool:
+    """Return whether a stream's first event says that there will be no answer; then it is cut."""
+    if answer.stream is None:
+        return False
+    try:
+        first = json.loads(sse.read(answer.stream.peek()).data or "{}")
+    except (ValueError, RecursionError):
+        first = {"error": "malformed"}
+    is_error = not isinstance(first, dict) or bool(first.get("error"))
+    if is_error:
+        answer.stream.close()
+    return is_error
 
 
 async def _ask(
     request: ChatRequest, decision: DecisionValue, policy: Policy, timeout_s: float
 ) -> Answer:
     spec = policy.tier_spec(decision.tier)
-    base = Answer(decision, None, 200, provider=spec.provider, model=spec.model)
+    base = Answer(decision, provider=spec.provider, model=spec.model)
     try:
         provider = providers.get(spec.provider)
-        reply = await provider.send(spec, request.payload, request.headers, timeout_s)
+        base = replace(base, dialect=provider.dialect)
+        outgoing = await _compose(request, spec, provider)
+        if request.is_stream:
+            idle_s = settings.SHADOWEVAL_STREAM_IDLE_TIMEOUT_S
+            return replace(base, stream=await provider.stream(spec, outgoing, timeout_s, idle_s))
+        reply = await provider.send(spec, outgoing, timeout_s)
+    except InvalidRequest:
+        raise
     except ProviderError as exc:
         log.warning("provider %s answered %s", spec.provider, exc.status)
-        return replace(
-            base,
-            status=exc.status,
-            error_body=exc.body,
-            error=f"provider_error: {exc.status}",
-            retry_after_s=exc.retry_after_s,
-        )
+        return _refused(base, exc)
     except ProviderUnreachable as exc:
         log.warning("provider %s gave no answer: %s", spec.provider, exc)
         return replace(base, status=502, error=f"provider_unreachable: {exc}"[:200])
@@ -143,3 +225,47 @@ async def _ask(
         log.error("provider %s failed: %s", spec.provider, type(exc).__name__)
         return replace(base, status=502, error=f"provider_failed: {type(exc).__name__}")
     return replace(base, reply=reply, cost_usd=pricing.cost_usd(spec.price, reply.usage))
+
+
+def _refused(base: Answer, error: ProviderError) -> Answer:
+    """Return what the provider said instead of an answer."""
+    return replace(
+        base,
+        status=error.status,
+        error_body=error.body,
+        error_type=error.content_type,
+        error=f"provider_error: {error.status}",
+        retry_after_s=error.retry_after_s,
+        headers=error.headers,
+    )
+
+
+async def _compose(request: ChatRequest, spec: TierSpec, provider: Provider) -> Outgoing:
+    """Return what the provider is sent; a large body is worked on in a thread."""
+    work = (request, provider.dialect, spec.model, provider.limit_field(spec))
+    if len(request.raw) < LARGE_BYTES:
+        return translation.outgoing(*work)
+    return await asyncio.to_thread(translation.outgoing, *work)
+
+
+async def count_tokens(request: ChatRequest, policy: Policy) -> Answer:
+    """Ask for the length of a prompt: of the named tier's model, else of EXPENSIVE's.
+
+    Raises:
+        NotFound: for a model that plays no tier, or whose API does not count.
+    """
+    tier = request.forced or _bypassed_tier(request.model, policy) or Tier.EXPENSIVE
+    spec = policy.tier_spec(tier)
+    provider = providers.get(spec.provider)
+    decision = DecisionValue(tier, Reason.BYPASSED, policy.threshold)
+    base = Answer(decision, provider=spec.provider, model=spec.model)
+    if not isinstance(provider, AnthropicProvider):
+        raise NotFound(f"count_tokens: the API behind the {tier} tier does not count tokens")
+    try:
+        outgoing = await _compose(request, spec, provider)
+        whole = await provider.count_tokens(spec, outgoing, settings.SHADOWEVAL_CHEAP_TIMEOUT_S)
+    except ProviderError as exc:
+        return _refused(base, exc)
+    except ProviderUnreachable as exc:
+        return replace(base, status=502, error=f"provider_unreachable: {exc}"[:200])
+    return replace(base, error_body=whole.body, headers=whole.headers)

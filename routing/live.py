@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from django.db import connection
 
@@ -18,6 +19,7 @@ from routing.embedders import minilm
 from routing.models import ApiKey, Deployment, Policy, RouterVersion
 from routing.routers import embedding
 from routing.routers.base import Router
+from routing.types import Scope
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +30,19 @@ EAGER_S = 0.2
 
 @dataclass(frozen=True)
 class KeyInfo:
-    """A key that is accepted."""
+    """A key that is accepted; None as a limit means that there is none."""
 
     id: int
     project_id: int
+    scopes: frozenset[str] = frozenset(scope.value for scope in Scope)
+    requests_per_minute: int | None = None
+    daily_usd: Decimal | None = None
+
+    @classmethod
+    def of(cls, row: ApiKey) -> KeyInfo:
+        """Return what serving needs to know of a row."""
+        scopes = frozenset(row.scopes)
+        return cls(row.pk, row.project_id, scopes, row.requests_per_minute, row.daily_usd)
 
 
 @dataclass(frozen=True)
@@ -109,10 +120,7 @@ class Live:
         policies = {row.project_id: row.policy for row in newest}
         for row in policies.values():
             self._load(row.router)
-        keys = {
-            key.digest: KeyInfo(key.pk, key.project_id)
-            for key in ApiKey.objects.filter(revoked_at=None)
-        }
+        keys = {key.digest: KeyInfo.of(key) for key in ApiKey.objects.filter(revoked_at=None)}
         self.snapshot = Snapshot(keys, policies)
 
     def router(self, version: RouterVersion) -> Router | None:

@@ -26,7 +26,7 @@ from django.db import (
 from django.utils import timezone
 
 from routing.models import ApiKey, Completion, Decision, Request, ShadowJob
-from routing.types import Reason, Reply, Served
+from routing.types import Reply, Served
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,9 @@ def _request(row: Served) -> Request:
         task=clean(row.decision.task)[:40],
         metadata=clean(row.request.metadata),
         headers=clean(row.request.headers),
+        url_query=clean(row.request.url_query)[:500],
+        session=clean(row.request.session),
+        is_stream=row.is_stream,
         status=row.status,
         error=row.error,
         overhead_ms=row.overhead_ms,
@@ -113,6 +116,9 @@ def completion_fields(reply: Reply, provider: str, cost_usd: Decimal | None) -> 
         "stop_reason": clean(reply.stop_reason)[:40],
         "input_tokens": reply.usage.input_tokens,
         "output_tokens": reply.usage.output_tokens,
+        "cache_write_tokens": reply.usage.cache_write_tokens,
+        "cache_write_1h_tokens": reply.usage.cache_write_1h_tokens,
+        "cache_read_tokens": reply.usage.cache_read_tokens,
         "cost_usd": cost_usd,
         "latency_ms": reply.latency_ms,
     }
@@ -124,16 +130,22 @@ def _completion(row: Served) -> Completion:
         request_id=row.request_id,
         tier=row.decision.tier.value,
         is_shadow=False,
+        is_partial=row.reply.is_partial,
         **completion_fields(row.reply, row.provider, row.cost_usd),
     )
 
 
 def skip_reason(row: Served) -> str:
-    """Return why no shadow call will be made, or "" when one will."""
-    if row.reply is None:
+    """Return why no shadow call will be made, or "" when one will.
+
+    Of a stream that has only begun: when it comes to its end.
+    """
+    if row.skip:
+        return row.skip
+    if row.reply is None and (row.error or not row.is_stream):
         return "no_reply: the served call failed, so there is nothing to pair"
-    if row.decision.reason is Reason.BYPASSED:
-        return "bypassed: the client named the model"
+    if row.reply is not None and row.reply.is_partial:
+        return "partial: the answer broke off, so there is nothing to pair"
     if not is_drawn(str(row.request_id), row.shadow_rate):
         return "not_sampled: outside the policy's shadow rate"
     return ""

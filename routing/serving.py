@@ -1,50 +1,46 @@
 """The hot routes as a plain ASGI application, beside Django in the same process.
 
 A Django view costs ten times the CPU of these few functions; sessions, templates and the admin
-stay over there. Routes: POST /v1/messages, POST /api/v1/route.
+stay over there. ROUTES below lists what is served here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
-from uuid import UUID, uuid4
+from dataclasses import dataclass
+from uuid import uuid4
 
 from django.conf import settings
 from django.utils import timezone
 
-from routing import gateway
+from routing import budget, exchange, gateway
 from routing.access import digest
+from routing.connection import ClientGone, Connection, Headers
 from routing.errors import (
     AuthenticationFailed,
     MethodNotAllowed,
     NotFound,
+    PermissionDenied,
+    RateLimited,
     RequestError,
     ServiceUnavailable,
-    TooLarge,
 )
-from routing.gateway import Answer
+from routing.exchange import Call
 from routing.live import EAGER_S, KeyInfo, live
 from routing.models import Policy
-from routing.recording import Recorder, skip_reason
-from routing.types import ChatRequest, Served
-from routing.wire import anthropic, native
+from routing.recording import Recorder
+from routing.types import AUTO, Scope, Tier
+from routing.wire import anthropic, hints, native, translation
+from routing.wire.speech import ANTHROPIC, NATIVE, OPENAI, Speech
 
 log = logging.getLogger(__name__)
 
-Headers = dict[str, str]
-
 _LOOK_UP_S = 10.0
-_UNPRINTABLE = re.compile(r"[^ -~]")
-#: Larger bodies are read in a thread: JSON of ten megabytes takes up to a second.
-_LARGE_BYTES = 200_000
-
+_MODELS = "/v1/models"
 
 #: Looking up keys must not hold the threads that record and parse.
 _key_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
@@ -52,99 +48,48 @@ _key_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
 
 @dataclass(frozen=True)
 class Route:
-    """One hot route: the wire it speaks and the content types of its replies."""
+    """One hot route: the wire it speaks, its method, and who serves it."""
 
-    wire: str
-    parse: Callable[[bytes, Headers], ChatRequest]
-    error_body: Callable[[RequestError, str], bytes]
-    error_type: str
-
-
-ROUTES: dict[str, Route] = {
-    "/v1/messages": Route(
-        anthropic.NAME, anthropic.parse, anthropic.error_body, "application/json"
-    ),
-    "/api/v1/route": Route(
-        native.NAME, native.parse, native.error_body, "application/problem+json"
-    ),
-}
+    speech: Speech
+    serve: Callable[[Call, Connection, Recorder], Awaitable[None]]
+    method: str = "POST"
 
 
-@dataclass(frozen=True)
-class Call:
-    """One request on its way: who asks, since when, under which policy."""
-
-    id: UUID
-    route: Route
-    headers: Headers
-    start: float
-    received_at: Any
-    key: KeyInfo
-    policy: Policy
-
-
-async def handle(scope: dict[str, Any], receive: Any, send: Any, recorder: Recorder) -> None:
+async def handle(connection: Connection, recorder: Recorder) -> None:
     """Serve one request on a hot route; whatever happens, the reply has the route's own shape."""
-    route, request_id, start = ROUTES[scope["path"]], uuid4(), time.perf_counter()
-    send = _Reply(send)
-    headers = _headers_of(scope)
+    route, request_id, start = route_of(connection), uuid4(), time.perf_counter()
+    assert route is not None
     try:
-        _check_method(scope["method"])
-        key = await _authenticate(headers)
-        raw = await _read(receive, headers)
-        policy = _policy(key)
-        call = Call(request_id, route, headers, start, timezone.now(), key, policy)
-        await _serve(call, raw, send, recorder)
+        if connection.method != route.method:
+            raise MethodNotAllowed(
+                f"{connection.method} is not supported here; use {route.method}."
+            )
+        key = await _authenticate(connection.headers)
+        if Scope.ROUTE not in key.scopes:
+            raise PermissionDenied("This API key may not route: it lacks the scope `route`.")
+        raw = await connection.read(
+            settings.SHADOWEVAL_MAX_BODY_BYTES, settings.SHADOWEVAL_BODY_TIMEOUT_S
+        )
+        await budget.check(key)
+        call = Call(request_id, route.speech, start, timezone.now(), key, _policy(key), raw)
+        await route.serve(call, connection, recorder)
     except RequestError as exc:
-        await _refuse(send, route, exc, request_id)
+        await refuse(connection, route.speech, exc, str(request_id))
     except ClientGone:
         log.info("request %s: the client left before its body was complete", request_id)
     except Exception as exc:
         log.exception("request %s failed: %s", request_id, type(exc).__name__)
-        if send.has_begun:
-            return  # the server closes the connection: the client sees that the reply is not whole
         hint = RequestError("Internal error; the log has this request id.", 500, "api_error")
-        await _refuse(send, route, hint, request_id)
-
-
-def _headers_of(scope: dict[str, Any]) -> Headers:
-    """Return the headers by lower-case name; a name that came twice has both values."""
-    headers: Headers = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-class _Reply:
-    """Sends the reply and knows whether it has begun: then no other can follow."""
-
-    def __init__(self, send: Any) -> None:
-        self._send = send
-        self.has_begun = False
-
-    async def __call__(self, message: dict[str, Any]) -> None:
-        """Send one ASGI message."""
-        await self._send(message)
-        self.has_begun = True
-
-
-class ClientGone(Exception):
-    """The client closed the connection while sending its body."""
-
-
-def _check_method(method: str) -> None:
-    if method != "POST":
-        raise MethodNotAllowed(f"{method} is not supported here; use POST.")
+        await refuse(connection, route.speech, hint, str(request_id))
 
 
 async def _authenticate(headers: Headers) -> KeyInfo:
     """Return who asks; a key that is not known yet is looked up once more, freshly."""
-    authorization = headers.get("authorization", "")
-    bearer = authorization[7:].strip() if authorization[:7].lower() == "bearer " else ""
-    raw = headers.get("x-api-key") or bearer
+    raw = key_in(headers)
     if not raw:
-        raise AuthenticationFailed("Send your API key in the x-api-key header.")
+        raise AuthenticationFailed(
+            "Send your API key in the x-api-key header or as Authorization: Bearer."
+        )
     hashed = digest(raw)
     known = live.snapshot.keys.get(hashed)
     if known is None:
@@ -155,6 +100,13 @@ async def _authenticate(headers: Headers) -> KeyInfo:
     if known is None:
         raise AuthenticationFailed("This API key is unknown or was revoked.")
     return known
+
+
+def key_in(headers: Headers) -> str:
+    """Return the API key that a request carries, or ""."""
+    authorization = headers.get("authorization", "")
+    bearer = authorization[7:].strip() if authorization[:7].lower() == "bearer " else ""
+    return headers.get("x-api-key") or bearer
 
 
 async def _look_again() -> None:
@@ -169,36 +121,6 @@ async def _look_again() -> None:
         log.warning("cannot look up a new key: %s", type(exc).__name__)
 
 
-async def _read(receive: Any, headers: Headers) -> bytes:
-    """Return the body; one over the limit is refused as soon as that is known.
-
-    The rest of a refused body is read and dropped (up to a bound): closing the connection under a
-    client that is still sending would hide the refusal from it.
-    """
-    limit = settings.SHADOWEVAL_MAX_BODY_BYTES
-    length = headers.get("content-length", "0")
-    too_large = length.isdigit() and int(length) > limit
-    chunks: list[bytes] = []
-    size = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        size += len(chunk)
-        too_large = too_large or size > limit
-        if too_large:
-            chunks.clear()
-            if size > 10 * limit:
-                break
-        else:
-            chunks.append(chunk)
-    if too_large:
-        raise TooLarge(f"The request body is larger than {limit:,} bytes.")
-    return b"".join(chunks)
-
-
 def _policy(key: KeyInfo) -> Policy:
     policy = live.snapshot.policies.get(key.project_id)
     if policy is None:
@@ -208,117 +130,117 @@ def _policy(key: KeyInfo) -> Policy:
     return policy
 
 
-async def _serve(call: Call, raw: bytes, send: Any, recorder: Recorder) -> None:
-    request = await _parse(call, raw)
-    decision = await gateway.decide(request, call.policy, live.router(call.policy.router))
-    ready = time.perf_counter()
-    answer = await gateway.answer(request, decision, call.policy)
-    answered = time.perf_counter()
-    status, body, content_type = _render(call, answer)
-    row = _served(call, request, answer, status, len(raw) + len(body))
-    overhead_ms = (ready - call.start + time.perf_counter() - answered) * 1000
-    try:
-        await _send(send, status, body, content_type, _headers(call, answer, overhead_ms, row))
-    finally:
-        latency_ms = (time.perf_counter() - call.start) * 1000
-        recorder.put(replace(row, overhead_ms=overhead_ms, latency_ms=latency_ms))
-
-
-async def _parse(call: Call, raw: bytes) -> ChatRequest:
+async def _parse(call: Call, connection: Connection) -> Call:
     """Read the body; a large one in a thread, so that nobody else waits for it."""
-    if len(raw) < _LARGE_BYTES:
-        return call.route.parse(raw, call.headers)
-    return await asyncio.to_thread(call.route.parse, raw, call.headers)
+    parse = anthropic.parse_count if connection.path == COUNT else call.speech.parse
+    if len(call.raw) < gateway.LARGE_BYTES:
+        request = parse(call.raw, connection.headers)
+    else:
+        request = await asyncio.to_thread(parse, call.raw, connection.headers)
+    return call.asking(hints.apply(request, connection.headers, connection.url_query))
 
 
-def _render(call: Call, answer: Answer) -> tuple[int, bytes, str]:
-    """Return status, body and content type; a provider's own error passes as it came."""
-    is_anthropic = call.route.wire == anthropic.NAME
-    if answer.reply is not None:
-        if is_anthropic:
-            return 200, answer.reply.body, "application/json"
-        body = native.reply_body(
-            str(call.id), answer.reply, answer.decision, call.policy.name,
-            answer.cost_usd, call.policy.is_simulated,
-        )  # fmt: skip
-        return 200, body, "application/json"
-    if answer.error_body and is_anthropic:
-        return answer.status, answer.error_body, "application/json"
-    sentence = f"The model provider failed ({answer.error}); the request may succeed if sent again."
-    error = RequestError(sentence, answer.status, "api_error")
-    return answer.status, call.route.error_body(error, str(call.id)), call.route.error_type
+async def _answer(call: Call, connection: Connection, recorder: Recorder) -> None:
+    """Route the request and answer it, once per idempotency key."""
+    parsed = await _parse(call, connection)
+    await exchange.serve_once(parsed, connection, recorder)
 
 
-def _headers(call: Call, answer: Answer, overhead_ms: float, row: Served) -> Headers:
-    """Return the headers that every routed reply carries."""
-    decision, policy = answer.decision, call.policy
-    headers = {
-        "x-shadoweval-request-id": str(call.id),
-        "x-shadoweval-tier": decision.tier.value,
-        "x-shadoweval-model": answer.model,
-        "x-shadoweval-score": "" if decision.score is None else f"{decision.score:.6f}",
-        "x-shadoweval-threshold": f"{decision.threshold:g}",
-        "x-shadoweval-policy": policy.name,
-        "x-shadoweval-reason": decision.reason.value,
-        "x-shadoweval-task": decision.task,
-        "x-shadoweval-cost-usd": "unknown" if answer.cost_usd is None else f"{answer.cost_usd:f}",
-        "x-shadoweval-overhead-ms": f"{overhead_ms:.2f}",
-        "x-shadoweval-shadow": "none" if skip_reason(row) else decision.tier.other.value,
-    }
-    if policy.is_simulated:
-        headers["x-shadoweval-simulated"] = "true"
-    if answer.retry_after_s is not None:
-        headers["retry-after"] = f"{answer.retry_after_s:g}"
-    if answer.reply is not None:
-        headers |= answer.reply.headers
-    return headers
+async def _decide(call: Call, connection: Connection, recorder: Recorder) -> None:
+    """Say where the request would go; nothing is asked and nothing recorded."""
+    call = await _parse(call, connection)
+    policy = call.policy
+    decision = await gateway.decide(call.request, call.shape, policy, live.router(policy.router))
+    model = policy.tier_spec(decision.tier).model
+    body = native.decide_body(str(call.id), decision, policy.name, model, policy.is_simulated)
+    await connection.reply(200, body, "application/json", call.id_header)
 
 
-def _served(
-    call: Call, request: ChatRequest, answer: Answer, status: int, size_bytes: int
-) -> Served:
-    """Put together what is to be recorded; the times are filled in when the reply has left."""
-    return Served(
-        request_id=call.id,
-        received_at=call.received_at,
-        project_id=call.key.project_id,
-        api_key_id=call.key.id,
-        policy_id=call.policy.pk,
-        wire=call.route.wire,
-        request=request,
-        decision=answer.decision,
-        status=status,
-        error=answer.error,
-        provider=answer.provider,
-        reply=answer.reply,
-        cost_usd=answer.cost_usd,
-        shadow_rate=call.policy.shadow_rate(answer.decision.tier.other),
-        overhead_ms=0.0,
-        latency_ms=0.0,
-        size_bytes=size_bytes,
+async def _count(call: Call, connection: Connection, recorder: Recorder) -> None:
+    """Count a prompt's tokens by the model that would be asked."""
+    call = await _parse(call, connection)
+    counted = await gateway.count_tokens(call.request, call.policy)
+    headers = counted.headers | call.id_header | {"x-shadoweval-model": counted.model}
+    if counted.error and not counted.error_body:
+        raise exchange.provider_failed(counted)
+    kind = counted.error_type or "application/json"
+    await connection.reply(counted.status, counted.error_body, kind, headers)
+
+
+async def _models(call: Call, connection: Connection, recorder: Recorder) -> None:
+    """List the names that may be asked for, or show one of them."""
+    policy, module = call.policy, call.speech.module
+    tiers = [policy.tier_spec(tier).model for tier in (Tier.CHEAP, Tier.EXPENSIVE)]
+    names = list(dict.fromkeys([AUTO, policy.name, *tiers]))
+    wanted = connection.path.removeprefix(_MODELS).strip("/")
+    if wanted and wanted not in names:
+        raise NotFound(f"model: {wanted[:120]}")
+    body = (
+        translation.dump(module.model_json(wanted, policy.created_at))
+        if wanted
+        else module.models_body(names, policy.created_at)
     )
+    await connection.reply(200, body, "application/json", call.id_header)
 
 
-async def _refuse(send: Any, route: Route, error: RequestError, request_id: UUID) -> None:
-    body = route.error_body(error, str(request_id))
-    headers = {"x-shadoweval-request-id": str(request_id)}
+COUNT = "/v1/messages/count_tokens"
+ROUTES: dict[str, Route] = {
+    "/v1/messages": Route(ANTHROPIC, _answer),
+    COUNT: Route(ANTHROPIC, _count),
+    "/v1/chat/completions": Route(OPENAI, _answer),
+    "/api/v1/route": Route(NATIVE, _answer),
+    "/api/v1/decide": Route(NATIVE, _decide),
+}
+
+
+def route_of(connection: Connection) -> Route | None:
+    """Return the hot route of a request, or None when it is not served here.
+
+    Both vendors' clients ask for the models under one path; they differ in their headers.
+    """
+    if connection.path == _MODELS or connection.path.startswith(_MODELS + "/"):
+        return Route(_speech_of(connection), _models, "GET")
+    return ROUTES.get(connection.path)
+
+
+def _speech_of(connection: Connection) -> Speech:
+    """Return the API whose client asks, where the path does not say it."""
+    if connection.path.startswith("/api/"):
+        return NATIVE
+    says = connection.headers
+    is_anthropic = "anthropic-version" in says or connection.path.startswith("/v1/messages")
+    return ANTHROPIC if is_anthropic or "x-api-key" in says else OPENAI
+
+
+async def not_found(connection: Connection) -> None:
+    """Answer an unknown path below /v1/ in the shape of the API that the client speaks."""
+    error = NotFound(f"{connection.path[:200]} does not exist here.")
+    await refuse(connection, _speech_of(connection), error, str(uuid4()))
+
+
+async def limit_cold(connection: Connection) -> bool:
+    """Count a request that Django serves against its key's limit; return whether it was refused."""
+    key = live.snapshot.keys.get(digest(key_in(connection.headers)))
+    if key is None or key.requests_per_minute is None:
+        return False
+    try:
+        await budget.check_rate(key)
+    except RateLimited as exc:
+        await refuse(connection, NATIVE, exc, str(uuid4()))
+        return True
+    return False
+
+
+async def refuse(
+    connection: Connection, speech: Speech, error: RequestError, request_id: str
+) -> None:
+    """Send an error in the API's own shape, unless a reply has begun."""
+    if connection.has_begun:
+        return  # the server closes the connection: the client sees that the reply is not whole
+    headers = {"x-shadoweval-request-id": request_id}
     if isinstance(error, MethodNotAllowed):
-        headers["allow"] = "POST"
-    await _send(send, error.status, body, route.error_type, headers)
-
-
-async def _send(send: Any, status: int, body: bytes, content_type: str, headers: Headers) -> None:
-    """Send the reply; what HTTP cannot carry in a header becomes a question mark."""
-    pairs = {"content-type": content_type, "content-length": str(len(body)), **headers}
-    encoded = [
-        (name.encode("ascii"), _UNPRINTABLE.sub("?", value).encode("ascii"))
-        for name, value in pairs.items()
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def not_found(scope: dict[str, Any], send: Any) -> None:
-    """Answer an unknown path below /v1/ in the API's own shape."""
-    error = NotFound(f"{scope['path'][:200]} does not exist here.")
-    await _refuse(send, ROUTES["/v1/messages"], error, uuid4())
+        headers["allow"] = "GET" if connection.path.startswith(_MODELS) else "POST"
+    if isinstance(error, RateLimited):
+        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+    body = speech.error_body(error, request_id)
+    await connection.reply(error.status, body, speech.error_type, headers)

@@ -20,10 +20,11 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from routing import pricing, providers
-from routing.errors import ProviderError, ProviderUnreachable
+from routing.errors import InvalidRequest, ProviderError, ProviderUnreachable
 from routing.models import Completion, Decision, Request, ShadowJob, ShadowPair
 from routing.recording import completion_fields
-from routing.types import Reply, Tier, TierSpec
+from routing.types import DIALECTS, Reply, Tier, TierSpec
+from routing.wire import translation
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,16 @@ _LONGEST_BACKOFF_S = 600.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one call ended: a reply, or why not and whether another attempt makes sense."""
+    """How one call ended: a reply, or why not and whether another attempt makes sense.
+
+    `is_possible` is False when the tier's API cannot be asked this at all.
+    """
 
     reply: Reply | None = None
     reason: str = ""
     retryable: bool = False
     retry_after_s: float | None = None
+    is_possible: bool = True
 
 
 def run(limit: int | None = None) -> int:
@@ -123,10 +128,19 @@ def _spec(job: ShadowJob) -> TierSpec:
 
 
 def _ask(spec: TierSpec, request: Request) -> Outcome:
-    """Ask as the client asked: the same body and the same headers."""
+    """Ask as the client asked, but for a stream: the same body, headers and query.
+
+    Headers and query belong to the client's API; a provider of the other one never gets them.
+    """
     try:
         provider, timeout_s = providers.get(spec.provider), settings.SHADOWEVAL_SHADOW_TIMEOUT_S
-        reply = provider.ask(spec, request.payload, request.headers, timeout_s)
+        source, target = DIALECTS[request.wire], provider.dialect
+        said = translation.for_shadow(request.payload)
+        payload = translation.payload(said, source, target, provider.limit_field(spec))
+        headers, query = (request.headers, request.url_query) if source is target else ({}, "")
+        reply = provider.ask(spec, payload, headers, query, timeout_s)
+    except InvalidRequest as exc:
+        return Outcome(None, f"untranslatable: {exc}", is_possible=False)
     except ProviderError as exc:
         reason = f"provider_error: {exc.status}"
         return Outcome(None, reason, exc.retryable, exc.retry_after_s)
@@ -154,7 +168,8 @@ def _finish(job: ShadowJob, outcome: Outcome) -> None:
         elif outcome.retryable and job.attempts < settings.SHADOWEVAL_SHADOW_ATTEMPTS:
             _put_back(job, outcome)
         else:
-            _end(ShadowJob.objects.filter(pk=job.pk), _STATES.FAILED, outcome.reason)
+            state = _STATES.FAILED if outcome.is_possible else _STATES.SKIPPED
+            _end(ShadowJob.objects.filter(pk=job.pk), state, outcome.reason)
 
 
 def _put_back(job: ShadowJob, outcome: Outcome) -> None:

@@ -13,6 +13,22 @@ from uuid import UUID
 AUTO = "auto"
 
 
+class Dialect(StrEnum):
+    """A family of bodies: Anthropic's Messages or OpenAI's Chat Completions."""
+
+    MESSAGES = "messages"
+    CHAT = "chat"
+
+
+#: The dialect of each wire a request can come in by.
+DIALECTS = {
+    "anthropic": Dialect.MESSAGES,
+    "native": Dialect.MESSAGES,
+    "openai": Dialect.CHAT,
+    "import": Dialect.MESSAGES,
+}
+
+
 class Tier(StrEnum):
     """A role, not a model: the policy names the model that plays it."""
 
@@ -53,11 +69,17 @@ class ChatRequest:
     """One request, whatever wire it came in by.
 
     Attributes:
-        payload: the body in the Messages format, ready for a provider but for `model`.
+        payload: the body in its dialect, but for `model`.
         query: the text that is scored: the last user turn.
         model: what the client asked for: `auto`, a policy's name, or a tier's model.
         task: task type given by the client, or "" (then it is detected).
         headers: the client's headers that the provider gets too, lower-case names.
+        raw: the body as it came; b"" when the payload was put together here.
+        url_query: what followed the path's question mark; the provider gets it too.
+        is_stream: the reply is wanted as server-sent events.
+        session: the client's name for the conversation, or "".
+        forced: the tier that the client insists on, or None.
+        no_shadow: the client wants no shadow call.
     """
 
     payload: dict[str, Any]
@@ -66,6 +88,22 @@ class ChatRequest:
     task: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    dialect: Dialect = Dialect.MESSAGES
+    raw: bytes = b""
+    url_query: str = ""
+    is_stream: bool = False
+    session: str = ""
+    forced: Tier | None = None
+    no_shadow: bool = False
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """What a provider is sent: the body with its model, and what the client said beside it."""
+
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    url_query: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +142,11 @@ class TierSpec:
     key_name: str = ""
     price: Price | None = None
 
+    @property
+    def identity(self) -> str:
+        """Who answers, in one text."""
+        return f"{self.provider}|{self.model}|{self.base_url}"
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -132,10 +175,13 @@ class Reply:
     """One completion as a provider gave it.
 
     Attributes:
-        body: the provider's reply, byte for byte.
+        body: the provider's reply, byte for byte; of a stream, the reply its events add up to.
         text: its text blocks, joined.
         model: the model string that came back.
         latency_ms: from sending the call to the last byte.
+        headers: the provider's headers that the client gets too.
+        state_ids: of its tool calls, and its thinking signatures: what only its maker can read.
+        is_partial: the stream broke off.
     """
 
     body: bytes
@@ -145,6 +191,9 @@ class Reply:
     usage: Usage
     latency_ms: float
     headers: dict[str, str] = field(default_factory=dict)
+    dialect: Dialect = Dialect.MESSAGES
+    state_ids: tuple[str, ...] = ()
+    is_partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,6 +223,7 @@ class Served:
 
     Attributes:
         size_bytes: of the client's body and the provider's together.
+        skip: why no shadow call may be made, whatever the reply; "" when one may.
     """
 
     request_id: UUID
@@ -193,3 +243,5 @@ class Served:
     overhead_ms: float
     latency_ms: float
     size_bytes: int = 0
+    skip: str = ""
+    is_stream: bool = False

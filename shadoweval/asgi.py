@@ -16,9 +16,11 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from routing import providers, serving, tasks  # noqa: E402
+from routing import exchange, providers, serving, tasks  # noqa: E402
+from routing.connection import Connection  # noqa: E402
 from routing.live import live  # noqa: E402
 from routing.recording import Recorder  # noqa: E402
+from routing.shared import shared  # noqa: E402
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +65,20 @@ class Application:
         """Serve one ASGI scope."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["type"] == "http" and scope["path"] in serving.ROUTES:
-            assert self._recorder is not None, "the server must run the lifespan protocol"
-            await serving.handle(scope, receive, send, self._recorder)
-        elif scope["type"] == "http" and scope["path"].startswith("/v1/"):
-            await serving.not_found(scope, send)
+        elif scope["type"] == "http" and scope["path"].startswith(("/v1/", "/api/")):
+            await self._api(scope, receive, send)
         else:
+            await django_application(scope, receive, send)
+
+    async def _api(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Serve what applications ask: the hot routes here, the others in Django."""
+        connection = Connection(scope, receive, send)
+        if serving.route_of(connection) is not None:
+            assert self._recorder is not None, "the server must run the lifespan protocol"
+            await serving.handle(connection, self._recorder)
+        elif connection.path.startswith("/v1/"):
+            await serving.not_found(connection)
+        elif not await serving.limit_cold(connection):
             await django_application(scope, receive, send)
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
@@ -81,11 +91,14 @@ class Application:
             return
         self._recorder = Recorder(on_written=Nudge())
         self._recorder.start()
+        shared.open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await exchange.finish()
         await self._recorder.stop()
         await providers.close_all()
         await asyncio.to_thread(live.stop)
+        await shared.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -4,7 +4,9 @@ from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, JsonResponse
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from routing.api import app
 
 
 @login_not_required
@@ -18,5 +20,11 @@ urlpatterns = [
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("api/v1/", app.api.urls),
+    re_path(r"^api(?:/|\Z)", app.no_such_address),
     path("", include("reviews.urls")),
 ]
+
+# What Django refuses before any view: below /api/ that is no page either.
+handler400 = "routing.api.problems.bad_request"
+handler500 = "routing.api.problems.server_error"

@@ -10,9 +10,9 @@ from routing.models.request import TIERS, Completion, Request
 class ShadowJob(models.Model):
     """One shadow call to be made; written with its request in one transaction.
 
-    PENDING becomes RUNNING or SKIPPED; RUNNING becomes DONE or FAILED, or PENDING again for another
-    attempt. An end that is not DONE has a reason. A RUNNING row whose lease ran out belongs to a
-    worker that died, and becomes PENDING again.
+    PENDING becomes RUNNING or SKIPPED; RUNNING becomes DONE, FAILED, SKIPPED (the tier's API cannot
+    be asked this), or PENDING again for another attempt. An end that is not DONE has a reason. A
+    RUNNING row whose lease ran out belongs to a worker that died, and becomes PENDING again.
     """
 
     class State(models.TextChoices):

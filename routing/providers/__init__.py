@@ -6,6 +6,7 @@ from routing.providers.base import Provider
 
 _PROVIDERS = {
     "anthropic": "routing.providers.anthropic.AnthropicProvider",
+    "openai": "routing.providers.openai.OpenAIProvider",
     "simulated": "routing.providers.simulated.SimulatedProvider",
 }
 _instances: dict[str, Provider] = {}

@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from typing import Any
+from urllib.parse import parse_qsl
 
-import aiohttp
 import anthropic
 
 from routing.errors import InvalidRequest, ProviderError, ProviderUnreachable
-from routing.types import Reply, TierSpec, Usage
+from routing.providers.base import count, key_of
+from routing.providers.http import HttpProvider, Whole, passed_back, retry_after_s, with_query
+from routing.types import Dialect, Outgoing, Reply, TierSpec, Usage
+from routing.wire import shape
 from routing.wire.body import load
 
 DEFAULT_URL = "https://api.anthropic.com"
 #: For clients that name none; the SDK would put another one into the shadow call.
 _VERSION = {"anthropic-version": "2023-06-01"}
-#: The SDK insists on a key; servers that need none ignore it.
-_NO_KEY = "no-key"
-_CONNECT_TIMEOUT_S = 10
-_LONGEST_RETRY_S = 86_400
-_MOST_TOKENS = 1_000_000_000
-
-
-def _key(spec: TierSpec) -> str:
-    return os.environ.get(spec.key_name) or _NO_KEY if spec.key_name else _NO_KEY
-
-
-def _retry_after_s(headers: Any) -> float | None:
-    """Read the header; what is no time within a day is not believed."""
-    try:
-        seconds = float(headers.get("retry-after"))
-    except (TypeError, ValueError):
-        return None
-    return seconds if 0 <= seconds <= _LONGEST_RETRY_S else None
-
-
-def _reply(body: bytes, headers: Any, latency_ms: float) -> Reply:
-    """Read the usage and the text out of a Messages response.
-
-    Raises:
-        ProviderUnreachable: when a 200 carries something else than a message that can be stored.
-    """
-    try:
-        message = load(body)
-        blocks = message["content"]
-        text = "".join(block["text"] for block in blocks if block.get("type") == "text")
-        usage = _usage(message.get("usage") or {})
-    except (InvalidRequest, ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise ProviderUnreachable("the provider's reply is not a message") from exc
-    return Reply(
-        body=body,
-        text=text,
-        model=str(message.get("model", "")),
-        stop_reason=str(message.get("stop_reason") or ""),
-        usage=usage,
-        latency_ms=latency_ms,
-        headers={"request-id": headers["request-id"]} if "request-id" in headers else {},
-    )
 
 
 def _usage(said: dict[str, Any]) -> Usage:
@@ -67,63 +26,69 @@ def _usage(said: dict[str, Any]) -> Usage:
     Raises:
         ValueError: when one is no count.
     """
-    written = _count(said.get("cache_creation_input_tokens")) or 0
-    for_an_hour = _count((said.get("cache_creation") or {}).get("ephemeral_1h_input_tokens")) or 0
+    written = count(said.get("cache_creation_input_tokens")) or 0
+    for_an_hour = count((said.get("cache_creation") or {}).get("ephemeral_1h_input_tokens")) or 0
     return Usage(
-        input_tokens=_count(said.get("input_tokens")),
-        output_tokens=_count(said.get("output_tokens")),
+        input_tokens=count(said.get("input_tokens")),
+        output_tokens=count(said.get("output_tokens")),
         cache_write_tokens=max(written - for_an_hour, 0),
         cache_write_1h_tokens=for_an_hour,
-        cache_read_tokens=_count(said.get("cache_read_input_tokens")) or 0,
+        cache_read_tokens=count(said.get("cache_read_input_tokens")) or 0,
     )
 
 
-def _count(value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_TOKENS:
-        raise ValueError("not a token count")
-    return value
-
-
-class AnthropicProvider:
+class AnthropicProvider(HttpProvider):
     """Any server that speaks the Messages API; `base_url` names another than Anthropic's."""
 
+    dialect = Dialect.MESSAGES
+
     def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+        super().__init__()
         self._clients: dict[tuple[str, str], anthropic.Anthropic] = {}
 
-    def _pool(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-            self._session = aiohttp.ClientSession(connector=connector)
-        return self._session
+    def limit_field(self, spec: TierSpec) -> str:
+        """Return `max_tokens`."""
+        return "max_tokens"
 
-    async def send(
-        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
-    ) -> Reply:
-        """Post the body with the tier's model; see Provider.send."""
-        url = f"{(spec.base_url or DEFAULT_URL).rstrip('/')}/v1/messages"
-        body = json.dumps({"model": spec.model, **payload}, ensure_ascii=False).encode()
-        sent = _VERSION | headers
-        sent |= {"content-type": "application/json", "x-api-key": _key(spec)}
-        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=_CONNECT_TIMEOUT_S)
-        start = time.perf_counter()
+    def url(self, spec: TierSpec, outgoing: Outgoing) -> str:
+        """Return where messages are created."""
+        return self._at(spec, outgoing, "/v1/messages")
+
+    def _at(self, spec: TierSpec, outgoing: Outgoing, path: str) -> str:
+        return with_query((spec.base_url or DEFAULT_URL).rstrip("/") + path, outgoing)
+
+    def headers(self, spec: TierSpec, outgoing: Outgoing) -> dict[str, str]:
+        """Return what is sent beside the body: the client's headers and our key."""
+        ours = {"content-type": "application/json", "x-api-key": key_of(spec)}
+        return _VERSION | outgoing.headers | ours
+
+    async def count_tokens(self, spec: TierSpec, outgoing: Outgoing, timeout_s: float) -> Whole:
+        """Return what the provider says of a prompt's length; raises as `send`."""
+        url = self._at(spec, outgoing, "/v1/messages/count_tokens")
+        return await self.pool.post(url, outgoing.body, self.headers(spec, outgoing), timeout_s)
+
+    def read(self, body: bytes, headers: dict[str, str], latency_ms: float) -> Reply:
+        """Read usage, text and state out of a Messages response; see Provider.read."""
         try:
-            async with self._pool().post(
-                url, data=body, headers=sent, timeout=timeout, allow_redirects=False
-            ) as response:
-                raw = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise ProviderUnreachable(type(exc).__name__) from exc
-        if 400 <= response.status <= 599:
-            raise ProviderError(response.status, raw, _retry_after_s(response.headers))
-        if response.status != 200:
-            raise ProviderUnreachable(f"the provider answered {response.status}, not a message")
-        return _reply(raw, response.headers, (time.perf_counter() - start) * 1000)
+            message = load(body)
+            blocks = message["content"]
+            text = "".join(block["text"] for block in blocks if block.get("type") == "text")
+            usage = _usage(message.get("usage") or {})
+        except (InvalidRequest, ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise ProviderUnreachable("the provider's reply is not a message") from exc
+        return Reply(
+            body=body,
+            text=text,
+            model=str(message.get("model", "")),
+            stop_reason=str(message.get("stop_reason") or ""),
+            usage=usage,
+            latency_ms=latency_ms,
+            headers=headers,
+            state_ids=shape.state_ids({"role": "assistant", "content": blocks}),
+        )
 
     def _client(self, spec: TierSpec) -> anthropic.Anthropic:
-        where = (spec.base_url or DEFAULT_URL, _key(spec))
+        where = (spec.base_url or DEFAULT_URL, key_of(spec))
         if where not in self._clients:
             self._clients[where] = anthropic.Anthropic(
                 base_url=where[0], api_key=where[1], max_retries=0
@@ -131,7 +96,12 @@ class AnthropicProvider:
         return self._clients[where]
 
     def ask(
-        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
+        self,
+        spec: TierSpec,
+        payload: dict[str, Any],
+        headers: dict[str, str],
+        url_query: str,
+        timeout_s: float,
     ) -> Reply:
         """Create the message through the SDK; see Provider.ask."""
         known = {"max_tokens": payload["max_tokens"], "messages": payload["messages"]}
@@ -142,20 +112,21 @@ class AnthropicProvider:
                 model=spec.model,
                 **known,
                 extra_headers=_VERSION | headers,
+                extra_query=dict(parse_qsl(url_query, keep_blank_values=True)),
                 extra_body=rest,
                 timeout=timeout_s,
             )
         except anthropic.APIStatusError as exc:
-            raw = exc.response.content
-            raise ProviderError(exc.status_code, raw, _retry_after_s(exc.response.headers)) from exc
+            raise ProviderError(
+                exc.status_code, exc.response.content, retry_after_s(exc.response.headers)
+            ) from exc
         except anthropic.APIError as exc:
             raise ProviderUnreachable(type(exc).__name__) from exc
         latency_ms = (time.perf_counter() - start) * 1000
-        return _reply(response.http_response.content, response.headers, latency_ms)
+        return self.read(response.http_response.content, passed_back(response.headers), latency_ms)
 
     async def close(self) -> None:
-        """Close the pool."""
-        if self._session is not None:
-            await self._session.close()
+        """Close the pool and the SDK's clients."""
+        await super().close()
         for client in self._clients.values():
             client.close()

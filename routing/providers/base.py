@@ -1,29 +1,98 @@
-"""What a provider does: one call without waiting on the hot path, one blocking in workers."""
+"""What a provider does: calls without waiting on the hot path, blocking ones in workers."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from routing.types import Reply, TierSpec
+from routing.types import Dialect, Outgoing, Reply, TierSpec
+
+#: The SDKs insist on a key; servers that need none ignore it.
+NO_KEY = "no-key"
+_MOST_TOKENS = 1_000_000_000
+
+
+class EventStream(Protocol):
+    """The events of a stream that has begun: whole ones, each as its bytes came.
+
+    Iterating raises ProviderUnreachable when the stream breaks off.
+    """
+
+    headers: dict[str, str]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give each event once."""
+        ...
+
+    def peek(self) -> bytes:
+        """Return the first event without taking it."""
+        ...
+
+    def close(self) -> None:
+        """Stop the provider: nobody listens any more."""
+        ...
 
 
 class Provider(Protocol):
     """Speaks to one vendor's API.
 
-    Both calls raise ProviderError when the vendor answered with an error, and
-    ProviderUnreachable when no whole answer came.
+    The calls raise ProviderError when the vendor answered with an error, and ProviderUnreachable
+    when no whole answer came.
     """
 
-    async def send(
-        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
-    ) -> Reply:
+    dialect: Dialect
+
+    async def send(self, spec: TierSpec, outgoing: Outgoing, timeout_s: float) -> Reply:
         """Ask on the hot path: pooled connections, one attempt, the reply's bytes kept."""
         ...
 
+    async def stream(
+        self, spec: TierSpec, outgoing: Outgoing, timeout_s: float, idle_s: float
+    ) -> EventStream:
+        """Ask on the hot path for a stream; returns when its first event is there.
+
+        `timeout_s` is until that event, `idle_s` the longest silence after it.
+        """
+        ...
+
     def ask(
-        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
+        self,
+        spec: TierSpec,
+        payload: dict[str, Any],
+        headers: dict[str, str],
+        url_query: str,
+        timeout_s: float,
     ) -> Reply:
         """Ask from a worker: blocking, one attempt (the shadow job counts the attempts)."""
+        ...
+
+    def read(self, body: bytes, headers: dict[str, str], latency_ms: float) -> Reply:
+        """Return a reply's bytes as a reply; raises ProviderUnreachable when it is none."""
+        ...
+
+    def limit_field(self, spec: TierSpec) -> str:
+        """Return what the model behind a tier calls the limit on its answer."""
         ...
 
     async def close(self) -> None:
         """Close pooled connections."""
         ...
+
+
+def key_of(spec: TierSpec) -> str:
+    """Return the key from the environment variable that the tier names."""
+    return os.environ.get(spec.key_name) or NO_KEY if spec.key_name else NO_KEY
+
+
+def count(value: Any) -> int | None:
+    """Return a token count that a provider gave, None for none.
+
+    Raises:
+        ValueError: when it is no count.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_TOKENS:
+        raise ValueError("not a token count")
+    return value

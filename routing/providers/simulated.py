@@ -9,11 +9,16 @@ import asyncio
 import hashlib
 import json
 import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from routing.types import Reply, TierSpec, Usage
+from routing.providers.anthropic import AnthropicProvider
+from routing.providers.http import Whole
+from routing.types import Outgoing, Reply, TierSpec
+from routing.wire import sse
 from routing.wire.body import last_user_text
 
+_PIECE = 24
 NOTICE = "*Simulated answer: no model was asked.*"
 _OPENINGS = (
     "A short answer would stand here.",
@@ -27,6 +32,10 @@ _CLOSINGS = (
     "It would give the reason in one line.",
     "It would point out one exception.",
 )
+
+
+def _prompt_tokens(payload: dict[str, Any]) -> int:
+    return len(json.dumps(payload["messages"])) // 4 + 1
 
 
 def _message(spec: TierSpec, payload: dict[str, Any]) -> dict[str, Any]:
@@ -44,37 +53,78 @@ def _message(spec: TierSpec, payload: dict[str, Any]) -> dict[str, Any]:
         "stop_reason": "end_turn",
         "stop_sequence": None,
         "usage": {
-            "input_tokens": len(json.dumps(payload["messages"])) // 4 + 1,
+            "input_tokens": _prompt_tokens(payload),
             "output_tokens": len(text) // 4,
         },
     }
 
 
-class SimulatedProvider:
-    """Answers at once, offline."""
+class _Events:
+    """A message as the events of a stream."""
 
-    async def send(
-        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
-    ) -> Reply:
+    def __init__(self, message: dict[str, Any]) -> None:
+        self.headers: dict[str, str] = {}
+        self._events = [sse.write(json.dumps(data), data["type"]) for data in _event_data(message)]
+
+    def peek(self) -> bytes:
+        """Return the first event without taking it."""
+        return self._events[0]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give each event after a moment."""
+        for event in self._events:
+            await asyncio.sleep(0.005)
+            yield event
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _event_data(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    text = message["content"][0]["text"]
+    usage = message["usage"]
+    begun = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    yield {"type": "message_start", "message": begun}
+    block = {"type": "text", "text": ""}
+    yield {"type": "content_block_start", "index": 0, "content_block": block}
+    for start in range(0, len(text), _PIECE):
+        delta = {"type": "text_delta", "text": text[start : start + _PIECE]}
+        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield {"type": "content_block_stop", "index": 0}
+    delta = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    said = {"output_tokens": usage["output_tokens"]}
+    yield {"type": "message_delta", "delta": delta, "usage": said}
+    yield {"type": "message_stop"}
+
+
+class SimulatedProvider(AnthropicProvider):
+    """Answers at once, offline, in the Messages dialect."""
+
+    async def send(self, spec: TierSpec, outgoing: Outgoing, timeout_s: float) -> Reply:
         """Return an invented message after a moment."""
         await asyncio.sleep(0.02)
-        return self.ask(spec, payload, headers, timeout_s)
+        return self.ask(spec, json.loads(outgoing.body), outgoing.headers, "", timeout_s)
+
+    async def stream(
+        self, spec: TierSpec, outgoing: Outgoing, timeout_s: float, idle_s: float
+    ) -> _Events:
+        """Return an invented message in pieces."""
+        return _Events(_message(spec, json.loads(outgoing.body)))
+
+    async def count_tokens(self, spec: TierSpec, outgoing: Outgoing, timeout_s: float) -> Whole:
+        """Return a guess by length."""
+        tokens = _prompt_tokens(json.loads(outgoing.body))
+        return Whole(json.dumps({"input_tokens": tokens}).encode(), {})
 
     def ask(
-        self, spec: TierSpec, payload: dict[str, Any], headers: dict[str, str], timeout_s: float
+        self,
+        spec: TierSpec,
+        payload: dict[str, Any],
+        headers: dict[str, str],
+        url_query: str,
+        timeout_s: float,
     ) -> Reply:
         """Return an invented message."""
         start = time.perf_counter()
-        message = _message(spec, payload)
-        usage = message["usage"]
-        return Reply(
-            body=json.dumps(message).encode(),
-            text=message["content"][0]["text"],
-            model=spec.model,
-            stop_reason="end_turn",
-            usage=Usage(usage["input_tokens"], usage["output_tokens"]),
-            latency_ms=(time.perf_counter() - start) * 1000,
-        )
-
-    async def close(self) -> None:
-        """Nothing is open."""
+        body = json.dumps(_message(spec, payload)).encode()
+        return self.read(body, {}, (time.perf_counter() - start) * 1000)

@@ -6,15 +6,15 @@ Source: the Messages API reference (request body, response object, errors).
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from routing.errors import RequestError
 from routing.types import ChatRequest
+from routing.wire import sse
 from routing.wire.body import is_content, last_user_text, load, require
 
 NAME = "anthropic"
-#: What the provider gets of the client's headers, served and shadow alike.
-PASSED_ON = ("anthropic-version", "anthropic-beta")
 _ROLES = {"user", "assistant", "system"}
 
 
@@ -34,17 +34,31 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     check_messages(body.get("messages"))
     system = is_content(body.get("system", ""))
     require(system, "system: Input should be a valid string or a list of text blocks")
-    require(
-        not body.get("stream"),
-        "stream: streaming is not supported yet; send the request with stream set to false",
-    )
+    stream = body.get("stream")
+    require(stream in (None, True, False), "stream: Input should be a valid boolean")
     return ChatRequest(
         payload={key: value for key, value in body.items() if key != "model"},
         query=last_user_text(body["messages"]),
         model=body["model"],
         task=headers.get("x-shadoweval-task", "")[:40],
         metadata=body["metadata"] if isinstance(body.get("metadata"), dict) else {},
-        headers={name: headers[name] for name in PASSED_ON if name in headers},
+        headers={name: headers[name] for name in headers if name.startswith("anthropic-")},
+        raw=raw,
+        is_stream=stream is True,
+    )
+
+
+def parse_count(raw: bytes, headers: dict[str, str]) -> ChatRequest:
+    """Return the request of a `POST /v1/messages/count_tokens` body; raises as `parse`."""
+    body = load(raw)
+    require(isinstance(body.get("model"), str) and bool(body["model"]), "model: Field required")
+    check_messages(body.get("messages"))
+    return ChatRequest(
+        payload={key: value for key, value in body.items() if key != "model"},
+        query="",
+        model=body["model"],
+        headers={name: headers[name] for name in headers if name.startswith("anthropic-")},
+        raw=raw,
     )
 
 
@@ -78,3 +92,21 @@ def error_body(error: RequestError, request_id: str) -> bytes:
     """Return the error in the API's shape."""
     inner = {"type": error.kind, "message": error.message}
     return json.dumps({"type": "error", "error": inner, "request_id": request_id}).encode()
+
+
+def error_event(error: RequestError, request_id: str) -> bytes:
+    """Return the error as an event amid a stream."""
+    return sse.write(error_body(error, request_id).decode(), "error")
+
+
+def models_body(names: list[str], created: datetime) -> bytes:
+    """Return the models that may be asked for, in the API's shape; all on one page."""
+    data = [model_json(name, created) for name in names]
+    page = {"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]}
+    return json.dumps(page).encode()
+
+
+def model_json(name: str, created: datetime) -> dict[str, Any]:
+    """Return one model in the API's shape."""
+    said = {"id": name, "type": "model", "display_name": name}
+    return {**said, "created_at": created.strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -97,6 +97,19 @@ def reply_body(
     return json.dumps(content, ensure_ascii=False).encode()
 
 
+def decide_body(
+    request_id: str, decision: DecisionValue, policy: str, model: str, simulated: bool
+) -> bytes:
+    """Return a decision that nobody acted on yet as JSON."""
+    content = {
+        "request_id": request_id,
+        "decision": decision_json(decision, policy),
+        "model": model,
+        "simulated": simulated,
+    }
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
 def decision_json(decision: DecisionValue, policy: str) -> dict[str, Any]:
     """Return the decision as JSON."""
     return {

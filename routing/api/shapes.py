@@ -1,0 +1,213 @@
+"""The JSON of the ledger: what one request looks like in a list, and in full."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import Field
+
+from routing.models import Completion, Feedback, Request, ShadowJob
+from routing.types import Reason, Tier
+
+#: The wire of a pair that was imported.
+IMPORT = "import"
+
+
+class Tokens(Schema):
+    """Tokens of a completion; null where nobody said."""
+
+    input: int | None = Field(description="Without those written to or read from a cache")
+    output: int | None
+    cache_write: int
+    cache_read: int
+
+
+class Shadow(Schema):
+    """The shadow call of a request."""
+
+    state: ShadowJob.State
+    reason: str = Field(description="Why it ended, unless it is done")
+    tier: Tier = Field(description="The tier it asks")
+
+
+class Item(Schema):
+    """One request of the ledger."""
+
+    id: UUID
+    received_at: datetime
+    wire: str = Field(description="anthropic, openai, native or import")
+    asked_model: str
+    task: str
+    session: str
+    status: int
+    error: str
+    tier: Tier
+    reason: Reason
+    score: float | None = Field(description="null when the router gave none")
+    threshold: float
+    policy: str
+    model: str | None = Field(description="The model that answered; null without an answer")
+    cost_usd: str | None = Field(description="Exact decimal; null means unknown, never free")
+    tokens: Tokens | None
+    latency_ms: float | None = Field(description="null when it is not known")
+    overhead_ms: float
+    is_stream: bool
+    shadow: Shadow | None
+
+
+class Page(Schema):
+    """Requests, newest first."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(description="null on the last page")
+
+
+class DecisionShape(Schema):
+    """Where the request went and why."""
+
+    tier: Tier
+    reason: Reason
+    rule: str | None
+    score: float | None
+    threshold: float
+    task: str
+    policy: str
+
+
+class Served(Schema):
+    """The completion that the client got."""
+
+    text: str
+    model: str
+    provider: str
+    stop_reason: str
+    tokens: Tokens
+    cost_usd: str | None
+    latency_ms: float | None
+    is_partial: bool = Field(description="The stream broke off")
+
+
+class FeedbackShape(Schema):
+    """One thing the application said of a request."""
+
+    id: int
+    thumb: Feedback.Thumb | None
+    score: float | None
+    task_completed: bool | None
+    comment: str | None
+    created_at: datetime
+
+
+class Entry(Item):
+    """One request of the ledger in full."""
+
+    query: str
+    payload: dict[str, Any] = Field(description="The request body as it is stored")
+    metadata: dict[str, Any]
+    decision: DecisionShape
+    served: Served | None
+    has_pair: bool = Field(description="Whether both tiers' completions are there to compare")
+    feedback: list[FeedbackShape]
+
+
+def cost(value: Decimal | None) -> str | None:
+    """Return the amount without an exponent or trailing zeros.
+
+    Example:
+        >>> cost(Decimal("0.000012000000"))
+        '0.000012'
+    """
+    return None if value is None else f"{value.normalize():f}"
+
+
+def item(row: Request, served: Completion | None) -> Item:
+    """Return a request for a list; decision, policy and shadow job must be loaded."""
+    return Item(**_item_fields(row, served))
+
+
+def entry(row: Request, served: Completion | None) -> Entry:
+    """Return a request in full. The shadow's text is never part of it: raters are blind."""
+    return Entry(
+        **_item_fields(row, served),
+        query=row.query,
+        payload=row.payload,
+        metadata=row.metadata,
+        decision=_decision(row),
+        served=None if served is None else _served(row, served),
+        has_pair=hasattr(row, "pair"),
+        feedback=[feedback(said) for said in row.feedback.all()],
+    )
+
+
+def _item_fields(row: Request, served: Completion | None) -> dict[str, Any]:
+    made = row.decision
+    copied = ("id", "received_at", "wire", "asked_model", "task", "session", "status", "error")
+    decided = {name: getattr(made, name) for name in ("tier", "reason", "score", "threshold")}
+    return {name: getattr(row, name) for name in (*copied, "overhead_ms", "is_stream")} | {
+        **decided,
+        "policy": made.policy.name,
+        "model": None if served is None else served.model,
+        "cost_usd": None if served is None else cost(served.cost_usd),
+        "tokens": None if served is None else _tokens(served),
+        "latency_ms": _latency(row, row.latency_ms),
+        "shadow": _shadow(getattr(row, "shadow_job", None)),
+    }
+
+
+def _latency(row: Request, value: float) -> float | None:
+    """Return the latency; an import without one is stored with 0, which no call takes."""
+    return None if row.wire == IMPORT and value == 0 else value
+
+
+def _tokens(served: Completion) -> Tokens:
+    return Tokens(
+        input=served.input_tokens,
+        output=served.output_tokens,
+        cache_write=served.cache_write_tokens + served.cache_write_1h_tokens,
+        cache_read=served.cache_read_tokens,
+    )
+
+
+def _shadow(job: ShadowJob | None) -> Shadow | None:
+    if job is None:
+        return None
+    return Shadow(state=ShadowJob.State(job.state), reason=job.reason, tier=Tier(job.tier))
+
+
+def _decision(row: Request) -> DecisionShape:
+    made = row.decision
+    return DecisionShape(
+        tier=Tier(made.tier),
+        reason=Reason(made.reason),
+        rule=made.rule or None,
+        score=made.score,
+        threshold=made.threshold,
+        task=row.task,
+        policy=made.policy.name,
+    )
+
+
+def _served(row: Request, served: Completion) -> Served:
+    copied = ("text", "model", "provider", "stop_reason", "is_partial")
+    return Served(
+        **{name: getattr(served, name) for name in copied},
+        tokens=_tokens(served),
+        cost_usd=cost(served.cost_usd),
+        latency_ms=_latency(row, served.latency_ms),
+    )
+
+
+def feedback(row: Feedback) -> FeedbackShape:
+    """Return one row of feedback; what was not said is null."""
+    return FeedbackShape(
+        id=row.pk,
+        thumb=Feedback.Thumb(row.thumb) if row.thumb else None,
+        score=row.score,
+        task_completed=row.task_completed,
+        comment=row.comment or None,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,111 @@
+"""One HTTP exchange over ASGI: the body read within bounds, the reply whole or in pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from routing.errors import TooLarge, TooSlow
+
+Headers = dict[str, str]
+
+_UNPRINTABLE = re.compile(r"[^ -~]")
+
+
+class ClientGone(Exception):
+    """The client closed the connection."""
+
+
+class Connection:
+    """What a client asked, and the way back to it.
+
+    Attributes:
+        headers: by lower-case name; a name that came twice has both values.
+        has_begun: a reply is on its way: no other can follow.
+    """
+
+    def __init__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.url_query: str = scope.get("query_string", b"").decode("latin-1")
+        self.headers = _headers_of(scope)
+        self.has_begun = False
+        self._receive = receive
+        self._send = send
+
+    async def read(self, limit: int, timeout_s: float) -> bytes:
+        """Return the body.
+
+        The rest of a refused body is read and dropped (up to a bound): closing the connection
+        under a client that is still sending would hide the refusal from it.
+
+        Raises:
+            TooLarge: when it has more bytes than the limit.
+            TooSlow: when it is not there in time.
+            ClientGone: when the client went away meanwhile.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                body = await self._read(limit)
+        except TimeoutError as exc:
+            raise TooSlow(f"The request body did not arrive within {timeout_s:g} s.") from exc
+        if body is None:
+            raise TooLarge(f"The request body is larger than {limit:,} bytes.")
+        return body
+
+    async def _read(self, limit: int) -> bytes | None:
+        """Return the body, or None when it is over the limit."""
+        length = self.headers.get("content-length", "0")
+        too_large = length.isdigit() and int(length) > limit
+        chunks: list[bytes] = []
+        size = 0
+        more = True
+        while more and size <= 10 * limit:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            size += len(chunk)
+            too_large = too_large or size > limit
+            if too_large:
+                chunks.clear()
+            else:
+                chunks.append(chunk)
+        return None if too_large else b"".join(chunks)
+
+    async def until_gone(self) -> None:
+        """Return when the client closes the connection; to be called after `read` only."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def reply(self, status: int, body: bytes, content_type: str, headers: Headers) -> None:
+        """Send a whole reply."""
+        length = {"content-type": content_type, "content-length": str(len(body))}
+        await self.begin(status, length | headers)
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Send status and headers; what HTTP cannot carry in a header becomes a question mark."""
+        encoded = [
+            (name.encode("ascii"), _UNPRINTABLE.sub("?", value).encode("ascii"))
+            for name, value in headers.items()
+        ]
+        self.has_begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
+
+    async def write(self, piece: bytes) -> None:
+        """Send a piece of the body at once."""
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def end(self) -> None:
+        """End a body that was sent in pieces."""
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+def _headers_of(scope: dict[str, Any]) -> Headers:
+    headers: Headers = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers

@@ -1,0 +1,48 @@
+"""The stand-in provider, and policies whose tiers ask it."""
+
+import pytest
+
+from routing import policy
+from routing.live import live
+from routing.types import TierSpec
+from tests.routing.conformance import provider as standin
+
+#: Below every score: everything is expensive; above every score: everything is cheap.
+ALL_EXPENSIVE, ALL_CHEAP = 0.0, 1.01
+
+
+@pytest.fixture
+def provider():
+    """A provider on loopback that speaks both wire formats."""
+    with standin.running() as running:
+        yield running
+
+
+@pytest.fixture
+def point(project, provider):
+    """Return a function that makes a policy live whose tiers ask the stand-in.
+
+    A tier is written `provider:model`, as in `openai:gpt-x`.
+    """
+
+    def tier(text):
+        name, model = text.split(":", 1)
+        url = provider.url + ("/v1" if name == "openai" else "")
+        return TierSpec(provider=name, model=model, base_url=url)
+
+    def deploy(cheap="anthropic:small", expensive="anthropic:large", threshold=ALL_EXPENSIVE):
+        mine = policy.create(
+            project=project,
+            router=policy.live(project).router,
+            threshold=threshold,
+            cheap=tier(cheap),
+            expensive=tier(expensive),
+            shadow_rate_cheap=0.0,
+            shadow_rate_expensive=0.0,
+        )
+        policy.deploy(mine, by=None, reason="test")
+        if live.tried_at:  # it runs: what is live must be known now, not in a second
+            live.refresh()
+        return mine
+
+    return deploy
