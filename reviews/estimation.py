@@ -22,6 +22,9 @@ from routing.models import ShadowJob
 #: Above every score: everything is cheap.
 ALWAYS_CHEAP = 1.01
 
+#: Why a request has no pair although nothing is missing: no threshold decided it, or no draw did.
+_OUTSIDE = ("bypassed", "forced", "sticky", "not_sampled")
+
 _FRAME = (
     "pair_id",
     "pair__score",
@@ -226,8 +229,10 @@ def _best_end(order: np.ndarray, unrated: np.ndarray, spoken: np.ndarray) -> tup
 def _missing(study: Study) -> dict[str, int]:
     """Count the study's requests that were to have a pair and have none, by tier and why."""
     states = ShadowJob.State
-    skipped = Q(reason__startswith="deadline") | Q(reason__startswith="no_reply")
-    lost = Q(state=states.FAILED) | skipped
+    outside = Q()
+    for why in _OUTSIDE:
+        outside |= Q(reason__startswith=why)
+    lost = Q(state=states.FAILED) | (Q(state=states.SKIPPED) & ~outside)
     jobs = ShadowJob.objects.filter(**sampling.subject(study))
     rows = jobs.filter(lost).values("tier", "reason").annotate(n=Count("id"))
     missing = {f"{row['tier']}: {row['reason']}": row["n"] for row in rows.order_by("-n", "reason")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from django.utils import timezone
@@ -18,6 +18,13 @@ _PREFIX = "sk-shadow-"
 def digest(key: str) -> str:
     """Return the SHA-256 of a key; keys carry 256 random bits, so no salt is needed."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
+
+
+def key_in(headers: Mapping[str, str]) -> str:
+    """Return the API key that a request carries, or ""; header names in lower case."""
+    authorization = headers.get("authorization", "")
+    bearer = authorization[7:].strip() if authorization[:7].lower() == "bearer " else ""
+    return headers.get("x-api-key") or bearer
 
 
 def create_key(

@@ -30,6 +30,8 @@ from routing.wire.speech import NATIVE, Speech
 log = logging.getLogger(__name__)
 
 _LEFT = "client_left: the client was gone before the answer was whole"
+#: After its last event a stream may stay open; nobody waits long for that.
+_AFTER_END_S = 1.0
 
 _afterwards: set[asyncio.Task[Any]] = set()
 
@@ -226,6 +228,8 @@ async def _pump(
             event = sse.read(raw)
             parts.feed(event)
             await write(relay.feed(raw, event))
+            if parts.is_whole:
+                stream.hurry(_AFTER_END_S)
         parts.end()
         streamed.error = _why_partial(parts)
     except ProviderUnreachable as exc:

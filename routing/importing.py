@@ -188,7 +188,7 @@ def _request(key: ApiKey, row: _Import) -> Request:
         metadata={"import_id": clean(row.pair.client_id)},
         status=200,
         overhead_ms=0.0,
-        latency_ms=served.latency_ms or 0.0,
+        latency_ms=served.latency_ms,
     )
 
 
@@ -220,7 +220,7 @@ def _completion(current: Policy, row: _Import, tier: Tier) -> Completion:
         input_tokens=side.input_tokens,
         output_tokens=side.output_tokens,
         cost_usd=by_price if side.cost_usd is None else side.cost_usd,
-        latency_ms=side.latency_ms or 0.0,
+        latency_ms=side.latency_ms,
     )
 
 

@@ -17,8 +17,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from routing import budget, exchange, gateway
-from routing.access import digest
+from routing import access, budget, exchange, gateway
 from routing.connection import ClientGone, Connection, Headers
 from routing.errors import (
     AuthenticationFailed,
@@ -85,12 +84,12 @@ async def handle(connection: Connection, recorder: Recorder) -> None:
 
 async def _authenticate(headers: Headers) -> KeyInfo:
     """Return who asks; a key that is not known yet is looked up once more, freshly."""
-    raw = key_in(headers)
+    raw = access.key_in(headers)
     if not raw:
         raise AuthenticationFailed(
             "Send your API key in the x-api-key header or as Authorization: Bearer."
         )
-    hashed = digest(raw)
+    hashed = access.digest(raw)
     known = live.snapshot.keys.get(hashed)
     if known is None:
         await _look_again()
@@ -100,13 +99,6 @@ async def _authenticate(headers: Headers) -> KeyInfo:
     if known is None:
         raise AuthenticationFailed("This API key is unknown or was revoked.")
     return known
-
-
-def key_in(headers: Headers) -> str:
-    """Return the API key that a request carries, or ""."""
-    authorization = headers.get("authorization", "")
-    bearer = authorization[7:].strip() if authorization[:7].lower() == "bearer " else ""
-    return headers.get("x-api-key") or bearer
 
 
 async def _look_again() -> None:
@@ -220,7 +212,7 @@ async def not_found(connection: Connection) -> None:
 
 async def limit_cold(connection: Connection) -> bool:
     """Count a request that Django serves against its key's limit; return whether it was refused."""
-    key = live.snapshot.keys.get(digest(key_in(connection.headers)))
+    key = live.snapshot.keys.get(access.digest(access.key_in(connection.headers)))
     if key is None or key.requests_per_minute is None:
         return False
     try:

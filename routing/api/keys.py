@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from routing.access import digest
+from routing.access import digest, key_in
 from routing.errors import AuthenticationFailed, PermissionDenied
 from routing.models import ApiKey
 from routing.types import Scope
@@ -39,17 +39,11 @@ class Needs:
             AuthenticationFailed: when there is none, or it is unknown or revoked.
             PermissionDenied: when the key lacks the scope.
         """
-        key = _find(_raw(request))
+        key = _find(key_in(request.headers))
         if self._scope.value not in key.scopes:
             raise PermissionDenied(f"This API key lacks the scope {self._scope.value}.")
         _touch(key)
         return key
-
-
-def _raw(request: HttpRequest) -> str:
-    authorization = request.headers.get("authorization", "")
-    bearer = authorization[7:].strip() if authorization[:7].lower() == "bearer " else ""
-    return request.headers.get("x-api-key") or bearer
 
 
 def _find(raw: str) -> ApiKey:

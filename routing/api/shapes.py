@@ -153,14 +153,9 @@ def _item_fields(row: Request, served: Completion | None) -> dict[str, Any]:
         "model": None if served is None else served.model,
         "cost_usd": None if served is None else cost(served.cost_usd),
         "tokens": None if served is None else _tokens(served),
-        "latency_ms": _latency(row, row.latency_ms),
+        "latency_ms": row.latency_ms,
         "shadow": _shadow(getattr(row, "shadow_job", None)),
     }
-
-
-def _latency(row: Request, value: float) -> float | None:
-    """Return the latency; an import without one is stored with 0, which no call takes."""
-    return None if row.wire == IMPORT and value == 0 else value
 
 
 def _tokens(served: Completion) -> Tokens:
@@ -197,7 +192,7 @@ def _served(row: Request, served: Completion) -> Served:
         **{name: getattr(served, name) for name in copied},
         tokens=_tokens(served),
         cost_usd=cost(served.cost_usd),
-        latency_ms=_latency(row, served.latency_ms),
+        latency_ms=served.latency_ms,
     )
 
 

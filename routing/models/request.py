@@ -33,7 +33,7 @@ class Request(Immutable):
     status = models.PositiveSmallIntegerField()
     error = models.CharField(max_length=200, blank=True)
     overhead_ms = models.FloatField()
-    latency_ms = models.FloatField()
+    latency_ms = models.FloatField(null=True)
 
     class Meta:
         # Serves the newest requests of a project and its studies' windows.
@@ -78,7 +78,7 @@ class Completion(Immutable):
     cache_write_1h_tokens = models.PositiveIntegerField(default=0)
     cache_read_tokens = models.PositiveIntegerField(default=0)
     cost_usd = models.DecimalField(max_digits=20, decimal_places=12, null=True)
-    latency_ms = models.FloatField()
+    latency_ms = models.FloatField(null=True)
     is_partial = models.BooleanField(
         default=False, help_text="The stream broke off: never half of a pair"
     )

@@ -29,6 +29,10 @@ class EventStream(Protocol):
         """Return the first event without taking it."""
         ...
 
+    def hurry(self, idle_s: float) -> None:
+        """Wait no longer than this for what still comes."""
+        ...
+
     def close(self) -> None:
         """Stop the provider: nobody listens any more."""
         ...

@@ -110,6 +110,10 @@ class Events:
             raise ProviderUnreachable("the stream has no end of event")
         return bool(chunk)
 
+    def hurry(self, idle_s: float) -> None:
+        """Wait no longer than this for what still comes."""
+        self._idle_s = idle_s
+
     def close(self) -> None:
         """Cut the connection: a provider that still generates learns that nobody listens."""
         self._response.close()

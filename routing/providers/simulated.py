@@ -76,6 +76,9 @@ class _Events:
             await asyncio.sleep(0.005)
             yield event
 
+    def hurry(self, idle_s: float) -> None:
+        """Nothing is waited for."""
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -12,6 +12,7 @@ from routing.errors import NotFound
 from routing.models import Policy, Project
 from routing.policy import spec_json
 from routing.types import ChatRequest, Reason, Score, Tier, TierSpec
+from routing.wire import shape
 from tests.routing import standin
 
 
@@ -53,6 +54,10 @@ def asking(model="auto"):
     return ChatRequest(payload, "q", model)
 
 
+async def decide(request, policy, router):
+    return await gateway.decide(request, shape.of(request), policy, router)
+
+
 BROKEN = [
     None,
     Raises(),
@@ -68,7 +73,7 @@ BROKEN = [
 @pytest.mark.parametrize("router", BROKEN)
 async def test_a_router_without_a_usable_score_sends_to_expensive(router, settings):
     settings.SHADOWEVAL_ROUTER_TIMEOUT_S = 0.1
-    made = await gateway.decide(asking(), policy(1.01), router)
+    made = await decide(asking(), policy(1.01), router)
     assert (made.tier, made.reason, made.score) == (Tier.EXPENSIVE, Reason.ROUTER_ERROR, None)
 
 
@@ -83,20 +88,20 @@ async def test_a_router_without_a_usable_score_sends_to_expensive(router, settin
     ],
 )
 async def test_the_threshold_is_strict(score, threshold, tier):
-    made = await gateway.decide(asking("policy-3"), policy(threshold), Says(score))
+    made = await decide(asking("policy-3"), policy(threshold), Says(score))
     assert (made.tier, made.score, made.threshold) == (tier, score, threshold)
 
 
 async def test_a_rule_obeys_the_threshold_and_is_named():
-    made = await gateway.decide(asking(), policy(0.0), Says(0.0, "greeting"))
+    made = await decide(asking(), policy(0.0), Says(0.0, "greeting"))
     assert (made.tier, made.reason, made.rule) == (Tier.EXPENSIVE, Reason.RULE, "greeting")
 
 
 async def test_a_named_model_is_not_scored():
-    made = await gateway.decide(asking("weak"), policy(0.0), Raises())
+    made = await decide(asking("weak"), policy(0.0), Raises())
     assert (made.tier, made.reason, made.score) == (Tier.CHEAP, Reason.BYPASSED, None)
     with pytest.raises(NotFound):
-        await gateway.decide(asking("policy-2"), policy(0.5), Says(0.1))
+        await decide(asking("policy-2"), policy(0.5), Says(0.1))
 
 
 @pytest.fixture
@@ -115,7 +120,7 @@ def provider():
 
 async def ask(url, model="auto"):
     mine = policy(0.5, url)
-    made = await gateway.decide(asking(model), mine, Says(0.1))
+    made = await decide(asking(model), mine, Says(0.1))
     try:
         return await gateway.answer(asking(model), made, mine)
     finally:
@@ -174,6 +179,6 @@ async def test_two_tiers_that_hang_end_in_an_error(settings):
 async def test_a_provider_that_does_not_exist_is_a_failure_of_the_tier():
     mine = policy(0.0)
     mine.expensive["provider"] = "nobody"
-    made = await gateway.decide(asking(), mine, Says(0.1))
+    made = await decide(asking(), mine, Says(0.1))
     got = await gateway.answer(asking(), made, mine)
     assert (got.reply, got.status, got.error) == (None, 502, "provider_failed: KeyError")

@@ -90,6 +90,7 @@ def test_clean_leaves_good_data_as_it_is(value):
     [
         ({"reply": None, "status": 502}, "no_reply"),
         ({"shadow_rate": 0.0}, "not_sampled"),
+        ({"skip": "bypassed: named"}, "bypassed"),
     ],
 )
 def test_a_reply_without_a_shadow_call_says_why(served, change, reason):
@@ -100,9 +101,12 @@ def test_a_reply_without_a_shadow_call_says_why(served, change, reason):
 
 
 @pytest.mark.django_db
-def test_a_named_model_gets_no_shadow_call(served):
-    recording.write([served(reason=Reason.BYPASSED)])
-    assert ShadowJob.objects.get().reason.startswith("bypassed")
+def test_an_answer_that_broke_off_is_kept_and_never_half_of_a_pair(served):
+    row = served()
+    reply = replace(row.reply, is_partial=True)
+    recording.write([replace(row, reply=reply, is_stream=True, error="client_left: gone")])
+    assert ShadowJob.objects.get().reason.startswith("partial")
+    assert (Completion.objects.get().is_partial, Request.objects.get().is_stream) == (True, True)
 
 
 def test_the_draw_follows_the_rate_and_repeats():

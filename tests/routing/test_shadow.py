@@ -10,7 +10,17 @@ from django.utils import timezone
 
 from routing import policy, providers, recording, shadow
 from routing.models import Completion, ShadowJob, ShadowPair
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, TierSpec, Usage
+from routing.types import (
+    ChatRequest,
+    DecisionValue,
+    Outgoing,
+    Reason,
+    Reply,
+    Served,
+    Tier,
+    TierSpec,
+    Usage,
+)
 from tests.routing import standin
 
 pytestmark = [
@@ -144,14 +154,15 @@ def test_served_and_shadow_ask_for_the_same_version(sent):
     seen = []
     with standin.answering(lambda model: 200, seen) as url:
         spec, provider = TierSpec("anthropic", "m", base_url=url), providers.get("anthropic")
-        provider.ask(spec, standin_payload(), sent, 5)
+        provider.ask(spec, standin_payload(), sent, "", 5)
         asyncio.run(send_once(provider, spec, sent))
     versions = [headers["anthropic-version"] for headers in seen]
     assert versions == [sent.get("anthropic-version", "2023-06-01")] * 2
 
 
 async def send_once(provider, spec, headers):
-    await provider.send(spec, standin_payload(), headers, 5)
+    body = json.dumps({"model": spec.model, **standin_payload()}).encode()
+    await provider.send(spec, Outgoing(body, headers), 5)
     await providers.close_all()
 
 
@@ -160,7 +171,7 @@ def test_a_shadow_call_carries_the_clients_headers(project):
     with standin.answering(lambda model: 200, seen) as url:
         spec = TierSpec("anthropic", "m", base_url=url)
         providers.get("anthropic").ask(
-            spec, standin_payload(), {"anthropic-beta": "files-1, mcp-2"}, 5
+            spec, standin_payload(), {"anthropic-beta": "files-1, mcp-2"}, "", 5
         )
     assert seen[0]["anthropic-beta"] == "files-1, mcp-2"
 
