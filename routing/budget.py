@@ -47,13 +47,14 @@ async def check_rate(key: KeyInfo) -> None:
     if await shared.limit(lambda limiter: limiter.hit(item, name), True):
         return
     now = timezone.now().timestamp()
-    stats = await shared.limit(lambda limiter: limiter.get_window_stats(item, name), None)
+    unknown: Any = None
+    stats = await shared.limit(lambda limiter: limiter.get_window_stats(item, name), unknown)
     wait_s = 1.0 if stats is None else min(max(stats.reset_time - now, 1.0), 60.0)
     raise RateLimited(f"This API key may ask {most} times a minute; wait a little.", wait_s)
 
 
 async def _check_spend(key: KeyInfo, cap: Decimal) -> None:
-    spent = await shared.ask(lambda redis: redis.get(_spend_name(key)), None)
+    spent = await shared.ask(lambda redis: redis.get(_spend_name(key)), b"0")
     if Decimal(int(spent or 0)) / _NANO >= cap:
         raise RateLimited(
             f"This API key has spent its {cap.normalize():f} USD of today (UTC).", _to_midnight_s()

@@ -30,15 +30,17 @@ def point(project, provider):
         url = provider.url + ("/v1" if name == "openai" else "")
         return TierSpec(provider=name, model=model, base_url=url)
 
-    def deploy(cheap="anthropic:small", expensive="anthropic:large", threshold=ALL_EXPENSIVE):
+    def deploy(
+        cheap="anthropic:small", expensive="anthropic:large", threshold=ALL_EXPENSIVE, rate=0.0
+    ):
         mine = policy.create(
             project=project,
             router=policy.live(project).router,
             threshold=threshold,
             cheap=tier(cheap),
             expensive=tier(expensive),
-            shadow_rate_cheap=0.0,
-            shadow_rate_expensive=0.0,
+            shadow_rate_cheap=rate,
+            shadow_rate_expensive=rate,
         )
         policy.deploy(mine, by=None, reason="test")
         if live.tried_at:  # it runs: what is live must be known now, not in a second
