@@ -1,5 +1,9 @@
 """The stand-in provider, and policies whose tiers ask it."""
 
+import time
+
+import anthropic
+import openai
 import pytest
 
 from routing import policy
@@ -48,3 +52,35 @@ def point(project, provider):
         return mine
 
     return deploy
+
+
+@pytest.fixture
+def claude(service, api_key):
+    """Anthropic's own client, pointed at the service."""
+    with anthropic.Anthropic(
+        base_url=service, api_key=api_key, max_retries=0, timeout=20
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def gpt(service, api_key):
+    """OpenAI's own client, pointed at the service."""
+    with openai.OpenAI(
+        base_url=f"{service}/v1", api_key=api_key, max_retries=0, timeout=20
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def eventually():
+    """Return a function that waits until a condition holds, and fails when it never does."""
+
+    def wait(condition, limit_s=15):
+        end = time.monotonic() + limit_s
+        while not (value := condition()):
+            assert time.monotonic() < end, "it never came"
+            time.sleep(0.02)
+        return value
+
+    return wait

@@ -9,7 +9,6 @@ import anthropic
 import openai
 import pytest
 
-from tests.routing.conformance.conftest import ALL_CHEAP
 from tests.routing.conformance.provider import (
     CACHED,
     COUNTED,
@@ -20,6 +19,7 @@ from tests.routing.conformance.provider import (
     TEXT,
     TOOL_INPUT,
 )
+from tests.routing.conftest import ALL_CHEAP
 
 PROVIDERS = ("anthropic", "openai")
 LIMIT_S = 20
