@@ -59,10 +59,9 @@ class Stream:
         """
         if event.data is None or self._ended:
             return []
-        if event.data.strip() == "[DONE]":
-            return self._end()
         try:
-            return self._write(json.loads(event.data))
+            is_end = event.data.strip() == "[DONE]"
+            return self._end() if is_end else self._write(json.loads(event.data))
         except (LookupError, TypeError, AttributeError, RecursionError) as exc:
             raise ValueError("a chunk is not of the Chat Completions API") from exc
 
@@ -102,7 +101,7 @@ class Stream:
         function = piece.get("function") or {}
         call = self._called(piece, function)
         call.add(piece, function)
-        is_first = call.index == 0 and not any(c.index == 0 for c in self._before(call))
+        is_first = call is next((one for one in self._calls if one.index == 0), None)
         return self._flush(call) if is_first and call.id and call.name else []
 
     def _called(self, piece: dict[str, Any], function: dict[str, Any]) -> _Call:
@@ -118,10 +117,6 @@ class Stream:
             return (same or known)[-1]
         self._calls.append(_Call(index))
         return self._calls[-1]
-
-    def _before(self, call: _Call) -> list[_Call]:
-        place = next(n for n, other in enumerate(self._calls) if other is call)
-        return self._calls[:place]
 
     def _flush(self, call: _Call) -> list[bytes]:
         """Write what is known of a call: its beginning once, then what waits."""
