@@ -30,6 +30,7 @@ __all__ = ["DEFAULT_MAX_TOKENS", "Stream", "error", "reply", "request"]
 DEFAULT_MAX_TOKENS = 8192
 _CANNOT = "cannot be sent to a model behind the Messages API"
 _HINTS = ("prompt_cache_breakpoint",)
+_INSTRUCT = ("system", "developer")
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 _IMAGE = re.compile(r"data:(image/(?:jpeg|png|gif|webp));base64,([A-Za-z0-9+/]+={0,2})")
 _PDF = re.compile(r"data:(application/pdf);base64,([A-Za-z0-9+/]+={0,2})")
@@ -57,27 +58,29 @@ def request(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conversation(messages: Any) -> dict[str, Any]:
-    """Return `system` and `messages`: one holds all instructions, the other alternates."""
-    require(isinstance(messages, list), "messages: Input should be a valid list")
+    """Return `system` and `messages`: one holds all instructions, the other the turns."""
     system: list[str] = []
     turns: list[dict[str, Any]] = []
     after_tool = False
-    for n, message in enumerate(messages):
-        require(isinstance(message, dict), f"messages.{n}: Input should be an object")
-        role = _string(f"messages.{n}", message, "role")
-        require(role in _ROLES, f"messages.{n}.role: {brief(role)} {_CANNOT}")
-        blocks = _ROLES[role](f"messages.{n}", message)
-        if role in ("system", "developer"):
+    for role, blocks in fields.items("messages", messages, _turn):
+        if role in _INSTRUCT:
             system += [block["text"] for block in blocks]
         elif blocks and after_tool and role in ("tool", "user"):
             turns[-1]["content"] += blocks
         elif blocks:
-            turns.append({"role": "assistant" if role == "assistant" else "user"})
-            turns[-1]["content"] = blocks
-        after_tool = role == "tool" or (after_tool and role in ("system", "developer"))
+            author = "assistant" if role == "assistant" else "user"
+            turns.append({"role": author, "content": blocks})
+        after_tool = role == "tool" or (after_tool and role in _INSTRUCT)
     require(bool(turns), "messages: at least one message that is not empty is required")
     require(turns[-1]["role"] == "user", f"messages: a last turn to be continued {_CANNOT}")
     return {"messages": turns} | ({"system": "\n\n".join(system)} if system else {})
+
+
+def _turn(where: str, message: Any) -> tuple[str, list[Any]]:
+    require(isinstance(message, dict), f"{where}: Input should be an object")
+    role = _string(where, message, "role")
+    require(role in _ROLES, f"{where}.role: {brief(role)} {_CANNOT}")
+    return role, _ROLES[role](where, message)
 
 
 def _blocks(where: str, content: Any, part: Callable[[str, Any], dict[str, Any]]) -> list[Any]:

@@ -200,8 +200,6 @@ def test_a_streamed_call_without_an_id_gets_the_same_one():
 
 def test_strange_counts_are_refused_at_the_end_too():
     stream = to_messages.Stream()
-    written(stream, [chunk({}, "stop"), chunk({}, usage=None)], end=None)
-    stream = to_messages.Stream()
     stream.feed(sse.Event("", json.dumps(chunk({"content": "A"}))))
     stream.feed(sse.Event("", json.dumps(chunk(usage="x"))))
     stream.feed(sse.Event("", json.dumps(chunk({}, "stop"))))
