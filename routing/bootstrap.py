@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from routing import policy, pricing
+from routing import policy, tiers
 from routing.models import Policy, Project, RouterVersion
-from routing.types import TierSpec
+from routing.types import Tier, TierSpec
 
 DEFAULT_PROJECT = "default"
 
 
-def tier_spec(model: str) -> TierSpec:
-    """Return who plays a tier by the settings: the real provider when there is a key."""
-    simulated = settings.SHADOWEVAL_SIMULATED
-    return TierSpec(
-        provider="simulated" if simulated else "anthropic",
-        model=model,
-        base_url="" if simulated else settings.SHADOWEVAL_ANTHROPIC_URL,
-        key_name="" if simulated else "ANTHROPIC_API_KEY",
-        price=pricing.LIST_PRICES.get(model),
-    )
+def tier_spec(tier: Tier) -> TierSpec:
+    """Return who plays a tier by the settings.
+
+    A tier whose provider nobody named is Anthropic's when there is a key, else simulated.
+    """
+    said = settings.SHADOWEVAL_TIERS[tier.value]
+    named = bool(said["provider"])
+    if not named and settings.SHADOWEVAL_SIMULATED:
+        default = TierSpec("simulated", said["model"])
+    elif not named or said["provider"] == "anthropic":
+        default = TierSpec(
+            "anthropic", said["model"], settings.SHADOWEVAL_ANTHROPIC_URL, "ANTHROPIC_API_KEY"
+        )
+    else:
+        default = TierSpec(said["provider"], said["model"])
+    try:
+        return tiers.read(said, default)
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"SHADOWEVAL_{tier.value.upper()}_*: {exc}") from exc
 
 
 @transaction.atomic
-def ensure_project(slug: str, name: str, router: RouterVersion, kind: str = "live") -> Project:
-    """Write a project with its first policy, live and always expensive; again: nothing changes."""
+def ensure_project(
+    slug: str,
+    name: str,
+    router: RouterVersion,
+    kind: str = "live",
+    cheap: TierSpec | None = None,
+    expensive: TierSpec | None = None,
+) -> Project:
+    """Write a project with its first policy, live and always expensive; again: nothing changes.
+
+    Tiers that are not given are those of the settings.
+    """
     project, created = Project.objects.get_or_create(
         slug=slug, defaults={"name": name, "kind": kind}
     )
@@ -35,8 +55,8 @@ def ensure_project(slug: str, name: str, router: RouterVersion, kind: str = "liv
             project=project,
             router=router,
             threshold=policy.ALWAYS_EXPENSIVE,
-            cheap=tier_spec(settings.SHADOWEVAL_CHEAP_MODEL),
-            expensive=tier_spec(settings.SHADOWEVAL_EXPENSIVE_MODEL),
+            cheap=cheap or tier_spec(Tier.CHEAP),
+            expensive=expensive or tier_spec(Tier.EXPENSIVE),
             note="First policy: always expensive",
         )
         policy.deploy(first, by=None, reason="First start: always expensive")
@@ -57,8 +77,8 @@ def follow_provider(project: Project) -> Policy | None:
         project=project,
         router=live.router,
         threshold=policy.ALWAYS_EXPENSIVE,
-        cheap=tier_spec(settings.SHADOWEVAL_CHEAP_MODEL),
-        expensive=tier_spec(settings.SHADOWEVAL_EXPENSIVE_MODEL),
+        cheap=tier_spec(Tier.CHEAP),
+        expensive=tier_spec(Tier.EXPENSIVE),
         note="Provider changed with ANTHROPIC_API_KEY",
     )
     policy.deploy(target, by=None, reason="Provider key appeared or went away")

@@ -6,6 +6,7 @@ The reply goes first: what is recorded, remembered and counted comes after it.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from routing.live import KeyInfo, live
 from routing.models import Policy
 from routing.providers.base import EventStream
 from routing.recording import Recorder, skip_reason
-from routing.types import ChatRequest, Reply, Served
+from routing.types import ChatRequest, Dialect, Reply, Served
 from routing.wire import assemble, native, shape, sse, translation
 from routing.wire.shape import Shape
 from routing.wire.speech import NATIVE, Speech
@@ -157,7 +158,7 @@ def _render(call: Call, answer: Answer) -> tuple[int, bytes, str]:
 
 def _body(call: Call, answer: Answer, reply: Reply) -> bytes:
     if call.speech is not NATIVE:
-        return translation.reply(reply.body, reply.dialect, call.speech.dialect)
+        return answer.body
     return native.reply_body(
         str(call.id), reply, answer.decision, call.policy.name,
         answer.cost_usd, call.policy.is_simulated,
@@ -344,9 +345,23 @@ def _timed(call: Call, row: Served, overhead_ms: float) -> Served:
 def _remember(call: Call, answer: Answer, reply: Reply) -> None:
     """Have what later requests need written after this reply."""
     if reply.state_ids or call.request.session:
-        _later(sticky.remember(call.request, reply, answer.decision, call.policy))
+        known = replace(reply, state_ids=reply.state_ids + _translated_ids(call, reply))
+        _later(sticky.remember(call.request, known, answer.decision, call.policy))
     if call.key.daily_usd is not None:
         _later(budget.spend(call.key, answer.cost_usd))
+
+
+def _translated_ids(call: Call, reply: Reply) -> tuple[str, ...]:
+    """Return the ids as the client sees them: the other API may not take the maker's spelling."""
+    target = call.speech.dialect
+    if reply.dialect is target or not reply.state_ids:
+        return ()
+    try:
+        said = json.loads(translation.reply(reply.body, reply.dialect, target))
+    except ValueError:
+        return ()
+    is_chat = target is Dialect.CHAT
+    return shape.state_ids(said["choices"][0]["message"] if is_chat else said)
 
 
 def _later(work: Any) -> None:

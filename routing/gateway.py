@@ -59,11 +59,13 @@ class Answer:
 
     Attributes:
         dialect: of the provider, for reply, stream and error alike.
+        body: the reply in the client's dialect.
         headers: of an error, those that the client gets too.
     """
 
     decision: DecisionValue
     reply: Reply | None = None
+    body: bytes = b""
     stream: EventStream | None = None
     status: int = 200
     error_body: bytes = b""
@@ -212,6 +214,8 @@ async def _ask(
             idle_s = settings.SHADOWEVAL_STREAM_IDLE_TIMEOUT_S
             return replace(base, stream=await provider.stream(spec, outgoing, timeout_s, idle_s))
         reply = await provider.send(spec, outgoing, timeout_s)
+        # Here, so that a cheap answer that cannot be told to the client is a failed one.
+        body = translation.reply(reply.body, reply.dialect, request.dialect)
     except InvalidRequest:
         raise
     except ProviderError as exc:
@@ -224,7 +228,7 @@ async def _ask(
         # The provider's code failed, not the client: that too is a tier that gave no answer.
         log.error("provider %s failed: %s", spec.provider, type(exc).__name__)
         return replace(base, status=502, error=f"provider_failed: {type(exc).__name__}")
-    return replace(base, reply=reply, cost_usd=pricing.cost_usd(spec.price, reply.usage))
+    return replace(base, reply=reply, body=body, cost_usd=pricing.cost_usd(spec.price, reply.usage))
 
 
 def _refused(base: Answer, error: ProviderError) -> Answer:

@@ -53,6 +53,14 @@ def words(name: str, default: str) -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def pairs(name: str) -> dict[str, str]:
+    """Return `a=1,b=2` as a dictionary."""
+    said = [word.partition("=") for word in words(name, "")]
+    if not all(key and sign for key, sign, _ in said):
+        raise ImproperlyConfigured(f"{name} must read like input=1,output=5,source=...,date=....")
+    return {key.strip(): value.strip() for key, _, value in said}
+
+
 def url(name: str, schemes: set[str]) -> str:
     """Return an address with one of the schemes, or "" when none is set."""
     value = text(name)

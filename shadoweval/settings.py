@@ -229,9 +229,31 @@ SHADOWEVAL_ANTHROPIC_URL = env.text("ANTHROPIC_BASE_URL", "https://api.anthropic
 if env.text("ANTHROPIC_API_KEY"):
     # A policy names the variable that holds its key; one given as a file is put there once.
     os.environ["ANTHROPIC_API_KEY"] = env.text("ANTHROPIC_API_KEY")
-SHADOWEVAL_SIMULATED = not env.text("ANTHROPIC_API_KEY")
+#: Whether a tier whose provider nobody named is simulated.
+SHADOWEVAL_SIMULATED = not env.text("ANTHROPIC_API_KEY") and not all(
+    env.text(name) for name in ("SHADOWEVAL_CHEAP_PROVIDER", "SHADOWEVAL_EXPENSIVE_PROVIDER")
+)
+if env.text("OPENAI_API_KEY"):
+    os.environ["OPENAI_API_KEY"] = env.text("OPENAI_API_KEY")
 SHADOWEVAL_CHEAP_MODEL = env.text("SHADOWEVAL_CHEAP_MODEL", "claude-haiku-5-5")
 SHADOWEVAL_EXPENSIVE_MODEL = env.text("SHADOWEVAL_EXPENSIVE_MODEL", "claude-sonnet-5-5")
+#: What the environment says of each tier, as texts; routing.tiers reads them.
+SHADOWEVAL_TIERS = {
+    "cheap": {
+        "model": SHADOWEVAL_CHEAP_MODEL,
+        "provider": env.text("SHADOWEVAL_CHEAP_PROVIDER"),
+        "url": env.text("SHADOWEVAL_CHEAP_URL"),
+        "key_name": env.text("SHADOWEVAL_CHEAP_KEY_NAME"),
+        **env.pairs("SHADOWEVAL_CHEAP_PRICE"),
+    },
+    "expensive": {
+        "model": SHADOWEVAL_EXPENSIVE_MODEL,
+        "provider": env.text("SHADOWEVAL_EXPENSIVE_PROVIDER"),
+        "url": env.text("SHADOWEVAL_EXPENSIVE_URL"),
+        "key_name": env.text("SHADOWEVAL_EXPENSIVE_KEY_NAME"),
+        **env.pairs("SHADOWEVAL_EXPENSIVE_PRICE"),
+    },
+}
 SHADOWEVAL_MAX_BODY_BYTES = int(env.number("SHADOWEVAL_MAX_BODY_MB", 10, 0.001, 1000) * 1_000_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = SHADOWEVAL_MAX_BODY_BYTES
 SHADOWEVAL_PROVIDER_TIMEOUT_S = env.number("SHADOWEVAL_PROVIDER_TIMEOUT_S", 600, 1, 3600)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from decimal import Decimal, InvalidOperation
 
 from django.conf import settings as django_settings
 from django.contrib import messages
@@ -15,8 +17,9 @@ from django.views.decorators.http import require_POST
 from reviews import permissions, projects
 from reviews.errors import BadInput
 from reviews.views.frame import current_project, page, posted_project, to_page
-from routing import access, bootstrap, policy
+from routing import access, bootstrap, policy, tiers
 from routing.models import ApiKey, Project, RouterVersion
+from routing.types import Scope, Tier, TierSpec
 
 
 @page("see_results")
@@ -56,6 +59,10 @@ def settings(request: HttpRequest) -> HttpResponse:
         "all_roles": permissions.ROLES,
         "has_demo": Project.objects.filter(kind=Project.Kind.DEMO).exists(),
         "is_simulated": django_settings.SHADOWEVAL_SIMULATED,
+        "all_scopes": [(scope.value, scope is not Scope.IMPORT) for scope in Scope],
+        "tiers": [(tier.value, bootstrap.tier_spec(tier)) for tier in Tier],
+        "providers": tiers.PROVIDERS,
+        "amounts": [(name, name.replace("_", " ")) for name in tiers.AMOUNTS],
     }
     return render(request, "reviews/settings.html", context)
 
@@ -65,9 +72,38 @@ def settings(request: HttpRequest) -> HttpResponse:
 def create_key(request: HttpRequest) -> HttpResponse:
     """Make a key for the project and show it once."""
     project = posted_project(request)
-    key, _ = access.create_key(project, request.POST.get("name", "").strip()[:120] or "key")
+    scopes = [Scope(name) for name in request.POST.getlist("scopes") if name in set(Scope)]
+    if not scopes:
+        raise BadInput("A key needs at least one scope.")
+    key, _ = access.create_key(
+        project,
+        request.POST.get("name", "").strip()[:120] or "key",
+        scopes=scopes,
+        requests_per_minute=_per_minute(request.POST.get("requests_per_minute", "").strip()),
+        daily_usd=_usd(request.POST.get("daily_usd", "").strip()),
+    )
     messages.success(request, f"The new key of {project}, shown only now: {key}")
     return to_page("settings", project)
+
+
+def _per_minute(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isdecimal() and 1 <= int(text) <= 1_000_000):
+        raise BadInput("Requests per minute must be a whole number from 1 to 1,000,000.")
+    return int(text)
+
+
+def _usd(text: str) -> Decimal | None:
+    if not text:
+        return None
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(0)
+    if not (value.is_finite() and Decimal("0.0001") <= value <= 1_000_000):
+        raise BadInput("USD per day must be a number from 0.0001 to 1,000,000.")
+    return value
 
 
 @require_POST
@@ -91,9 +127,28 @@ def create_project(request: HttpRequest) -> HttpResponse:
         raise BadInput("A project needs a name with letters or digits, and a router.")
     if Project.objects.filter(slug=slug).exists():
         raise BadInput("There is a project of this name already.")
-    project = bootstrap.ensure_project(slug, name, router)
+    try:
+        cheap, expensive = (_tier(request, tier) for tier in Tier)
+        tiers.check_differ(cheap, expensive)
+    except ValueError as exc:
+        raise BadInput(str(exc)) from exc
+    project = bootstrap.ensure_project(slug, name, router, cheap=cheap, expensive=expensive)
+    for spec in (cheap, expensive):
+        if spec.key_name and not os.environ.get(spec.key_name):
+            messages.warning(request, f"{spec.key_name} is not set in this server's environment.")
     messages.success(request, f"{name} is there. Create a key for it next.")
     return to_page("settings", project)
+
+
+def _tier(request: HttpRequest, tier: Tier) -> TierSpec:
+    """Read a tier from the form; what is left empty is the settings' tier."""
+    prefix = f"{tier.value}-"
+    said = {
+        name.removeprefix(prefix): str(value)
+        for name, value in request.POST.items()
+        if name.startswith(prefix)
+    }
+    return tiers.read(said, bootstrap.tier_spec(tier))
 
 
 @require_POST

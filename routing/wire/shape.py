@@ -48,13 +48,15 @@ def state_ids(message: dict[str, Any]) -> tuple[str, ...]:
     """Return what an assistant's message holds that only the model behind it can go on from."""
     if message.get("role") != "assistant":
         return ()
-    blocks = [*_blocks(message.get("content")), *_dicts(message.get("tool_calls"))]
-    return tuple(text for block in blocks for text in _state_of(block))
+    blocks = _blocks(message.get("content"))
+    calls = [call["id"] for call in _dicts(message.get("tool_calls")) if call.get("id")]
+    calls = [mark for mark in calls if isinstance(mark, str)]
+    return (*(text for block in blocks for text in _state_of(block)), *calls)
 
 
 def _state_of(block: dict[str, Any]) -> Iterator[str]:
     kind = block.get("type")
-    is_call = kind == "function" or (isinstance(kind, str) and kind.endswith("tool_use"))
+    is_call = isinstance(kind, str) and kind.endswith("tool_use")
     named = ["id"] * is_call + ["signature"] * (kind == "thinking")
     named += ["data"] * (kind == "redacted_thinking")
     return (block[name] for name in named if isinstance(block.get(name), str) and block[name])

@@ -95,6 +95,44 @@ def test_an_admin_makes_a_project_that_is_always_expensive(as_role, project):
     assert Project.objects.count() == 2
 
 
+def test_a_project_may_have_any_pair_of_tiers(as_role, project):
+    form = {"name": "Shop", "cheap-provider": "openai", "cheap-model": "llama"}
+    form |= {"cheap-url": "http://127.0.0.1:11434/v1", "cheap-input": "0.1", "cheap-output": "0.3"}
+    as_role("admin").post(reverse("create_project"), form)
+    live = policy.live(Project.objects.get(slug="shop"))
+    assert (live.cheap["provider"], live.cheap["model"]) == ("openai", "llama")
+    assert (live.cheap["price"]["output_usd"], live.expensive["provider"]) == ("0.3", "simulated")
+
+
+@pytest.mark.parametrize("wrong", [{"cheap-url": "x"}, {"cheap-input": "1"}, {"cheap-model": "m"}])
+def test_a_project_with_impossible_tiers_is_refused(as_role, project, wrong):
+    form = {"name": "Shop", "cheap-model": "m", "expensive-model": "m"} | wrong
+    as_role("admin").post(reverse("create_project"), form)
+    assert not Project.objects.filter(slug="shop").exists()
+
+
+def test_a_key_gets_its_scopes_and_limits(as_role, project):
+    form = {"project": "default", "name": "k", "scopes": ["read", "import"]}
+    client = as_role("admin")
+    client.post(reverse("create_key"), form | {"requests_per_minute": "60", "daily_usd": "2.5"})
+    key = project.api_keys.get()
+    assert (key.scopes, key.requests_per_minute, str(key.daily_usd)) == (
+        ["read", "import"],
+        60,
+        "2.5000",
+    )
+    assert "60 a minute, $2.5 a day" in client.get("/settings/").text
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"scopes": []}, {"requests_per_minute": "0"}, {"daily_usd": "-1"}, {"daily_usd": "x"}]
+)
+def test_a_key_with_impossible_limits_is_refused(as_role, project, wrong):
+    form = {"project": "default", "name": "k", "scopes": ["read"]} | wrong
+    as_role("admin").post(reverse("create_key"), form)
+    assert not project.api_keys.exists()
+
+
 def test_removing_the_demo_spares_a_live_project_called_demo(as_role, project):
     client = as_role("admin")
     client.post(reverse("create_project"), {"name": "Demo"})
@@ -130,6 +168,7 @@ def test_a_form_acts_on_the_project_it_shows_not_on_the_one_looked_at_last(as_ro
     theirs = demo.load()
     client.get("/overview/", {"project": theirs.slug})  # another tab
     form = {"project": project.slug, "reason": "fire", "name": "k", "rate": "1"}
+        form |= {"scopes": "route"}
     for address in ("/policies/roll-back/", "/settings/keys/", "/studies/"):
         answer = client.post(address, form)
         assert (answer.status_code, answer.url[-16:]) == (302, "?project=default")

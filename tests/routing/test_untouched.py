@@ -174,3 +174,25 @@ def test_a_pair_across_two_apis(client, claude, gpt, point, eventually, provider
     assert pair.cheap.text == pair.expensive.text != ""
     assert [seen.path for seen in provider.seen] == ["/v1/messages", "/v1/chat/completions"]
     assert json.loads(provider.last.body)["messages"][-1]["content"] == HI[0]["content"]
+
+
+def test_a_translated_tool_call_goes_back_to_its_maker(point, claude, provider):
+    point("openai:small", "openai:large", threshold=ALL_CHEAP)
+    call = {"id": "functions.weather:0", "function": {"name": "weather", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [{"type": "function", **call}]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    provider.play(json.dumps({"id": "x", "model": "m", "choices": [choice]}).encode())
+    reply, _ = ask(claude, tools=[TOOL])
+    point("openai:small", "openai:large", threshold=ALL_EXPENSIVE)
+    _, got = ask(claude, tool_turns(reply), tools=[TOOL])
+    assert (got["tier"], got["reason"]) == ("cheap", "sticky")
+
+
+def test_a_cheap_answer_that_cannot_be_translated_is_replaced(point, claude, provider):
+    point("openai:small", "openai:large", threshold=ALL_CHEAP)
+    call = {"id": "c", "function": {"name": "weather", "arguments": "no json"}, "type": "function"}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    provider.play(json.dumps({"id": "x", "model": "m", "choices": [choice]}).encode())
+    _, got = ask(claude, tools=[TOOL])
+    assert (got["tier"], got["reason"]) == ("expensive", "fallback")
