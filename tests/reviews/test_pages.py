@@ -168,7 +168,7 @@ def test_a_form_acts_on_the_project_it_shows_not_on_the_one_looked_at_last(as_ro
     theirs = demo.load()
     client.get("/overview/", {"project": theirs.slug})  # another tab
     form = {"project": project.slug, "reason": "fire", "name": "k", "rate": "1"}
-        form |= {"scopes": "route"}
+    form |= {"scopes": "route"}
     for address in ("/policies/roll-back/", "/settings/keys/", "/studies/"):
         answer = client.post(address, form)
         assert (answer.status_code, answer.url[-16:]) == (302, "?project=default")
