@@ -198,7 +198,7 @@ async def _stream(
             streamed.error = streamed.error or f"relay: {type(pump.exception()).__name__}"
             log.error("a stream could not be passed on: %s", type(pump.exception()).__name__)
     finally:
-        pump.cancel()
+        await _cancel(pump)
         stream.close()
         row = _with_reply(call, answer, row, streamed)
         recorder.put(_timed(call, row, row.overhead_ms))
@@ -231,6 +231,7 @@ async def _pump(
             await write(relay.feed(raw, event))
             if parts.is_whole:
                 stream.hurry(_AFTER_END_S)
+        await write(relay.finish())
         parts.end()
         streamed.error = _why_partial(parts)
     except ProviderUnreachable as exc:
@@ -258,12 +259,11 @@ def _assembled(
     answer: Answer, stream: EventStream, parts: assemble.Assembler, latency_ms: float
 ) -> Reply | None:
     """Return what the events add up to, or None when that is no reply at all."""
-    if not parts.body:
-        return None
     try:
-        reply = providers.get(answer.provider).read(parts.body, stream.headers, latency_ms)
-    except ProviderUnreachable:
-        return None
+        body = parts.body
+        reply = providers.get(answer.provider).read(body, stream.headers, latency_ms)
+    except (ProviderUnreachable, ValueError, TypeError, LookupError, AttributeError):
+        return None  # strange events: they went to the client, and are no evidence
     return replace(reply, is_partial=not (parts.is_whole and parts.is_understood))
 
 
@@ -308,9 +308,17 @@ def _headers(call: Call, answer: Answer, row: Served, overhead_ms: float, cost: 
     }
     if policy.is_simulated:
         headers["x-shadoweval-simulated"] = "true"
-    if answer.retry_after_s is None:
-        headers.pop("retry-after", None)
+    if answer.retry_after_s is None and _is_number(headers.get("retry-after", "")):
+        headers.pop("retry-after")  # a wait that nobody believes; a date passes
     return headers
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _served(call: Call, answer: Answer, size_bytes: int = 0) -> Served:

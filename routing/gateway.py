@@ -258,7 +258,8 @@ async def count_tokens(request: ChatRequest, policy: Policy) -> Answer:
     Raises:
         NotFound: for a model that plays no tier, or whose API does not count.
     """
-    tier = request.forced or _bypassed_tier(request.model, policy) or Tier.EXPENSIVE
+    named = _bypassed_tier(request.model, policy)
+    tier = request.forced or named or Tier.EXPENSIVE
     spec = policy.tier_spec(tier)
     provider = providers.get(spec.provider)
     decision = DecisionValue(tier, Reason.BYPASSED, policy.threshold)

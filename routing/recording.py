@@ -87,7 +87,7 @@ def _request(row: Served) -> Request:
         session=clean(row.request.session),
         is_stream=row.is_stream,
         status=row.status,
-        error=row.error,
+        error=clean(row.error)[:200],
         overhead_ms=row.overhead_ms,
         latency_ms=row.latency_ms,
     )
@@ -140,14 +140,14 @@ def skip_reason(row: Served) -> str:
 
     Of a stream that has only begun: when it comes to its end.
     """
+    if not is_drawn(str(row.request_id), row.shadow_rate):
+        return "not_sampled: outside the policy's shadow rate"
     if row.skip:
         return row.skip
     if row.reply is None and (row.error or not row.is_stream):
         return "no_reply: the served call failed, so there is nothing to pair"
     if row.reply is not None and row.reply.is_partial:
         return "partial: the answer broke off, so there is nothing to pair"
-    if not is_drawn(str(row.request_id), row.shadow_rate):
-        return "not_sampled: outside the policy's shadow rate"
     return ""
 
 

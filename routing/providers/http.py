@@ -38,8 +38,11 @@ class Whole:
 
 def passed_back(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the provider's headers that the client gets too, names in lower case."""
-    named = ((name.lower(), value) for name, value in headers.items())
-    return {name: value for name, value in named if not _KEPT_BACK.fullmatch(name)}
+    kept: dict[str, str] = {}
+    for name, value in ((name.lower(), value) for name, value in headers.items()):
+        if not _KEPT_BACK.fullmatch(name):
+            kept[name] = f"{kept[name]}, {value}" if name in kept else value
+    return kept
 
 
 def with_query(url: str, outgoing: Outgoing) -> str:
@@ -95,7 +98,10 @@ class Events:
                 yield event
             if not await self._more():
                 break
-        if self._splitter.rest.strip():
+        rest = self._splitter.rest
+        if rest.endswith((b"\n", b"\r")) and rest.strip():
+            yield rest  # an event without its empty line: what it says is there
+        elif rest.strip():
             raise ProviderUnreachable("the stream ended in the middle of an event")
 
     async def _more(self) -> bool:
@@ -128,7 +134,12 @@ class Pool:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-            self._session = aiohttp.ClientSession(connector=connector)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),  # one client's cookies are not another's
+                max_field_size=65_536,
+                max_line_size=65_536,
+            )
         return self._session
 
     async def post(self, url: str, body: bytes, headers: dict[str, str], timeout_s: float) -> Whole:

@@ -35,7 +35,7 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     system = is_content(body.get("system", ""))
     require(system, "system: Input should be a valid string or a list of text blocks")
     stream = body.get("stream")
-    require(stream in (None, True, False), "stream: Input should be a valid boolean")
+    require(stream is None or isinstance(stream, bool), "stream: Input should be a valid boolean")
     return ChatRequest(
         payload={key: value for key, value in body.items() if key != "model"},
         query=last_user_text(body["messages"]),

@@ -103,6 +103,8 @@ class MessageEvents(Assembler):
             block["signature"] = delta.get("signature")
         elif kind == "citations_delta":
             block["citations"] = [*(block.get("citations") or []), delta.get("citation")]
+        else:
+            self.is_understood = False  # the client saw what is missing here
 
     def _block(self, index: Any) -> dict[str, Any]:
         blocks = self._message.get("content") or []
@@ -126,7 +128,7 @@ class MessageEvents(Assembler):
                 block[name] = _joined(name, block.get(name), pieces)
         if not self.is_whole:  # the count of a message that was begun says nothing of its length
             message["usage"] = {**(message.get("usage") or {}), "output_tokens": None}
-        return json.dumps(message, ensure_ascii=False).encode()
+        return json.dumps(message).encode()
 
 
 def _joined(name: str, start: Any, pieces: list[str]) -> Any:
@@ -197,7 +199,7 @@ class ChatEvents(Assembler):
             message["tool_calls"] = [call for _, call in sorted(self._calls.items())]
         choice = {"index": 0, "message": message, "finish_reason": self._finish}
         head = {**self._head, "object": "chat.completion", "choices": [choice]}
-        return json.dumps({**head, "usage": self._usage}, ensure_ascii=False).encode()
+        return json.dumps({**head, "usage": self._usage}).encode()
 
 
 def assembler(dialect: Dialect) -> Assembler:

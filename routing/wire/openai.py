@@ -37,7 +37,7 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     )
     _check_messages(body.get("messages"))
     stream, n = body.get("stream"), body.get("n")
-    require(stream in (None, True, False), "stream: must be a boolean")
+    require(stream is None or isinstance(stream, bool), "stream: must be a boolean")
     require(
         n is None or (n == 1 and not isinstance(n, bool)),
         "n: one answer per request is compared with one answer of the other model; send n = 1, "

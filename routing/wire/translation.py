@@ -118,13 +118,21 @@ class Relay:
 
     def __init__(self, request: ChatRequest, source: Dialect) -> None:
         self._translator = _translator(request, source)
+        self._is_done = source is Dialect.MESSAGES  # their end is an event of its own
         self._hides_usage = source is request.dialect and adds_usage(request)
 
     def feed(self, raw: bytes, event: sse.Event) -> bytes:
         """Return what the client gets for one event; b"" for nothing."""
+        self._is_done = self._is_done or (event.data or "").strip() == "[DONE]"
         if self._translator is not None:
             return b"".join(self._translator.feed(event))
         return _without_usage(raw) if self._hides_usage else raw
+
+    def finish(self) -> bytes:
+        """Return what a translated stream still owes at its end, as if `[DONE]` had come."""
+        if self._translator is None or self._is_done:
+            return b""
+        return b"".join(self._translator.feed(sse.Event("", "[DONE]")))
 
 
 def _translator(request: ChatRequest, source: Dialect) -> StreamTranslator | None:

@@ -61,7 +61,7 @@ def test_a_client_that_leaves_takes_the_providers_call_with_it(
 def test_a_client_that_leaves_before_the_answer_is_recorded(
     point, service, api_key, provider, eventually
 ):
-    point("anthropic:slow-first-byte", "anthropic:slow-first-byte")
+    point("anthropic:slow-first-byte", "anthropic:slow-first-byte", rate=1.0)
     provider.first_byte_s = 10
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
@@ -143,3 +143,51 @@ def test_usage_is_known_to_us_and_shown_to_who_asked(asks, point, gpt, provider,
     assert any(chunk.usage for chunk in chunks) is asks
     assert all(chunk.choices for chunk in chunks) is not asks
     assert eventually(lambda: Completion.objects.first()).output_tokens > 0
+
+
+@pytest.mark.parametrize("value", [1, 1.0, "true", []])
+def test_a_stream_flag_that_is_no_boolean_is_refused(value, point, service, api_key, provider):
+    point()
+    headers = {"x-api-key": api_key}
+    for path in ("/v1/messages", "/v1/chat/completions"):
+        got = httpx.post(service + path, json={**ASKED, "stream": value}, headers=headers)
+        assert (got.status_code, "stream" in got.text) == (400, True)
+    assert provider.seen == []
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"type": "message_start", "message": {"content": [5]}},
+        {"type": "message_start", "message": {"content": "x"}},
+        {"type": "message_delta", "delta": {}, "usage": {}},
+    ],
+)
+def test_strange_events_reach_the_client_and_are_no_evidence(
+    strange, point, service, api_key, provider, eventually
+):
+    point(rate=1.0)
+    events = [sse.write(json.dumps(data)) for data in (strange, {"type": "message_stop"})]
+    provider.play(events, "text/event-stream")
+    headers = {"x-api-key": api_key}
+    got = httpx.post(service + "/v1/messages", json={**ASKED, "stream": True}, headers=headers)
+    assert got.content == b"".join(events)
+    eventually(lambda: job() is not None)
+    assert job().state == "skipped"
+
+
+def test_a_chat_stream_without_its_last_mark_is_whole_for_the_other_client(
+    point, claude, provider, eventually
+):
+    point("openai:small", "openai:large", rate=1.0)
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    said = [({"role": "assistant", "content": "hi"}, None), ({}, "stop")]
+    events = [
+        sse.write(json.dumps({**chunk, "choices": [{"index": 0, "delta": d, "finish_reason": f}]}))
+        for d, f in said
+    ]
+    provider.play(events, "text/event-stream")
+    with claude.messages.stream(**ASKED) as stream:
+        message = stream.get_final_message()
+    assert (message.content[0].text, message.stop_reason) == ("hi", "end_turn")
+    assert eventually(lambda: job()).state == "pending"
