@@ -1,13 +1,9 @@
 """Read typed values from the environment; a wrong value stops the program with one sentence."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
-
-from routing import tiers
-from routing.types import TierSpec
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
@@ -72,30 +68,3 @@ def url(name: str, schemes: set[str]) -> str:
         begin = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
         raise ImproperlyConfigured(f"{name} must begin with {begin}.")
     return value
-
-
-def key(name: str) -> bool:
-    """Return whether a provider's key is set; one given as a file is put into its variable.
-
-    A policy names the variable that holds its key, and that is where providers look.
-    """
-    if value := text(name):
-        os.environ[name] = value
-    return bool(value)
-
-
-def tier(prefix: str, given: Mapping[str, str], default: TierSpec, anthropic_url: str) -> TierSpec:
-    """Return the tier that five settings describe: provider, model, base_url, key_name, price.
-
-    Raises:
-        ImproperlyConfigured: when one of them cannot be used; names the variable.
-    """
-    try:
-        fields = {**given, **tiers.split_price(given["price"])}
-        spec = tiers.parse(fields, default, anthropic_url)
-    except tiers.TierError as exc:
-        kind = "price" if exc.field in tiers.PRICE_FIELDS else exc.field.removeprefix("base_")
-        raise ImproperlyConfigured(f"{prefix}_{kind.upper()}: {exc}") from None
-    if spec.key_name:
-        key(spec.key_name)
-    return spec

@@ -4,6 +4,7 @@
 (checks.py), so that `manage.py doctor` reports them all at once.
 """
 
+import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -13,8 +14,6 @@ import plotly
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from routing import pricing, tiers
-from routing.types import TierSpec
 from shadoweval import embedded, env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -226,55 +225,34 @@ LOGGING = {
 }
 
 # --- routing ------------------------------------------------------------------------------
-SHADOWEVAL_ANTHROPIC_URL = env.url("ANTHROPIC_BASE_URL", {"http", "https"}) or tiers.ANTHROPIC_URL
-_HAS_KEY = env.key("ANTHROPIC_API_KEY")
-env.key("OPENAI_API_KEY")
-
-
-def _usual(model: str) -> TierSpec:
-    """Return who plays a tier of which only the model is named: Anthropic, once there is a key."""
-    price = pricing.LIST_PRICES.get(model)
-    if not _HAS_KEY:
-        return TierSpec(tiers.SIMULATED, model, price=price)
-    return TierSpec("anthropic", model, SHADOWEVAL_ANTHROPIC_URL, "ANTHROPIC_API_KEY", price)
-
-
-#: Who plays the tiers of a project for which nobody named others.
-SHADOWEVAL_CHEAP_TIER = env.tier(
-    "SHADOWEVAL_CHEAP",
-    {
+SHADOWEVAL_ANTHROPIC_URL = env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+if env.text("ANTHROPIC_API_KEY"):
+    # A policy names the variable that holds its key; one given as a file is put there once.
+    os.environ["ANTHROPIC_API_KEY"] = env.text("ANTHROPIC_API_KEY")
+#: Whether a tier whose provider nobody named is simulated.
+SHADOWEVAL_SIMULATED = not env.text("ANTHROPIC_API_KEY") and not all(
+    env.text(name) for name in ("SHADOWEVAL_CHEAP_PROVIDER", "SHADOWEVAL_EXPENSIVE_PROVIDER")
+)
+if env.text("OPENAI_API_KEY"):
+    os.environ["OPENAI_API_KEY"] = env.text("OPENAI_API_KEY")
+SHADOWEVAL_CHEAP_MODEL = env.text("SHADOWEVAL_CHEAP_MODEL", "claude-haiku-5-5")
+SHADOWEVAL_EXPENSIVE_MODEL = env.text("SHADOWEVAL_EXPENSIVE_MODEL", "claude-sonnet-5-5")
+#: What the environment says of each tier, as texts; routing.tiers reads them.
+SHADOWEVAL_TIERS = {
+    "cheap": {
+        "model": SHADOWEVAL_CHEAP_MODEL,
         "provider": env.text("SHADOWEVAL_CHEAP_PROVIDER"),
-        "model": env.text("SHADOWEVAL_CHEAP_MODEL"),
-        "base_url": env.text("SHADOWEVAL_CHEAP_URL"),
+        "url": env.text("SHADOWEVAL_CHEAP_URL"),
         "key_name": env.text("SHADOWEVAL_CHEAP_KEY_NAME"),
-        "price": env.text("SHADOWEVAL_CHEAP_PRICE"),
+        **env.pairs("SHADOWEVAL_CHEAP_PRICE"),
     },
-    _usual("claude-haiku-5-5"),
-    SHADOWEVAL_ANTHROPIC_URL,
-)
-SHADOWEVAL_EXPENSIVE_TIER = env.tier(
-    "SHADOWEVAL_EXPENSIVE",
-    {
+    "expensive": {
+        "model": SHADOWEVAL_EXPENSIVE_MODEL,
         "provider": env.text("SHADOWEVAL_EXPENSIVE_PROVIDER"),
-        "model": env.text("SHADOWEVAL_EXPENSIVE_MODEL"),
-        "base_url": env.text("SHADOWEVAL_EXPENSIVE_URL"),
+        "url": env.text("SHADOWEVAL_EXPENSIVE_URL"),
         "key_name": env.text("SHADOWEVAL_EXPENSIVE_KEY_NAME"),
-        "price": env.text("SHADOWEVAL_EXPENSIVE_PRICE"),
+        **env.pairs("SHADOWEVAL_EXPENSIVE_PRICE"),
     },
-    _usual("claude-sonnet-5-5"),
-    SHADOWEVAL_ANTHROPIC_URL,
-)
-if SHADOWEVAL_CHEAP_TIER.identity == SHADOWEVAL_EXPENSIVE_TIER.identity:
-    raise ImproperlyConfigured(
-        "SHADOWEVAL_CHEAP_MODEL and SHADOWEVAL_EXPENSIVE_MODEL name the same model at the same "
-        "address: name two."
-    )
-SHADOWEVAL_CHEAP_MODEL = SHADOWEVAL_CHEAP_TIER.model
-SHADOWEVAL_EXPENSIVE_MODEL = SHADOWEVAL_EXPENSIVE_TIER.model
-#: Whether some tier is answered without a model.
-SHADOWEVAL_SIMULATED = tiers.SIMULATED in {
-    SHADOWEVAL_CHEAP_TIER.provider,
-    SHADOWEVAL_EXPENSIVE_TIER.provider,
 }
 SHADOWEVAL_MAX_BODY_BYTES = int(env.number("SHADOWEVAL_MAX_BODY_MB", 10, 0.001, 1000) * 1_000_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = SHADOWEVAL_MAX_BODY_BYTES
