@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -16,20 +18,19 @@ DEFAULT_PROJECT = "default"
 def tier_spec(tier: Tier) -> TierSpec:
     """Return who plays a tier by the settings.
 
-    A tier whose provider nobody named is Anthropic's when there is a key, else simulated.
+    Raises:
+        ImproperlyConfigured: when they contradict themselves.
     """
     said = settings.SHADOWEVAL_TIERS[tier.value]
-    named = bool(said["provider"])
-    if not named and settings.SHADOWEVAL_SIMULATED:
-        default = TierSpec("simulated", said["model"])
-    elif not named or said["provider"] == "anthropic":
-        default = TierSpec(
-            "anthropic", said["model"], settings.SHADOWEVAL_ANTHROPIC_URL, "ANTHROPIC_API_KEY"
-        )
-    else:
-        default = TierSpec(said["provider"], said["model"])
+    real = TierSpec(
+        "anthropic", said["model"], settings.SHADOWEVAL_ANTHROPIC_URL, "ANTHROPIC_API_KEY"
+    )
+    simulated = TierSpec("simulated", said["model"])
+    default = replace(
+        simulated if settings.SHADOWEVAL_SIMULATED else real, follows_key=not said["provider"]
+    )
     try:
-        return tiers.read(said, default)
+        return tiers.read(said, real if said["provider"] else default)
     except ValueError as exc:
         raise ImproperlyConfigured(f"SHADOWEVAL_{tier.value.upper()}_*: {exc}") from exc
 
@@ -65,21 +66,41 @@ def ensure_project(
 
 @transaction.atomic
 def follow_provider(project: Project) -> Policy | None:
-    """Move a live policy between the simulated and the real provider as the key comes or goes.
+    """Move a live policy's tiers between simulated and real as the server's key comes or goes.
 
-    Evidence about one provider says nothing about another: the new policy is always expensive.
+    Only tiers whose provider nobody named follow the key; their models stay. Evidence about one
+    provider says nothing about another: the new policy is always expensive.
     """
     policy.lock(project)
     live = policy.live(project)
-    if live is None or live.is_simulated == settings.SHADOWEVAL_SIMULATED:
+    if live is None:
+        return None
+    before = [live.tier_spec(tier) for tier in (Tier.CHEAP, Tier.EXPENSIVE)]
+    cheap, expensive = after = [_followed(spec) for spec in before]
+    if after == before:
         return live
     target = policy.create(
         project=project,
         router=live.router,
         threshold=policy.ALWAYS_EXPENSIVE,
-        cheap=tier_spec(Tier.CHEAP),
-        expensive=tier_spec(Tier.EXPENSIVE),
+        cheap=cheap,
+        expensive=expensive,
         note="Provider changed with ANTHROPIC_API_KEY",
     )
     policy.deploy(target, by=None, reason="Provider key appeared or went away")
     return target
+
+
+def _followed(spec: TierSpec) -> TierSpec:
+    """Return the tier as the server's key would have it now."""
+    is_right = (spec.provider == "simulated") == settings.SHADOWEVAL_SIMULATED
+    if not spec.follows_key or is_right:
+        return spec
+    if settings.SHADOWEVAL_SIMULATED:
+        return replace(spec, provider="simulated", base_url="", key_name="")
+    return replace(
+        spec,
+        provider="anthropic",
+        base_url=settings.SHADOWEVAL_ANTHROPIC_URL,
+        key_name="ANTHROPIC_API_KEY",
+    )

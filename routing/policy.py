@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from routing import pricing
 from routing.models import Deployment, Policy, Project, RouterVersion
-from routing.types import TierSpec
+from routing.types import Tier, TierSpec
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -66,10 +66,8 @@ def with_threshold(base: Policy, threshold: float, note: str) -> Policy:
         project=base.project,
         router=base.router,
         threshold=threshold,
-        cheap=TierSpec(**{**base.cheap, "price": pricing.from_json(base.cheap["price"])}),
-        expensive=TierSpec(
-            **{**base.expensive, "price": pricing.from_json(base.expensive["price"])}
-        ),
+        cheap=base.tier_spec(Tier.CHEAP),
+        expensive=base.tier_spec(Tier.EXPENSIVE),
         note=note,
         shadow_rate_cheap=base.shadow_rate_cheap,
         shadow_rate_expensive=base.shadow_rate_expensive,

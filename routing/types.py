@@ -133,7 +133,8 @@ class TierSpec:
     """Who plays a tier: a provider's name, its address, the model, and the price if known.
 
     `key_name` is the environment variable that holds the provider's key; the key itself is
-    never stored.
+    never stored. `follows_key`: nobody named the provider, so it is Anthropic's when the server has
+    its key, else simulated.
     """
 
     provider: str
@@ -141,6 +142,7 @@ class TierSpec:
     base_url: str = ""
     key_name: str = ""
     price: Price | None = None
+    follows_key: bool = False
 
     @property
     def identity(self) -> str:

@@ -230,9 +230,7 @@ if env.text("ANTHROPIC_API_KEY"):
     # A policy names the variable that holds its key; one given as a file is put there once.
     os.environ["ANTHROPIC_API_KEY"] = env.text("ANTHROPIC_API_KEY")
 #: Whether a tier whose provider nobody named is simulated.
-SHADOWEVAL_SIMULATED = not env.text("ANTHROPIC_API_KEY") and not all(
-    env.text(name) for name in ("SHADOWEVAL_CHEAP_PROVIDER", "SHADOWEVAL_EXPENSIVE_PROVIDER")
-)
+SHADOWEVAL_SIMULATED = not env.text("ANTHROPIC_API_KEY")
 if env.text("OPENAI_API_KEY"):
     os.environ["OPENAI_API_KEY"] = env.text("OPENAI_API_KEY")
 SHADOWEVAL_CHEAP_MODEL = env.text("SHADOWEVAL_CHEAP_MODEL", "claude-haiku-5-5")

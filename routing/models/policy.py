@@ -80,7 +80,9 @@ class Policy(Immutable):
     def tier_spec(self, tier: Tier) -> TierSpec:
         """Return who plays the tier."""
         data: dict[str, Any] = dict(self.cheap if tier is Tier.CHEAP else self.expensive)
-        return TierSpec(**{**data, "price": pricing.from_json(data.get("price"))})
+        # Policies older than the word follow the key: nobody could name a provider then.
+        known = {"follows_key": True, **data}
+        return TierSpec(**{**known, "price": pricing.from_json(data.get("price"))})
 
     def shadow_rate(self, shadow_tier: Tier) -> float:
         """Return the share of requests whose shadow call asks this tier."""
