@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import string
 from typing import Any
+from urllib.parse import quote
 
 from routing.errors import TooLarge, TooSlow
 
@@ -28,7 +30,7 @@ class Connection:
     def __init__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.url_query: str = scope.get("query_string", b"").decode("latin-1")
+        self.url_query = quote(scope.get("query_string", b""), safe=string.punctuation)
         self.headers = _headers_of(scope)
         self.has_begun = False
         self._receive = receive

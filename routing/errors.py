@@ -14,6 +14,7 @@ RoutingError
 │   └── ServiceUnavailable  503
 ├── ProviderError           the provider refused or failed; may carry its own reply
 ├── ProviderUnreachable     no answer came at all
+│   └── StrangeReply        one came, of a shape that is not known
 └── RouterError             the router raised, was too slow, or gave no number in [0, 1]
 """
 
@@ -116,6 +117,21 @@ class RouterError(RoutingError):
 
 class ProviderUnreachable(RoutingError):
     """The provider could not be reached, or broke off."""
+
+
+class StrangeReply(ProviderUnreachable):
+    """A reply of status 200 that is JSON, but not of the shape that can be read.
+
+    Args:
+        message: what was expected.
+        body: the reply: a client of the same API may know more.
+        headers: those that the client gets too.
+    """
+
+    def __init__(self, message: str, body: bytes, headers: dict[str, str]) -> None:
+        super().__init__(message)
+        self.body = body
+        self.headers = headers
 
 
 class ProviderError(RoutingError):

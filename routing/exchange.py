@@ -9,28 +9,32 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from routing import budget, eligibility, gateway, idempotency, pricing, providers, sticky
-from routing.connection import Connection, Headers
+from routing.connection import ClientGone, Connection, Headers
 from routing.errors import ProviderUnreachable, RequestError
 from routing.gateway import Answer
-from routing.idempotency import Kept
+from routing.idempotency import Claim, Kept
 from routing.live import KeyInfo, live
 from routing.models import Policy
 from routing.providers.base import EventStream
 from routing.recording import Recorder, skip_reason
-from routing.types import ChatRequest, Dialect, Reply, Served
+from routing.types import ChatRequest, Dialect, Reply, Served, Usage
 from routing.wire import assemble, native, shape, sse, translation
 from routing.wire.shape import Shape
 from routing.wire.speech import NATIVE, Speech
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _LEFT = "client_left: the client was gone before the answer was whole"
+_LETTERS_A_TOKEN = 4
 #: After its last event a stream may stay open; nobody waits long for that.
 _AFTER_END_S = 1.0
 
@@ -63,28 +67,73 @@ class Call:
 
 @dataclass
 class Streamed:
-    """What a stream came to: the provider's reply as far as it came, and why it is not whole."""
+    """What a stream came to: the provider's reply as far as it came, and why it is not whole.
+
+    `sent` is what the client got, where that is to be kept.
+    """
 
     reply: Reply | None = None
     error: str = ""
-    sent: list[bytes] = field(default_factory=list)
+    sent: list[bytes] | None = None
 
 
 async def serve_once(call: Call, connection: Connection, recorder: Recorder) -> None:
-    """Answer a request; one whose idempotency key was answered before gets that reply again."""
+    """Answer a request; one whose idempotency key was answered before gets that reply again.
+
+    The client is watched from here on: when it leaves, nobody waits or asks for it any more.
+    """
+    gone = asyncio.create_task(connection.until_gone())
     key = connection.headers.get("idempotency-key")
-    claim = None
-    if key is not None:
-        claim = await idempotency.claim(call.key.id, connection.path, key, call.raw)
-    if isinstance(claim, Kept):
-        await _replay(connection, claim)
-        return
-    kept = None
     try:
-        kept = await _serve(call, connection, recorder)
+        if key is None:
+            await _serve(call, connection, gone, recorder)
+            return
+        claiming = idempotency.claim(call.key.id, key, _asked(call, connection))
+        claim = await _unless_gone(claiming, gone)
+        if isinstance(claim, Kept):
+            await _replay(connection, claim)
+        elif claim is None:
+            await _serve(call, connection, gone, recorder)
+        else:
+            await _serve_under(claim, call, connection, gone, recorder)
     finally:
-        if claim is not None:
-            _later(claim.keep(kept) if kept else claim.free())
+        gone.cancel()
+
+
+def _asked(call: Call, connection: Connection) -> bytes:
+    """Return what a reply depends on, for comparing two requests."""
+    said = {k: v for k, v in connection.headers.items() if k.startswith("x-shadoweval-")}
+    beside = [connection.path, connection.url_query, said | call.request.headers]
+    return json.dumps(beside, sort_keys=True).encode() + b"\n" + call.raw
+
+
+async def _unless_gone(work: Coroutine[Any, Any, T], gone: asyncio.Task[None]) -> T:
+    """Return what the work gives.
+
+    Raises:
+        ClientGone: when the client left first; the work is given up.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        if not task.done():
+            await _cancel(task)
+
+
+async def _serve_under(
+    claim: Claim, call: Call, connection: Connection, gone: asyncio.Task[None], recorder: Recorder
+) -> None:
+    """Answer under a claim, and keep the reply or free the key."""
+    holding, kept = asyncio.create_task(claim.hold()), None
+    try:
+        kept = await _serve(call, connection, gone, recorder, keeps=True)
+    finally:
+        holding.cancel()
+        _later(claim.keep(kept) if kept else claim.free())
 
 
 async def _replay(connection: Connection, kept: Kept) -> None:
@@ -92,29 +141,33 @@ async def _replay(connection: Connection, kept: Kept) -> None:
     await connection.reply(kept.status, kept.body, headers.pop("content-type"), headers)
 
 
-async def _serve(call: Call, connection: Connection, recorder: Recorder) -> Kept | None:
-    """Decide, ask, reply; a client that leaves takes the provider's call with it."""
+async def _serve(
+    call: Call,
+    connection: Connection,
+    gone: asyncio.Task[None],
+    recorder: Recorder,
+    keeps: bool = False,
+) -> Kept | None:
+    """Decide, ask, reply; a client that leaves takes the provider's call with it.
+
+    Returns the reply as it went out when it is to be kept and is whole.
+    """
     request, policy = call.request, call.policy
     decision = await gateway.decide(request, call.shape, policy, live.router(policy.router))
-    ready = time.perf_counter()
-    asking = asyncio.create_task(gateway.answer(request, decision, policy))
-    gone = asyncio.create_task(connection.until_gone())
+    overhead_ms = (time.perf_counter() - call.start) * 1000
     try:
-        await asyncio.wait({asking, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not asking.done():
-            answer = Answer(decision, status=499, error=_LEFT)
-            await _cancel(asking)
-            recorder.put(_served(call, answer))
-            return None
-        answer = asking.result()
-        overhead_ms = (ready - call.start) * 1000
-        if answer.stream is not None:
-            row = replace(_served(call, answer), is_stream=True, overhead_ms=overhead_ms)
-            return await _stream(call, answer, answer.stream, row, connection, gone, recorder)
-        return await _whole(call, answer, overhead_ms, connection, recorder)
-    finally:
-        asking.cancel()
-        gone.cancel()
+        answer = await _unless_gone(gateway.answer(request, decision, policy), gone)
+    except ClientGone:
+        recorder.put(_timed(call, _served(call, Answer(decision, status=499, error=_LEFT)), 0.0))
+        return None
+    except asyncio.CancelledError:
+        stopping = Answer(decision, status=503, error="stopping: the service was shut down")
+        recorder.put(_timed(call, _served(call, stopping), 0.0))
+        raise
+    if answer.stream is not None:
+        row = replace(_served(call, answer), is_stream=True, overhead_ms=overhead_ms)
+        return await _stream(call, answer, answer.stream, row, connection, gone, recorder, keeps)
+    return await _whole(call, answer, overhead_ms, connection, gone, recorder)
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:
@@ -126,8 +179,16 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
 
 
 async def _whole(
-    call: Call, answer: Answer, overhead_ms: float, connection: Connection, recorder: Recorder
+    call: Call,
+    answer: Answer,
+    overhead_ms: float,
+    connection: Connection,
+    gone: asyncio.Task[None],
+    recorder: Recorder,
 ) -> Kept | None:
+    if answer.reply is not None and gone.done():  # nobody saw it: no half of a pair
+        partial = replace(answer.reply, is_partial=True)
+        answer = replace(answer, reply=partial, error=_LEFT)
     answered = time.perf_counter()
     status, body, content_type = _render(call, answer)
     row = replace(_served(call, answer, len(body)), status=status)
@@ -183,11 +244,12 @@ async def _stream(
     connection: Connection,
     gone: asyncio.Task[None],
     recorder: Recorder,
+    keeps: bool,
 ) -> Kept | None:
     """Pass a stream on event by event, and record what it came to."""
     headers = _headers(call, answer, row, row.overhead_ms, "pending")
     headers |= {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
-    streamed = Streamed()
+    streamed = Streamed(sent=[] if keeps else None)
     pump = asyncio.create_task(_pump(call, answer, stream, connection, headers, streamed))
     try:
         await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -202,7 +264,9 @@ async def _stream(
         stream.close()
         row = _with_reply(call, answer, row, streamed)
         recorder.put(_timed(call, row, row.overhead_ms))
-    return None if streamed.error else Kept(200, headers, b"".join(streamed.sent))
+    if streamed.error or streamed.sent is None:
+        return None
+    return Kept(200, headers, b"".join(streamed.sent))
 
 
 async def _pump(
@@ -220,7 +284,8 @@ async def _pump(
 
     async def write(piece: bytes) -> None:
         if piece:
-            streamed.sent.append(piece)
+            if streamed.sent is not None:
+                streamed.sent.append(piece)
             await connection.write(piece)
 
     await connection.begin(200, headers)
@@ -272,9 +337,11 @@ def _with_reply(call: Call, answer: Answer, row: Served, streamed: Streamed) -> 
     reply = streamed.reply
     if reply is None:
         return replace(row, error=streamed.error or "no_reply: the stream had no message")
-    cost_usd = None
-    if not reply.is_partial:
-        price = call.policy.tier_spec(answer.decision.tier).price
+    price = call.policy.tier_spec(answer.decision.tier).price
+    if reply.is_partial:
+        cost_usd = None
+        _later(budget.spend(call.key, pricing.cost_usd(price, _at_least(reply))))
+    else:
         cost_usd = pricing.cost_usd(price, reply.usage)
         _remember(call, replace(answer, cost_usd=cost_usd), reply)
     return replace(
@@ -284,6 +351,12 @@ def _with_reply(call: Call, answer: Answer, row: Served, streamed: Streamed) -> 
         cost_usd=cost_usd,
         size_bytes=row.size_bytes + len(reply.body),
     )
+
+
+def _at_least(reply: Reply) -> Usage:
+    """Return what an answer that broke off used at least: for the cap alone, never as a cost."""
+    written = reply.usage.output_tokens or len(reply.text) // _LETTERS_A_TOKEN
+    return replace(reply.usage, input_tokens=reply.usage.input_tokens or 0, output_tokens=written)
 
 
 # --- both ---------------------------------------------------------------------------------
@@ -352,17 +425,17 @@ def _timed(call: Call, row: Served, overhead_ms: float) -> Served:
 
 def _remember(call: Call, answer: Answer, reply: Reply) -> None:
     """Have what later requests need written after this reply."""
-    if reply.state_ids or call.request.session:
-        known = replace(reply, state_ids=reply.state_ids + _translated_ids(call, reply))
+    known = replace(reply, state_ids=reply.state_ids + _translated_ids(call, reply))
+    if known.state_ids or call.request.session:
         _later(sticky.remember(call.request, known, answer.decision, call.policy))
     if call.key.daily_usd is not None:
         _later(budget.spend(call.key, answer.cost_usd))
 
 
 def _translated_ids(call: Call, reply: Reply) -> tuple[str, ...]:
-    """Return the ids as the client sees them: the other API may not take the maker's spelling."""
+    """Return the ids as the client sees them: the other API may want other ones."""
     target = call.speech.dialect
-    if reply.dialect is target or not reply.state_ids:
+    if reply.dialect is target:
         return ()
     try:
         said = json.loads(translation.reply(reply.body, reply.dialect, target))

@@ -23,6 +23,7 @@ from routing.errors import (
     ProviderError,
     ProviderUnreachable,
     RouterError,
+    StrangeReply,
 )
 from routing.models import Policy
 from routing.providers.anthropic import AnthropicProvider
@@ -192,7 +193,7 @@ def _begins_with_error(answer: Answer) -> bool:
     if answer.stream is None:
         return False
     try:
-        first = json.loads(sse.read(answer.stream.peek()).data or "{}")
+        first = json.loads(sse.read(answer.stream.peek() or b"").data or "{}")
     except (ValueError, RecursionError):
         first = {"error": "malformed"}
     is_error = not isinstance(first, dict) or bool(first.get("error"))
@@ -221,6 +222,9 @@ async def _ask(
     except ProviderError as exc:
         log.warning("provider %s answered %s", spec.provider, exc.status)
         return _refused(base, exc)
+    except StrangeReply as exc:
+        log.warning("provider %s: %s", spec.provider, exc)
+        return _strange(base, exc, request)
     except ProviderUnreachable as exc:
         log.warning("provider %s gave no answer: %s", spec.provider, exc)
         return replace(base, status=502, error=f"provider_unreachable: {exc}"[:200])
@@ -229,6 +233,15 @@ async def _ask(
         log.error("provider %s failed: %s", spec.provider, type(exc).__name__)
         return replace(base, status=502, error=f"provider_failed: {type(exc).__name__}")
     return replace(base, reply=reply, body=body, cost_usd=pricing.cost_usd(spec.price, reply.usage))
+
+
+def _strange(base: Answer, reply: StrangeReply, request: ChatRequest) -> Answer:
+    """Pass on what a client of the same API may understand; it is no evidence."""
+    error = f"not_understood: {reply}"[:200]
+    if base.dialect is not request.dialect or not request.raw:
+        return replace(base, status=502, error=error)
+    kind = "application/json"
+    return replace(base, error=error, error_body=reply.body, error_type=kind, headers=reply.headers)
 
 
 def _refused(base: Answer, error: ProviderError) -> Answer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,24 @@ from routing.errors import Conflict, InvalidRequest
 from routing.shared import PREFIX, shared
 
 _KEEP_S = 86_400
-_POLL_S = 0.1
+#: A claim that nobody renews, since its process died, is free after this.
+_HELD_S = 30
+_TRIES = 10
+_POLL_S, _LONGEST_POLL_S = 0.05, 1.0
 _LONGEST_KEY = 255
 #: Larger replies are not kept: Redis would have to hold them for a day.
 _MOST_BYTES = 8_000_000
+_RENEW = """
+if redis.call("get", KEYS[1]) == ARGV[1] then redis.call("expire", KEYS[1], ARGV[2]) end
+return 1
+"""
+#: Compare and set, or delete: a claim that was lost meanwhile is another's.
+_REPLACE = """
+if redis.call("get", KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == "" then return redis.call("del", KEYS[1]) end
+redis.call("set", KEYS[1], ARGV[2], "EX", ARGV[3])
+return 1
+"""
 
 
 @dataclass(frozen=True)
@@ -36,10 +51,20 @@ class Kept:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to answer under a key; exactly one of `keep` and `free` must follow."""
+    """The right to answer under a key, renewed by `hold` until `keep` or `free`."""
 
     name: str
+    running: bytes
     digest: str
+
+    async def hold(self) -> None:
+        """Renew the claim until cancelled; one whose process died is free soon after."""
+        while True:
+            await asyncio.sleep(_HELD_S / 3)
+            unknown: Any = None
+            await shared.ask(
+                lambda redis: redis.eval(_RENEW, 1, self.name, self.running, str(_HELD_S)), unknown
+            )
 
     async def keep(self, kept: Kept) -> None:
         """Keep the reply for those who ask again; one that cannot be kept frees the key."""
@@ -47,45 +72,60 @@ class Claim:
             await self.free()
             return
         head = {"digest": self.digest, "status": kept.status, "headers": kept.headers}
-        value = json.dumps(head).encode() + b"\n" + kept.body
-        await shared.ask(lambda redis: redis.set(self.name, value, ex=_KEEP_S), None)
+        await self._replace(json.dumps(head).encode() + b"\n" + kept.body)
 
     async def free(self) -> None:
         """Give the key back."""
-        await shared.ask(lambda redis: redis.delete(self.name), None)
+        await self._replace(b"")
+
+    async def _replace(self, value: bytes) -> None:
+        """Put a value in the claim's place, or nothing; only its owner may."""
+        for _ in range(_TRIES):
+            told: Any = await shared.ask(
+                lambda redis: redis.eval(_REPLACE, 1, self.name, self.running, value, str(_KEEP_S)),
+                None,
+            )
+            if told is not None:
+                return
+            await asyncio.sleep(shared.PAUSE_S)
 
 
-async def claim(key_id: int, path: str, key: str, body: bytes) -> Claim | Kept | None:
+async def claim(key_id: int, key: str, asked: bytes) -> Claim | Kept | None:
     """Return the right to answer, the reply that was given before, or None with Redis away.
 
     Waits while another request with the same key is being answered.
 
+    Args:
+        key_id: the API key: two clients may use the same words.
+        key: the idempotency key.
+        asked: everything that the reply depends on.
+
     Raises:
-        InvalidRequest: when the key is too long, or came with another body before.
+        InvalidRequest: when the key is too long, or came with another request before.
         Conflict: when the other request takes longer than any may.
     """
     if not 0 < len(key) <= _LONGEST_KEY:
         raise InvalidRequest(f"idempotency-key: must have 1 to {_LONGEST_KEY} characters")
-    name = f"{PREFIX}:idempotency:{key_id}:{_sha256(f'{path} {key}'.encode(errors='replace'))}"
-    mine = Claim(name, _sha256(body))
-    limit_s = settings.SHADOWEVAL_PROVIDER_TIMEOUT_S + 60
-    running = json.dumps({"digest": mine.digest}).encode()
-    end = time.monotonic() + limit_s
+    name = f"{PREFIX}:idempotency:{key_id}:{_sha256(key.encode(errors='replace'))}"
+    digest = _sha256(asked)
+    running = json.dumps({"digest": digest, "owner": secrets.token_hex(16)}).encode()
+    wait_s, end = _POLL_S, time.monotonic() + settings.SHADOWEVAL_PROVIDER_TIMEOUT_S + 60
     while time.monotonic() < end:
         taken: Any = await shared.ask(
-            lambda redis: redis.set(name, running, nx=True, ex=int(limit_s), get=True), b""
+            lambda redis: redis.set(name, running, nx=True, ex=_HELD_S, get=True), b""
         )
         if taken is None:
-            return mine
+            return Claim(name, running, digest)
         if taken == b"":
             return None
         head, _, kept_body = taken.partition(b"\n")
         said = json.loads(head)
-        if said["digest"] != mine.digest:
-            raise InvalidRequest("idempotency-key: was used with another body before")
+        if said["digest"] != digest:
+            raise InvalidRequest("idempotency-key: was used with another request before")
         if "status" in said:
             return Kept(said["status"], said["headers"], kept_body)
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(wait_s)
+        wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
     raise Conflict("The first request with this idempotency-key is still being answered.")
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 from django.conf import settings
@@ -75,11 +77,21 @@ async def handle(connection: Connection, recorder: Recorder) -> None:
     except RequestError as exc:
         await refuse(connection, route.speech, exc, str(request_id))
     except ClientGone:
-        log.info("request %s: the client left before its body was complete", request_id)
+        log.info("request %s: the client left before its answer", request_id)
+    except asyncio.CancelledError:
+        stopping = ServiceUnavailable("The service is being stopped; send the request again.")
+        await refuse(connection, route.speech, stopping, str(request_id))
+        raise
     except Exception as exc:
-        log.exception("request %s failed: %s", request_id, type(exc).__name__)
+        # The text of an exception may hold what the client sent: its name and place have to do.
+        log.error("request %s failed: %s at %s", request_id, type(exc).__name__, _place(exc))
         hint = RequestError("Internal error; the log has this request id.", 500, "api_error")
         await refuse(connection, route.speech, hint, str(request_id))
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 async def _authenticate(headers: Headers) -> KeyInfo:

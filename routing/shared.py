@@ -21,13 +21,17 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _WAIT_S = 0.25
-_PAUSE_S = 1.0
 #: Prefix of all keys, beside Celery's in the same database.
 PREFIX = "shadoweval"
 
 
 class Shared:
-    """The Redis client of the running event loop; open it inside that loop."""
+    """The Redis client of the running event loop; open it inside that loop.
+
+    After a failure nobody asks for `PAUSE_S`.
+    """
+
+    PAUSE_S = 1.0
 
     def __init__(self) -> None:
         self._redis: Redis | None = None
@@ -75,7 +79,7 @@ class Shared:
             async with asyncio.timeout(_WAIT_S):
                 result = await work()
         except Exception as exc:  # whatever a client library raises, the reply goes on
-            self._not_before = time.monotonic() + _PAUSE_S
+            self._not_before = time.monotonic() + self.PAUSE_S
             if not self._is_away:
                 log.warning(
                     "Redis does not answer (%s): limits are open, conversations are not "

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
-from urllib.parse import parse_qsl
 
 import anthropic
 
-from routing.errors import InvalidRequest, ProviderError, ProviderUnreachable
-from routing.providers.base import count, key_of
-from routing.providers.http import HttpProvider, Whole, passed_back, retry_after_s, with_query
+from routing.errors import StrangeReply
+from routing.providers.base import STRANGE, count, key_of, loaded
+from routing.providers.http import HttpProvider, Whole, with_query
 from routing.types import Dialect, Outgoing, Reply, TierSpec, Usage
 from routing.wire import shape
-from routing.wire.body import load
-
-DEFAULT_URL = "https://api.anthropic.com"
-#: For clients that name none; the SDK would put another one into the shadow call.
-_VERSION = {"anthropic-version": "2023-06-01"}
 
 
 def _usage(said: dict[str, Any]) -> Usage:
@@ -41,10 +34,10 @@ class AnthropicProvider(HttpProvider):
     """Any server that speaks the Messages API; `base_url` names another than Anthropic's."""
 
     dialect = Dialect.MESSAGES
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._clients: dict[tuple[str, str], anthropic.Anthropic] = {}
+    default_url = "https://api.anthropic.com"
+    sdk = anthropic
+    #: For clients that name none; the SDK would put another one into the shadow call.
+    headers_always = {"anthropic-version": "2023-06-01"}
 
     def limit_field(self, spec: TierSpec) -> str:
         """Return `max_tokens`."""
@@ -55,12 +48,12 @@ class AnthropicProvider(HttpProvider):
         return self._at(spec, outgoing, "/v1/messages")
 
     def _at(self, spec: TierSpec, outgoing: Outgoing, path: str) -> str:
-        return with_query((spec.base_url or DEFAULT_URL).rstrip("/") + path, outgoing)
+        return with_query((spec.base_url or self.default_url).rstrip("/") + path, outgoing)
 
     def headers(self, spec: TierSpec, outgoing: Outgoing) -> dict[str, str]:
         """Return what is sent beside the body: the client's headers and our key."""
         ours = {"content-type": "application/json", "x-api-key": key_of(spec)}
-        return _VERSION | outgoing.headers | ours
+        return self.headers_always | outgoing.headers | ours
 
     async def count_tokens(self, spec: TierSpec, outgoing: Outgoing, timeout_s: float) -> Whole:
         """Return what the provider says of a prompt's length; raises as `send`."""
@@ -69,13 +62,13 @@ class AnthropicProvider(HttpProvider):
 
     def read(self, body: bytes, headers: dict[str, str], latency_ms: float) -> Reply:
         """Read usage, text and state out of a Messages response; see Provider.read."""
+        message = loaded(body)
         try:
-            message = load(body)
             blocks = message["content"]
             text = "".join(block["text"] for block in blocks if block.get("type") == "text")
             usage = _usage(message.get("usage") or {})
-        except (InvalidRequest, ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise ProviderUnreachable("the provider's reply is not a message") from exc
+        except STRANGE as exc:
+            raise StrangeReply("the provider's reply is not a message", body, headers) from exc
         return Reply(
             body=body,
             text=text,
@@ -87,46 +80,16 @@ class AnthropicProvider(HttpProvider):
             state_ids=shape.state_ids({"role": "assistant", "content": blocks}),
         )
 
-    def _client(self, spec: TierSpec) -> anthropic.Anthropic:
-        where = (spec.base_url or DEFAULT_URL, key_of(spec))
-        if where not in self._clients:
-            self._clients[where] = anthropic.Anthropic(
-                base_url=where[0], api_key=where[1], max_retries=0
-            )
-        return self._clients[where]
+    def make_client(self, url: str, key: str) -> anthropic.Anthropic:
+        """Return the SDK's client, which tries once: the shadow job counts the attempts."""
+        return anthropic.Anthropic(base_url=url, api_key=key, max_retries=0)
 
-    def ask(
-        self,
-        spec: TierSpec,
-        payload: dict[str, Any],
-        headers: dict[str, str],
-        url_query: str,
-        timeout_s: float,
-    ) -> Reply:
-        """Create the message through the SDK; see Provider.ask."""
-        known = {"max_tokens": payload["max_tokens"], "messages": payload["messages"]}
-        rest = {key: value for key, value in payload.items() if key not in known}
-        start = time.perf_counter()
-        try:
-            response = self._client(spec).messages.with_raw_response.create(
-                model=spec.model,
-                **known,
-                extra_headers=_VERSION | headers,
-                extra_query=dict(parse_qsl(url_query, keep_blank_values=True)),
-                extra_body=rest,
-                timeout=timeout_s,
-            )
-        except anthropic.APIStatusError as exc:
-            raise ProviderError(
-                exc.status_code, exc.response.content, retry_after_s(exc.response.headers)
-            ) from exc
-        except anthropic.APIError as exc:
-            raise ProviderUnreachable(type(exc).__name__) from exc
-        latency_ms = (time.perf_counter() - start) * 1000
-        return self.read(response.http_response.content, passed_back(response.headers), latency_ms)
-
-    async def close(self) -> None:
-        """Close the pool and the SDK's clients."""
-        await super().close()
-        for client in self._clients.values():
-            client.close()
+    def create(
+        self, client: anthropic.Anthropic, model: str, payload: dict[str, Any], **more: Any
+    ) -> Any:
+        """Create the message through the SDK."""
+        known = {name: payload[name] for name in ("max_tokens", "messages")}
+        rest = {name: value for name, value in payload.items() if name not in known}
+        return client.messages.with_raw_response.create(
+            model=model, **known, extra_body=rest, **more
+        )

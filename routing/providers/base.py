@@ -6,10 +6,14 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
+from routing.errors import InvalidRequest, ProviderUnreachable
 from routing.types import Dialect, Outgoing, Reply, TierSpec
+from routing.wire.body import load
 
 #: The SDKs insist on a key; servers that need none ignore it.
 NO_KEY = "no-key"
+#: What reading a reply of an unknown shape raises.
+STRANGE = (ValueError, LookupError, TypeError, AttributeError)
 _MOST_TOKENS = 1_000_000_000
 
 
@@ -25,12 +29,12 @@ class EventStream(Protocol):
         """Give each event once."""
         ...
 
-    def peek(self) -> bytes:
-        """Return the first event without taking it."""
+    def peek(self) -> bytes | None:
+        """Return the first event that says something without taking it."""
         ...
 
-    def hurry(self, idle_s: float) -> None:
-        """Wait no longer than this for what still comes."""
+    def hurry(self, within_s: float) -> None:
+        """Take what still comes within this time, and no more."""
         ...
 
     def close(self) -> None:
@@ -75,6 +79,10 @@ class Provider(Protocol):
         """Return a reply's bytes as a reply; raises ProviderUnreachable when it is none."""
         ...
 
+    def probe(self, spec: TierSpec, timeout_s: float) -> None:
+        """Ask for something that costs nothing, to see whether address and key are good."""
+        ...
+
     def limit_field(self, spec: TierSpec) -> str:
         """Return what the model behind a tier calls the limit on its answer."""
         ...
@@ -87,6 +95,18 @@ class Provider(Protocol):
 def key_of(spec: TierSpec) -> str:
     """Return the key from the environment variable that the tier names."""
     return os.environ.get(spec.key_name) or NO_KEY if spec.key_name else NO_KEY
+
+
+def loaded(body: bytes) -> dict[str, Any]:
+    """Return a reply's JSON object.
+
+    Raises:
+        ProviderUnreachable: when it is none, or none that can be stored.
+    """
+    try:
+        return load(body)
+    except InvalidRequest as exc:
+        raise ProviderUnreachable("the provider's reply is no JSON") from exc
 
 
 def count(value: Any) -> int | None:

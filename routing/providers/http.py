@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
 
 import aiohttp
+from yarl import URL
 
 from routing.errors import ProviderError, ProviderUnreachable
-from routing.providers.base import EventStream
+from routing.providers.base import EventStream, key_of
 from routing.types import Outgoing, Reply, TierSpec
 from routing.wire import sse
 
 _CONNECT_TIMEOUT_S = 10
 _LONGEST_RETRY_S = 86_400
-#: An event larger than this is no event: nobody keeps a stream of it in memory.
-_MOST_EVENT_BYTES = 64_000_000
+#: An answer or an event larger than this is none: nobody keeps it in memory.
+_MOST_BYTES = 64_000_000
 _LOST = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 #: Of one connection, of the provider's own site, or ours: not part of what it answered.
 _KEPT_BACK = re.compile(
@@ -69,22 +74,23 @@ class Events:
     def __init__(self, response: aiohttp.ClientResponse, idle_s: float) -> None:
         self._response = response
         self._idle_s = idle_s
+        self._deadline = math.inf
         self._splitter = sse.Splitter()
         self._waiting: list[bytes] = []
         self.headers = passed_back(response.headers)
 
     @classmethod
     async def begin(cls, response: aiohttp.ClientResponse, idle_s: float) -> Events:
-        """Wait for the first whole event: until then another model can still be asked."""
+        """Wait for the first event that says something: until then another model can be asked."""
         events = cls(response, idle_s)
-        while not events._waiting:
+        while events.peek() is None:
             if not await events._more():
                 raise ProviderUnreachable("the stream ended before its first event")
         return events
 
-    def peek(self) -> bytes:
-        """Return the first event without taking it."""
-        return self._waiting[0]
+    def peek(self) -> bytes | None:
+        """Return the first event with data without taking it; None when there is none yet."""
+        return next((raw for raw in self._waiting if b"data" in raw), None)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Give each event as soon as it is whole.
@@ -107,18 +113,18 @@ class Events:
     async def _more(self) -> bool:
         """Read one chunk; return False at the end of the stream."""
         try:
-            async with asyncio.timeout(self._idle_s):
+            async with asyncio.timeout(min(self._idle_s, self._deadline - time.monotonic())):
                 chunk = await self._response.content.readany()
         except _LOST as exc:
             raise ProviderUnreachable(f"the stream broke off: {type(exc).__name__}") from exc
         self._waiting += self._splitter.feed(chunk)
-        if len(self._splitter.rest) > _MOST_EVENT_BYTES:
+        if len(self._splitter) > _MOST_BYTES:
             raise ProviderUnreachable("the stream has no end of event")
         return bool(chunk)
 
-    def hurry(self, idle_s: float) -> None:
-        """Wait no longer than this for what still comes."""
-        self._idle_s = idle_s
+    def hurry(self, within_s: float) -> None:
+        """Take what still comes within this time, and no more."""
+        self._deadline = min(self._deadline, time.monotonic() + within_s)
 
     def close(self) -> None:
         """Cut the connection: a provider that still generates learns that nobody listens."""
@@ -153,7 +159,7 @@ class Pool:
             async with asyncio.timeout(timeout_s):
                 response = await self._send(url, body, headers)
                 async with response:
-                    raw = await response.read()
+                    raw = await _read(response)
         except _LOST as exc:
             raise ProviderUnreachable(type(exc).__name__) from exc
         _check(response, raw)
@@ -173,7 +179,7 @@ class Pool:
                 response = await self._send(url, body, headers)
                 if response.status != 200 or response.content_type != "text/event-stream":
                     async with response:
-                        _check(response, await response.read())
+                        _check(response, await _read(response))
                     raise ProviderUnreachable("the provider answered with something else")
                 return await Events.begin(response, idle_s)
         except BaseException as exc:
@@ -186,13 +192,28 @@ class Pool:
     async def _send(self, url: str, body: bytes, headers: dict[str, str]) -> aiohttp.ClientResponse:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
         return await self._opened().post(
-            url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+            URL(url, encoded=True),
+            data=body,
+            headers=headers,
+            timeout=timeout,
+            allow_redirects=False,
         )
 
     async def close(self) -> None:
         """Close what is open."""
         if self._session is not None:
             await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body; one that unpacks to more than any answer has is given up."""
+    pieces, size = [], 0
+    async for piece in response.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > _MOST_BYTES:
+            raise ProviderUnreachable("the provider's reply has no end")
+    return b"".join(pieces)
 
 
 def _check(response: aiohttp.ClientResponse, raw: bytes) -> None:
@@ -205,10 +226,18 @@ def _check(response: aiohttp.ClientResponse, raw: bytes) -> None:
 
 
 class HttpProvider(ABC):
-    """The hot-path half of a provider; the vendor's file says where, with what, and how to read."""
+    """What all providers behind HTTP share: pooled calls on the hot path, the SDK in workers.
+
+    The vendor's file says where, with what, and how a reply is read.
+    """
+
+    default_url: str
+    sdk: ModuleType
+    headers_always: ClassVar[dict[str, str]] = {}
 
     def __init__(self) -> None:
         self.pool = Pool()
+        self._clients: dict[tuple[str, str], Any] = {}
 
     @abstractmethod
     def url(self, spec: TierSpec, outgoing: Outgoing) -> str:
@@ -236,6 +265,60 @@ class HttpProvider(ABC):
         url, headers = self.url(spec, outgoing), self.headers(spec, outgoing)
         return await self.pool.open_stream(url, outgoing.body, headers, timeout_s, idle_s)
 
+    # --- workers: the vendor's own SDK ------------------------------------------------------
+
+    @abstractmethod
+    def make_client(self, url: str, key: str) -> Any:
+        """Return a client of the vendor's SDK."""
+
+    @abstractmethod
+    def create(self, client: Any, model: str, payload: dict[str, Any], **more: Any) -> Any:
+        """Ask through the SDK; return its raw response."""
+
+    def ask(
+        self,
+        spec: TierSpec,
+        payload: dict[str, Any],
+        headers: dict[str, str],
+        url_query: str,
+        timeout_s: float,
+    ) -> Reply:
+        """Ask through the SDK; see Provider.ask."""
+        more = {
+            "extra_headers": self.headers_always | headers,
+            "extra_query": parse_qs(url_query, keep_blank_values=True),
+            "timeout": timeout_s,
+        }
+        start = time.perf_counter()
+        client = self._client(spec)
+        response = self._asked(lambda: self.create(client, spec.model, payload, **more))
+        latency_ms = (time.perf_counter() - start) * 1000
+        return self.read(response.http_response.content, passed_back(response.headers), latency_ms)
+
+    def probe(self, spec: TierSpec, timeout_s: float) -> None:
+        """List the models; see Provider.probe."""
+        client = self._client(spec)
+        self._asked(lambda: client.models.list(timeout=timeout_s))
+
+    def _client(self, spec: TierSpec) -> Any:
+        where = (spec.base_url or self.default_url, key_of(spec))
+        if where not in self._clients:
+            self._clients[where] = self.make_client(*where)
+        return self._clients[where]
+
+    def _asked(self, call: Callable[[], Any]) -> Any:
+        """Return what the SDK gives; both vendors' SDKs name their errors alike."""
+        try:
+            return call()
+        except self.sdk.APIStatusError as exc:
+            said = exc.response
+            wait_s = retry_after_s(said.headers)
+            raise ProviderError(exc.status_code, said.content, wait_s) from exc
+        except self.sdk.APIError as exc:
+            raise ProviderUnreachable(type(exc).__name__) from exc
+
     async def close(self) -> None:
-        """Close the pool."""
+        """Close the pool and the SDK's clients."""
         await self.pool.close()
+        for client in self._clients.values():
+            client.close()

@@ -6,20 +6,17 @@ as in OpenAI's own clients.
 
 from __future__ import annotations
 
-import time
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import openai
 
-from routing.errors import InvalidRequest, ProviderError, ProviderUnreachable
-from routing.providers.base import count, key_of
-from routing.providers.http import HttpProvider, passed_back, retry_after_s, with_query
+from routing.errors import StrangeReply
+from routing.providers.base import STRANGE, count, key_of, loaded
+from routing.providers.http import HttpProvider, with_query
 from routing.types import Dialect, Outgoing, Reply, TierSpec, Usage
 from routing.wire import shape
-from routing.wire.body import load
-
-DEFAULT_URL = "https://api.openai.com/v1"
+from routing.wire.body import text_of
 
 
 def _usage(said: dict[str, Any]) -> Usage:
@@ -41,19 +38,17 @@ class OpenAIProvider(HttpProvider):
     """OpenAI, or another server at `base_url`."""
 
     dialect = Dialect.CHAT
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._clients: dict[tuple[str, str], openai.OpenAI] = {}
+    default_url = "https://api.openai.com/v1"
+    sdk = openai
 
     def limit_field(self, spec: TierSpec) -> str:
         """Return the limit's name: OpenAI's newer models know only one, other servers the other."""
-        host = urlsplit(spec.base_url or DEFAULT_URL).hostname
+        host = urlsplit(spec.base_url or self.default_url).hostname
         return "max_completion_tokens" if host == "api.openai.com" else "max_tokens"
 
     def url(self, spec: TierSpec, outgoing: Outgoing) -> str:
         """Return where completions are created."""
-        base = (spec.base_url or DEFAULT_URL).rstrip("/")
+        base = (spec.base_url or self.default_url).rstrip("/")
         return with_query(f"{base}/chat/completions", outgoing)
 
     def headers(self, spec: TierSpec, outgoing: Outgoing) -> dict[str, str]:
@@ -63,17 +58,16 @@ class OpenAIProvider(HttpProvider):
 
     def read(self, body: bytes, headers: dict[str, str], latency_ms: float) -> Reply:
         """Read usage, text and state out of a chat completion; see Provider.read."""
+        completion = loaded(body)
         try:
-            completion = load(body)
             choice = completion["choices"][0]
             message = choice["message"]
-            text = message.get("content") or message.get("refusal") or ""
+            text = text_of(message.get("content") or message.get("refusal") or "")
             usage = _usage(completion.get("usage") or {})
             state = shape.state_ids({**message, "role": "assistant"})
-        except (InvalidRequest, ValueError, LookupError, TypeError, AttributeError) as exc:
-            raise ProviderUnreachable("the provider's reply is not a chat completion") from exc
-        if not isinstance(text, str):
-            raise ProviderUnreachable("the provider's reply is not a text")
+        except STRANGE as exc:
+            what = "the provider's reply is not a chat completion"
+            raise StrangeReply(what, body, headers) from exc
         return Reply(
             body=body,
             text=text,
@@ -86,43 +80,16 @@ class OpenAIProvider(HttpProvider):
             state_ids=state,
         )
 
-    def _client(self, spec: TierSpec) -> openai.OpenAI:
-        where = (spec.base_url or DEFAULT_URL, key_of(spec))
-        if where not in self._clients:
-            self._clients[where] = openai.OpenAI(base_url=where[0], api_key=where[1], max_retries=0)
-        return self._clients[where]
+    def make_client(self, url: str, key: str) -> openai.OpenAI:
+        """Return the SDK's client, which tries once: the shadow job counts the attempts."""
+        return openai.OpenAI(base_url=url, api_key=key, max_retries=0)
 
-    def ask(
-        self,
-        spec: TierSpec,
-        payload: dict[str, Any],
-        headers: dict[str, str],
-        url_query: str,
-        timeout_s: float,
-    ) -> Reply:
-        """Create the completion through the SDK; see Provider.ask."""
-        rest = {key: value for key, value in payload.items() if key != "messages"}
-        start = time.perf_counter()
-        try:
-            response = self._client(spec).chat.completions.with_raw_response.create(
-                model=spec.model,
-                messages=payload["messages"],
-                extra_headers=headers,
-                extra_query=dict(parse_qsl(url_query, keep_blank_values=True)),
-                extra_body=rest,
-                timeout=timeout_s,
-            )
-        except openai.APIStatusError as exc:
-            raise ProviderError(
-                exc.status_code, exc.response.content, retry_after_s(exc.response.headers)
-            ) from exc
-        except openai.APIError as exc:
-            raise ProviderUnreachable(type(exc).__name__) from exc
-        latency_ms = (time.perf_counter() - start) * 1000
-        return self.read(response.http_response.content, passed_back(response.headers), latency_ms)
-
-    async def close(self) -> None:
-        """Close the pool and the SDK's clients."""
-        await super().close()
-        for client in self._clients.values():
-            client.close()
+    def create(
+        self, client: openai.OpenAI, model: str, payload: dict[str, Any], **more: Any
+    ) -> Any:
+        """Create the completion through the SDK."""
+        known = {"messages": payload["messages"]}
+        rest = {name: value for name, value in payload.items() if name not in known}
+        return client.chat.completions.with_raw_response.create(
+            model=model, **known, extra_body=rest, **more
+        )

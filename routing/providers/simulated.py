@@ -76,7 +76,7 @@ class _Events:
             await asyncio.sleep(0.005)
             yield event
 
-    def hurry(self, idle_s: float) -> None:
+    def hurry(self, within_s: float) -> None:
         """Nothing is waited for."""
 
     def close(self) -> None:
@@ -113,6 +113,9 @@ class SimulatedProvider(AnthropicProvider):
     ) -> _Events:
         """Return an invented message in pieces."""
         return _Events(_message(spec, json.loads(outgoing.body)))
+
+    def probe(self, spec: TierSpec, timeout_s: float) -> None:
+        """Nobody is asked."""
 
     async def count_tokens(self, spec: TierSpec, outgoing: Outgoing, timeout_s: float) -> Whole:
         """Return a guess by length."""

@@ -28,7 +28,7 @@ class Splitter:
     """Collects chunks of any size and gives back whole events, each with its empty line."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._from = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
@@ -37,16 +37,21 @@ class Splitter:
         events: list[bytes] = []
         start = 0
         for end in _END.finditer(self._rest, self._from):
-            events.append(self._rest[start : end.end()])
+            events.append(bytes(self._rest[start : end.end()]))
             start = end.end()
-        self._rest = self._rest[start:]
+        if start:
+            self._rest = self._rest[start:]
         self._from = max(len(self._rest) - 3, 0)  # an empty line may come in two chunks
         return events
+
+    def __len__(self) -> int:
+        """Return how much has come since the last whole event."""
+        return len(self._rest)
 
     @property
     def rest(self) -> bytes:
         """What came after the last whole event."""
-        return self._rest
+        return bytes(self._rest)
 
 
 def read(raw: bytes) -> Event:

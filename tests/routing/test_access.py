@@ -128,11 +128,21 @@ def test_a_repeated_key_gets_the_first_reply(key_for, service, provider, eventua
     assert len(provider.seen) == 2
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"x_shadoweval_tier": "cheap"}, {"anthropic_beta": "x"}, {"path": "/v1/messages?beta=true"}],
+)
+def test_a_repeated_key_with_another_header_or_query_is_refused(key_for, service, change):
+    key, _ = key_for()
+    post(service, key, idempotency_key="a")
+    assert post(service, key, idempotency_key="a", **change).status_code == 400
+
+
 def test_a_repeated_key_with_another_body_is_refused(key_for, service):
     key, _ = key_for()
     post(service, key, idempotency_key="a")
     got = post(service, key, {**ASKED, "max_tokens": 21}, idempotency_key="a")
-    assert (got.status_code, "another body" in got.text) == (400, True)
+    assert (got.status_code, "another request" in got.text) == (400, True)
 
 
 def test_two_at_once_are_one_call(key_for, service, provider):
@@ -185,3 +195,27 @@ def test_a_body_that_never_comes_is_refused_in_time(service, api_key, settings):
         head = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {api_key}\r\n"
         sock.sendall(f"{head}content-length: 50\r\n\r\n{{".encode())
         assert sock.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_a_stream_left_early_counts_at_least_what_was_sent(
+    project, service, provider, eventually, settings
+):
+    one = Decimal(1_000)
+    priced = TierSpec("anthropic", "m", provider.url, price=Price(one, one, one, one, one))
+    router = policy.live(project).router
+    mine = policy.create(
+        project=project, router=router, threshold=0.0, cheap=priced, expensive=priced
+    )
+    policy.deploy(mine, by=None, reason="test")
+    key, row = access.create_key(project, "capped", daily_usd=Decimal(1000))
+    live.refresh()
+    provider.gap_s = 0.2
+    sent = {"x-api-key": key}
+    asked = {**ASKED, "stream": True}
+    with httpx.stream("POST", service + "/v1/messages", json=asked, headers=sent) as response:
+        next(line for line in response.iter_lines() if "text_delta" in line)
+    redis = redis_client.Redis.from_url(settings.REDIS_URL)
+    spent = eventually(lambda: redis.get(f"{PREFIX}:spend:{row.pk}:{timezone.now():%Y%m%d}"))
+    redis.close()
+    assert int(spent) > 0
+    assert eventually(lambda: Completion.objects.first()).cost_usd is None

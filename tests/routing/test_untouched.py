@@ -176,9 +176,10 @@ def test_a_pair_across_two_apis(client, claude, gpt, point, eventually, provider
     assert json.loads(provider.last.body)["messages"][-1]["content"] == HI[0]["content"]
 
 
-def test_a_translated_tool_call_goes_back_to_its_maker(point, claude, provider):
+@pytest.mark.parametrize("named", [{"id": "functions.weather:0"}, {}])
+def test_a_translated_tool_call_goes_back_to_its_maker(named, point, claude, provider):
     point("openai:small", "openai:large", threshold=ALL_CHEAP)
-    call = {"id": "functions.weather:0", "function": {"name": "weather", "arguments": "{}"}}
+    call = {**named, "function": {"name": "weather", "arguments": "{}"}}
     message = {"role": "assistant", "content": None, "tool_calls": [{"type": "function", **call}]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
     provider.play(json.dumps({"id": "x", "model": "m", "choices": [choice]}).encode())
