@@ -13,7 +13,9 @@ from django.views.decorators.http import require_POST
 from reviews import demo as demo_content
 from reviews import permissions, rating, rendering
 from reviews.views.frame import about, current_project, page
-from routing.models import Decision, Request, ShadowJob, ShadowPair
+from routing import policy
+from routing.models import Decision, Project, Request, ShadowJob, ShadowPair
+from routing.types import Tier
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -40,9 +42,17 @@ def overview(request: HttpRequest) -> HttpResponse:
         "jobs": jobs.annotate(n=Count("id")).order_by("state", "reason"),
         "recent": recent.order_by("-received_at")[:10],
         "can_demo": permissions.can(request.user, "administer"),
+        "unpriced": _unpriced(project),
         "base_url": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "reviews/overview.html", context)
+
+
+def _unpriced(project: Project | None) -> list[str]:
+    """Return the live policy's models whose price nobody gave, but for invented answers."""
+    live = policy.live(project) if project else None
+    specs = [live.tier_spec(tier) for tier in Tier] if live else []
+    return [s.model for s in specs if s.price is None and s.provider != "simulated"]
 
 
 @require_POST

@@ -104,6 +104,14 @@ def test_a_project_may_have_any_pair_of_tiers(as_role, project):
     assert (live.cheap["price"]["output_usd"], live.expensive["provider"]) == ("0.3", "simulated")
 
 
+def test_an_unknown_price_is_a_warning_on_the_overview(as_role, project):
+    form = {"name": "Shop", "cheap-provider": "openai", "cheap-model": "llama"}
+    client = as_role("admin", "lead")
+    client.post(reverse("create_project"), form)
+    assert "The price of llama is not known" in client.get("/overview/?project=shop").text
+    assert "is not known" not in client.get("/overview/?project=default").text
+
+
 @pytest.mark.parametrize("wrong", [{"cheap-url": "x"}, {"cheap-input": "1"}, {"cheap-model": "m"}])
 def test_a_project_with_impossible_tiers_is_refused(as_role, project, wrong):
     form = {"name": "Shop", "cheap-model": "m", "expensive-model": "m"} | wrong

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import anthropic
-from django.conf import settings
 from django.core.cache import cache
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from routing import policy
+from routing import policy, providers
 from routing.embedders import minilm
+from routing.errors import ProviderError, ProviderUnreachable
 from routing.models import Project, RouterVersion
+from routing.types import Tier, TierSpec
 from shadoweval import reach
+
+_PROBE_S = 10.0
 
 
 def _database() -> str:
@@ -66,20 +68,27 @@ def _policy() -> str:
 
 
 def _provider() -> str:
-    """Ask for the list of models: it costs nothing and shows whether the key is taken."""
-    if settings.SHADOWEVAL_SIMULATED:
-        return "simulated in this shell; set ANTHROPIC_API_KEY where it runs to ask real models"
-    where = settings.SHADOWEVAL_ANTHROPIC_URL
+    """Ask each tier's provider for its models: that costs nothing and shows if the key is taken."""
+    live = [policy.live(project) for project in Project.objects.filter(kind="live")]
+    specs = [made.tier_spec(tier) for made in live if made for tier in Tier]
+    places = {(spec.provider, spec.base_url, spec.key_name): spec for spec in specs}
+    return "; ".join(_probe(spec) for spec in places.values())
+
+
+def _probe(spec: TierSpec) -> str:
+    if spec.provider == "simulated":
+        return "simulated: name a provider, or set ANTHROPIC_API_KEY where it runs"
+    where = f"{spec.provider} at {spec.base_url or 'its own address'}"
+    key = f"the key {spec.key_name}" if spec.key_name else "a call without a key"
     try:
-        with anthropic.Anthropic(base_url=where, max_retries=0, timeout=10) as client:
-            client.models.list(limit=1)
-    except anthropic.AuthenticationError as exc:
-        raise RuntimeError(f"{where} refuses the ANTHROPIC_API_KEY of this shell") from exc
-    except anthropic.APIConnectionError as exc:
+        providers.get(spec.provider).probe(spec, _PROBE_S)
+    except ProviderError as exc:
+        if exc.status in (401, 403):
+            raise RuntimeError(f"{where} refuses {key} of this shell") from exc
+        return f"{where} (its list of models answers {exc.status})"
+    except ProviderUnreachable as exc:
         raise RuntimeError(f"{where} cannot be reached: check the network and the URL") from exc
-    except anthropic.APIStatusError as exc:
-        return f"Anthropic at {where} (its list of models answers {exc.status_code})"
-    return f"Anthropic at {where}"
+    return where
 
 
 CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
