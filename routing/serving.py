@@ -20,6 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from routing import access, budget, exchange, gateway
+from routing.call import Call
 from routing.connection import ClientGone, Connection, Headers
 from routing.errors import (
     AuthenticationFailed,
@@ -30,7 +31,6 @@ from routing.errors import (
     RequestError,
     ServiceUnavailable,
 )
-from routing.exchange import Call
 from routing.live import EAGER_S, KeyInfo, live
 from routing.models import Policy
 from routing.recording import Recorder

@@ -16,7 +16,7 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from routing import exchange, providers, serving, tasks  # noqa: E402
+from routing import call, providers, serving, tasks  # noqa: E402
 from routing.connection import Connection  # noqa: E402
 from routing.live import live  # noqa: E402
 from routing.recording import Recorder  # noqa: E402
@@ -94,7 +94,7 @@ class Application:
         shared.open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await exchange.finish()
+        await call.finish()
         await self._recorder.stop()
         await providers.close_all()
         await asyncio.to_thread(live.stop)

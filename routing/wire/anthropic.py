@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from routing.errors import RequestError
-from routing.types import ChatRequest
+from routing.types import ChatRequest, Dialect
 from routing.wire import sse
-from routing.wire.body import is_content, last_user_text, load, require
+from routing.wire.body import is_content, load, request_of, require
 
 NAME = "anthropic"
+_PASSED_ON = "anthropic-"
 _ROLES = {"user", "assistant", "system"}
 
 
@@ -36,16 +37,7 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     require(system, "system: Input should be a valid string or a list of text blocks")
     stream = body.get("stream")
     require(stream is None or isinstance(stream, bool), "stream: Input should be a valid boolean")
-    return ChatRequest(
-        payload={key: value for key, value in body.items() if key != "model"},
-        query=last_user_text(body["messages"]),
-        model=body["model"],
-        task=headers.get("x-shadoweval-task", "")[:40],
-        metadata=body["metadata"] if isinstance(body.get("metadata"), dict) else {},
-        headers={name: headers[name] for name in headers if name.startswith("anthropic-")},
-        raw=raw,
-        is_stream=stream is True,
-    )
+    return request_of(body, raw, headers, _PASSED_ON, Dialect.MESSAGES)
 
 
 def parse_count(raw: bytes, headers: dict[str, str]) -> ChatRequest:
@@ -53,13 +45,7 @@ def parse_count(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     body = load(raw)
     require(isinstance(body.get("model"), str) and bool(body["model"]), "model: Field required")
     check_messages(body.get("messages"))
-    return ChatRequest(
-        payload={key: value for key, value in body.items() if key != "model"},
-        query="",
-        model=body["model"],
-        headers={name: headers[name] for name in headers if name.startswith("anthropic-")},
-        raw=raw,
-    )
+    return request_of(body, raw, headers, _PASSED_ON, Dialect.MESSAGES)
 
 
 def check_max_tokens(value: Any) -> None:

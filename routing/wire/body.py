@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from routing.errors import InvalidRequest
+from routing.types import ChatRequest, Dialect
 
 #: Far above any real conversation, far below what recursion bears when the body is stored.
 MOST_NESTED = 100
@@ -67,6 +68,30 @@ def _check_unicode(body: Any) -> None:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError as exc:
         raise InvalidRequest("The body has text that is not valid Unicode.") from exc
+
+
+def request_of(
+    body: dict[str, Any],
+    raw: bytes,
+    headers: dict[str, str],
+    passed_on: str,
+    dialect: Dialect,
+) -> ChatRequest:
+    """Return the request of a body that was checked.
+
+    `passed_on` is how the names of the headers begin that the provider gets too.
+    """
+    return ChatRequest(
+        payload={key: value for key, value in body.items() if key != "model"},
+        query=last_user_text(body["messages"]),
+        model=body["model"],
+        task=headers.get("x-shadoweval-task", "")[:40],
+        metadata=body["metadata"] if isinstance(body.get("metadata"), dict) else {},
+        headers={name: headers[name] for name in headers if name.startswith(passed_on)},
+        dialect=dialect,
+        raw=raw,
+        is_stream=body.get("stream") is True,
+    )
 
 
 def require(condition: bool, message: str) -> None:

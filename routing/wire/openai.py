@@ -12,12 +12,12 @@ from typing import Any
 from routing.errors import RequestError
 from routing.types import ChatRequest, Dialect
 from routing.wire import sse
-from routing.wire.body import is_content, last_user_text, load, require
+from routing.wire.body import is_content, load, request_of, require
 
 NAME = "openai"
 _ROLES = {"developer", "system", "user", "assistant", "tool", "function"}
 #: What the provider gets of the client's headers; others name the client's own account.
-_PASSED_ON = ("openai-beta",)
+_PASSED_ON = "openai-beta"
 
 
 def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
@@ -45,17 +45,7 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     )
     options = body.get("stream_options")
     require(options is None or isinstance(options, dict), "stream_options: must be an object")
-    return ChatRequest(
-        payload={key: value for key, value in body.items() if key != "model"},
-        query=last_user_text(body["messages"]),
-        model=body["model"],
-        task=headers.get("x-shadoweval-task", "")[:40],
-        metadata=body["metadata"] if isinstance(body.get("metadata"), dict) else {},
-        headers={name: headers[name] for name in _PASSED_ON if name in headers},
-        dialect=Dialect.CHAT,
-        raw=raw,
-        is_stream=stream is True,
-    )
+    return request_of(body, raw, headers, _PASSED_ON, Dialect.CHAT)
 
 
 def _check_messages(messages: Any) -> None:

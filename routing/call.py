@@ -1,0 +1,155 @@
+"""One routed call: what is known of it, the headers of its reply, its record, what comes after."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from routing import budget, eligibility, sticky
+from routing.connection import Headers
+from routing.gateway import Answer
+from routing.live import KeyInfo
+from routing.models import Policy
+from routing.recording import skip_reason
+from routing.types import ChatRequest, Dialect, Reply, Served
+from routing.wire import shape, translation
+from routing.wire.shape import Shape
+from routing.wire.speech import Speech
+
+#: The error of a record whose client did not wait.
+LEFT = "client_left: the client was gone before the answer was whole"
+
+_afterwards: set[asyncio.Task[Any]] = set()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request on its way: who asks, since when, under which policy, and what."""
+
+    id: UUID
+    speech: Speech
+    start: float
+    received_at: datetime
+    key: KeyInfo
+    policy: Policy
+    raw: bytes
+    request: ChatRequest = field(default_factory=lambda: ChatRequest({}, "", ""))
+    shape: Shape = field(default_factory=lambda: Shape((), False, False, 0))
+
+    def asking(self, request: ChatRequest) -> Call:
+        """Return the call with its body read."""
+        return replace(self, request=request, shape=shape.of(request))
+
+    @property
+    def id_header(self) -> Headers:
+        """The header that every reply carries."""
+        return {"x-shadoweval-request-id": str(self.id)}
+
+
+def reply_headers(
+    call: Call, answer: Answer, row: Served, overhead_ms: float, cost: str
+) -> Headers:
+    """Return the provider's headers and ours."""
+    decision, policy = answer.decision, call.policy
+    source = answer.reply or answer.stream or answer
+    headers = source.headers | {
+        "x-shadoweval-request-id": str(call.id),
+        "x-shadoweval-tier": decision.tier.value,
+        "x-shadoweval-model": answer.model,
+        "x-shadoweval-score": "" if decision.score is None else f"{decision.score:.6f}",
+        "x-shadoweval-threshold": f"{decision.threshold:g}",
+        "x-shadoweval-policy": policy.name,
+        "x-shadoweval-reason": decision.reason.value,
+        "x-shadoweval-task": decision.task,
+        "x-shadoweval-cost-usd": cost,
+        "x-shadoweval-overhead-ms": f"{overhead_ms:.2f}",
+        "x-shadoweval-shadow": "none" if skip_reason(row) else decision.tier.other.value,
+    }
+    if policy.is_simulated:
+        headers["x-shadoweval-simulated"] = "true"
+    if answer.retry_after_s is None and _is_number(headers.get("retry-after", "")):
+        headers.pop("retry-after")  # a wait that nobody believes; a date passes
+    return headers
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def served(call: Call, answer: Answer, size_bytes: int = 0) -> Served:
+    """Put together what is to be recorded; a stream's reply and all times come later."""
+    return Served(
+        request_id=call.id,
+        received_at=call.received_at,
+        project_id=call.key.project_id,
+        api_key_id=call.key.id,
+        policy_id=call.policy.pk,
+        wire=call.speech.name,
+        request=replace(call.request, raw=b""),
+        decision=answer.decision,
+        status=answer.status,
+        error=answer.error,
+        provider=answer.provider,
+        reply=answer.reply,
+        cost_usd=answer.cost_usd,
+        shadow_rate=call.policy.shadow_rate(answer.decision.tier.other),
+        overhead_ms=0.0,
+        latency_ms=0.0,
+        size_bytes=len(call.raw) + size_bytes,
+        skip=eligibility.skip_reason(call.request, call.shape, answer.decision),
+    )
+
+
+def timed(call: Call, row: Served, overhead_ms: float) -> Served:
+    """Return the record with its times, taken when the reply has left."""
+    latency_ms = (time.perf_counter() - call.start) * 1000
+    return replace(row, overhead_ms=overhead_ms, latency_ms=latency_ms)
+
+
+def remember(call: Call, answer: Answer, reply: Reply) -> None:
+    """Have what later requests need written after this reply."""
+    known = replace(reply, state_ids=reply.state_ids + _translated_ids(call, reply))
+    if known.state_ids or call.request.session:
+        later(sticky.remember(call.request, known, answer.decision, call.policy))
+    if call.key.daily_usd is not None:
+        later(budget.spend(call.key, answer.cost_usd))
+
+
+def _translated_ids(call: Call, reply: Reply) -> tuple[str, ...]:
+    """Return the ids as the client sees them: the other API may want other ones."""
+    target = call.speech.dialect
+    if reply.dialect is target:
+        return ()
+    try:
+        said = json.loads(translation.reply(reply.body, reply.dialect, target))
+    except ValueError:
+        return ()
+    is_chat = target is Dialect.CHAT
+    return shape.state_ids(said["choices"][0]["message"] if is_chat else said)
+
+
+def later(work: Any) -> None:
+    """Run something after the reply; the set keeps it from being thrown away half done."""
+    task = asyncio.create_task(work)
+    _afterwards.add(task)
+    task.add_done_callback(_afterwards.discard)
+
+
+async def finish() -> None:
+    """Wait for what still runs after replies."""
+    await asyncio.gather(*_afterwards, return_exceptions=True)
+
+
+async def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait until it has ended."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,164 @@
+"""Streams: each event passed on as it comes, and what they add up to recorded.
+
+What goes wrong amid a stream becomes the API's own error event; the record says that the answer is
+partial, and a partial answer is never half of a pair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, replace
+
+from routing import budget, pricing, providers
+from routing.call import LEFT, Call, cancel, later, remember, reply_headers, timed
+from routing.connection import Connection, Headers
+from routing.errors import ProviderUnreachable, RequestError
+from routing.gateway import Answer
+from routing.idempotency import Kept
+from routing.providers.base import EventStream
+from routing.recording import Recorder
+from routing.types import Reply, Served, Usage
+from routing.wire import assemble, sse, translation
+
+log = logging.getLogger(__name__)
+
+#: After its last event a stream may stay open; nobody waits long for that.
+_AFTER_END_S = 1.0
+_LETTERS_A_TOKEN = 4
+
+
+@dataclass
+class Streamed:
+    """What a stream came to: the provider's reply as far as it came, and why it is not whole.
+
+    `sent` is what the client got, where that is to be kept.
+    """
+
+    reply: Reply | None = None
+    error: str = ""
+    sent: list[bytes] | None = None
+
+
+async def stream(
+    call: Call,
+    answer: Answer,
+    stream: EventStream,
+    row: Served,
+    connection: Connection,
+    gone: asyncio.Task[None],
+    recorder: Recorder,
+    keeps: bool,
+) -> Kept | None:
+    """Pass a stream on event by event, and record what it came to."""
+    headers = reply_headers(call, answer, row, row.overhead_ms, "pending")
+    headers |= {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
+    streamed = Streamed(sent=[] if keeps else None)
+    pump = asyncio.create_task(_pump(call, answer, stream, connection, headers, streamed))
+    try:
+        await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not pump.done():
+            await cancel(pump)
+            streamed.error = streamed.error or LEFT
+        elif pump.exception() is not None:
+            streamed.error = streamed.error or f"relay: {type(pump.exception()).__name__}"
+            log.error("a stream could not be passed on: %s", type(pump.exception()).__name__)
+    finally:
+        await cancel(pump)
+        stream.close()
+        row = _with_reply(call, answer, row, streamed)
+        recorder.put(timed(call, row, row.overhead_ms))
+    if streamed.error or streamed.sent is None:
+        return None
+    return Kept(200, headers, b"".join(streamed.sent))
+
+
+async def _pump(
+    call: Call,
+    answer: Answer,
+    stream: EventStream,
+    connection: Connection,
+    headers: Headers,
+    streamed: Streamed,
+) -> None:
+    """Relay until the end; what goes wrong amid a stream becomes the API's own error event."""
+    start = time.perf_counter()
+    relay = translation.Relay(call.request, answer.dialect)
+    parts = assemble.assembler(answer.dialect)
+
+    async def write(piece: bytes) -> None:
+        if piece:
+            if streamed.sent is not None:
+                streamed.sent.append(piece)
+            await connection.write(piece)
+
+    await connection.begin(200, headers)
+    try:
+        async for raw in stream:
+            event = sse.read(raw)
+            parts.feed(event)
+            await write(relay.feed(raw, event))
+            if parts.is_whole:
+                stream.hurry(_AFTER_END_S)
+        await write(relay.finish())
+        parts.end()
+        streamed.error = _why_partial(parts)
+    except ProviderUnreachable as exc:
+        streamed.error = "" if parts.is_whole else f"provider_cut: {exc}"[:200]
+    except ValueError as exc:  # no UTF-8, no JSON, or what the other dialect cannot hold
+        streamed.error = f"provider_malformed: {type(exc).__name__}"
+    finally:
+        latency_ms = (time.perf_counter() - start) * 1000
+        streamed.reply = _assembled(answer, stream, parts, latency_ms)
+    if streamed.error and not parts.error and not parts.is_whole:
+        error = RequestError(f"The stream broke off ({streamed.error}).", 502, "api_error")
+        await write(call.speech.error_event(error, str(call.id)))
+    await connection.end()
+
+
+def _why_partial(parts: assemble.Assembler) -> str:
+    if parts.error:
+        return f"provider_error: {parts.error}"
+    if not parts.is_whole:
+        return "provider_cut: the stream ended before the answer did"
+    return "" if parts.is_understood else "not_understood: events of an unknown shape"
+
+
+def _assembled(
+    answer: Answer, stream: EventStream, parts: assemble.Assembler, latency_ms: float
+) -> Reply | None:
+    """Return what the events add up to, or None when that is no reply at all."""
+    try:
+        body = parts.body
+        reply = providers.get(answer.provider).read(body, stream.headers, latency_ms)
+    except (ProviderUnreachable, ValueError, TypeError, LookupError, AttributeError):
+        return None  # strange events: they went to the client, and are no evidence
+    return replace(reply, is_partial=not (parts.is_whole and parts.is_understood))
+
+
+def _with_reply(call: Call, answer: Answer, row: Served, streamed: Streamed) -> Served:
+    """Return the record with what the stream came to, and have it remembered."""
+    reply = streamed.reply
+    if reply is None:
+        return replace(row, error=streamed.error or "no_reply: the stream had no message")
+    price = call.policy.tier_spec(answer.decision.tier).price
+    if reply.is_partial:
+        cost_usd = None
+        later(budget.spend(call.key, pricing.cost_usd(price, _at_least(reply))))
+    else:
+        cost_usd = pricing.cost_usd(price, reply.usage)
+        remember(call, replace(answer, cost_usd=cost_usd), reply)
+    return replace(
+        row,
+        reply=reply,
+        error=streamed.error,
+        cost_usd=cost_usd,
+        size_bytes=row.size_bytes + len(reply.body),
+    )
+
+
+def _at_least(reply: Reply) -> Usage:
+    """Return what an answer that broke off used at least: for the cap alone, never as a cost."""
+    written = reply.usage.output_tokens or len(reply.text) // _LETTERS_A_TOKEN
+    return replace(reply.usage, input_tokens=reply.usage.input_tokens or 0, output_tokens=written)
