@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from reviews import permissions, projects, rating, sampling, signoff
 from reviews.models import Rater, Rating, Slot, Study
-from routing import policy, pricing, recording, shadow
+from routing import policy, pricing, recording, records, shadow
 from routing.bootstrap import ensure_project
 from routing.embedders import minilm
 from routing.models import Completion, Project, RouterVersion, ShadowJob
@@ -150,7 +150,7 @@ def _cost(reply: Reply, priced_as: str) -> Decimal | None:
 
 def _pair(job: ShadowJob, text: str) -> None:
     reply = _reply(text, "demo-small", job.request.query)
-    fields = recording.completion_fields(reply, "demo", _cost(reply, "claude-haiku-5-5"))
+    fields = records.completion_fields(reply, "demo", _cost(reply, "claude-haiku-5-5"))
     cheap = Completion.objects.create(
         request_id=job.request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields
     )

@@ -23,7 +23,7 @@ from routing.models import ShadowJob
 ALWAYS_CHEAP = 1.01
 
 #: Why a request has no pair although nothing is missing: no threshold decided it, or no draw did.
-_OUTSIDE = ("bypassed", "forced", "sticky", "not_sampled")
+_OUTSIDE = ("bypassed", "forced", "sticky", "not_sampled", "overload")
 
 _FRAME = (
     "pair_id",

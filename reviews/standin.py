@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from routing.recording import clean
+from routing.records import clean
 from routing.wire.body import last_user_text
 
 

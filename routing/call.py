@@ -15,7 +15,8 @@ from routing.connection import Headers
 from routing.gateway import Answer
 from routing.live import KeyInfo
 from routing.models import Policy
-from routing.recording import skip_reason
+from routing.overload import load
+from routing.records import skip_reason
 from routing.types import ChatRequest, Dialect, Reply, Served
 from routing.wire import shape, translation
 from routing.wire.shape import Shape
@@ -85,7 +86,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def served(call: Call, answer: Answer, size_bytes: int = 0) -> Served:
+def served(call: Call, answer: Answer) -> Served:
     """Put together what is to be recorded; a stream's reply and all times come later."""
     return Served(
         request_id=call.id,
@@ -94,7 +95,7 @@ def served(call: Call, answer: Answer, size_bytes: int = 0) -> Served:
         api_key_id=call.key.id,
         policy_id=call.policy.pk,
         wire=call.speech.name,
-        request=replace(call.request, raw=b""),
+        request=call.request,
         decision=answer.decision,
         status=answer.status,
         error=answer.error,
@@ -104,8 +105,8 @@ def served(call: Call, answer: Answer, size_bytes: int = 0) -> Served:
         shadow_rate=call.policy.shadow_rate(answer.decision.tier.other),
         overhead_ms=0.0,
         latency_ms=0.0,
-        size_bytes=len(call.raw) + size_bytes,
         skip=eligibility.skip_reason(call.request, call.shape, answer.decision),
+        kept_share=load.kept_share(),
     )
 
 

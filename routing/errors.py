@@ -11,6 +11,7 @@ RoutingError
 │   ├── Conflict            409
 │   ├── TooLarge            413
 │   ├── RateLimited         429
+│   │   └── Overloaded      429, or 529 where the API has it
 │   └── ServiceUnavailable  503
 ├── ProviderError           the provider refused or failed; may carry its own reply
 ├── ProviderUnreachable     no answer came at all
@@ -95,6 +96,14 @@ class RateLimited(RequestError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message, 429, "rate_limit_error")
         self.retry_after_s = retry_after_s
+
+
+class Overloaded(RateLimited):
+    """This process has too much to do; no key is at fault."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message, retry_after_s)
+        self.kind = "overloaded_error"
 
 
 class TooLarge(RequestError):

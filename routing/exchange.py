@@ -135,16 +135,14 @@ async def _whole(
         answer = replace(answer, reply=partial, error=LEFT)
     answered = time.perf_counter()
     status, body, content_type = _render(call, answer)
-    row = replace(served(call, answer, len(body)), status=status)
+    row = replace(served(call, answer), status=status)
     overhead_ms += (time.perf_counter() - answered) * 1000
     cost = "unknown" if answer.cost_usd is None else f"{answer.cost_usd:f}"
     headers = reply_headers(call, answer, row, overhead_ms, cost)
     if answer.reply is not None:
         remember(call, answer, answer.reply)
-    try:
-        await connection.reply(status, body, content_type, headers)
-    finally:
-        recorder.put(timed(call, row, overhead_ms))
+    recorder.put(timed(call, row, overhead_ms))  # before it leaves: who has it, finds it recorded
+    await connection.reply(status, body, content_type, headers)
     return Kept(status, {**headers, "content-type": content_type}, body)
 
 

@@ -21,7 +21,7 @@ from routing import policy, pricing, tasktypes
 from routing.errors import Conflict, ServiceUnavailable
 from routing.live import live
 from routing.models import ApiKey, Completion, Decision, Policy, Request, ShadowJob, ShadowPair
-from routing.recording import clean
+from routing.records import clean
 from routing.types import Reason, Score, Tier, Usage
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,12 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import connection
 
 from routing import policy
 from routing.embedders import minilm
-from routing.models import ApiKey, Deployment, Policy, RouterVersion
+from routing.models import ApiKey, Deployment, Policy, RouterVersion, ShadowJob
 from routing.routers import embedding
 from routing.routers.base import Router
 from routing.types import Scope
@@ -47,10 +48,15 @@ class KeyInfo:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Keys by digest, live policies by project, the names a client may ask for."""
+    """Keys by digest, live policies by project, the names a client may ask for.
+
+    Attributes:
+        backlog: shadow jobs that wait, of all projects, counted as far as it matters.
+    """
 
     keys: dict[str, KeyInfo] = field(default_factory=dict)
     policies: dict[int, Policy] = field(default_factory=dict)
+    backlog: int = 0
 
 
 class Live:
@@ -121,7 +127,9 @@ class Live:
         for row in policies.values():
             self._load(row.router)
         keys = {key.digest: KeyInfo.of(key) for key in ApiKey.objects.filter(revoked_at=None)}
-        self.snapshot = Snapshot(keys, policies)
+        waiting = ShadowJob.objects.filter(state=ShadowJob.State.PENDING)
+        backlog = waiting[: settings.SHADOWEVAL_SHADOW_BACKLOG + 1].count()
+        self.snapshot = Snapshot(keys, policies, backlog)
 
     def router(self, version: RouterVersion) -> Router | None:
         """Return the loaded router, or None when its artifact could not be read."""

@@ -1,266 +1,361 @@
-"""Write what was served: request, decision, completion and shadow job in one transaction.
+"""Keep every served reply: in the local journal before it leaves, in Postgres soon after.
 
-Recording happens after the reply has left. Replies that are waiting are written together: at
-once when the writer is idle, collected while a write runs.
+A thread of its own writes what is waiting in groups: at once when it is idle, collected while a
+write runs. With Postgres away records wait in the journal; what does not fit into memory is read
+back from it. Journals that dead processes left are written first to last, a group at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import (
-    DatabaseError,
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    connection,
-    transaction,
-)
-from django.utils import timezone
+from django.db import DatabaseError, InterfaceError, connection
 
-from routing.models import ApiKey, Completion, Decision, Request, ShadowJob
-from routing.types import Reply, Served
+from routing import records
+from routing.journal import Journal, Mark, Orphan, orphans
+from routing.types import Served
 
 log = logging.getLogger(__name__)
 
 _GROUP = 200
 #: Postgres takes no message above a gigabyte; a group of large bodies stays far below.
 _GROUP_BYTES = 32_000_000
-_RETRY_S = 0.5
-#: What the database says of a row that it will never take.
-_ROWS_FAULT = DataError | IntegrityError
-_STATES = ShadowJob.State
+#: Under load groups are let grow for this long; the first record after a pause is written at once.
+_LINGER_S = 0.004
+_RETRY_S = 0.25
+_LOOK_S = 1.0
+_LOOK_FOR_ORPHANS_S = 5.0
+#: Classes of SQLSTATE: bad data, a broken constraint, a limit of Postgres.
+_ROWS_FAULT = ("22", "23", "54")
+_FOREIGN_KEY = "23503"
 
 
-def clean(value: Any) -> Any:
-    """Return JSON-like data that Postgres can hold: no NUL, no lone surrogates."""
-    if isinstance(value, str):
-        if "\0" in value or not value.isascii():
-            value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return value.replace("\0", "\ufffd")
-    if isinstance(value, dict):
-        return {clean(key): clean(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [clean(item) for item in value]
-    return value
+def write(rows: Sequence[Served]) -> None:
+    """Write served replies now; a second run changes nothing."""
+    records.write([records.encode(row) for row in rows])
 
 
-def is_drawn(request_id: str, rate: float) -> bool:
-    """Draw by hash, so that a second look at the same request gives the same answer."""
-    draw = hashlib.sha256(f"shadow|{request_id}".encode()).hexdigest()[:13]
-    return int(draw, 16) / 16**13 < rate
+@dataclass(frozen=True)
+class _Entry:
+    """A record on its way: in memory, in the journal, or both."""
 
-
-@transaction.atomic
-def write(group: Sequence[Served]) -> None:
-    """Write a group of replies in one transaction; a second run changes nothing."""
-    Request.objects.bulk_create([_request(row) for row in group], ignore_conflicts=True)
-    Decision.objects.bulk_create([_decision(row) for row in group], ignore_conflicts=True)
-    completions = [_completion(row) for row in group if row.reply is not None]
-    Completion.objects.bulk_create(completions, ignore_conflicts=True)
-    ShadowJob.objects.bulk_create([_shadow_job(row) for row in group], ignore_conflicts=True)
-    keys = {row.api_key_id for row in group if row.api_key_id is not None}
-    ApiKey.objects.filter(pk__in=keys).update(last_used_at=timezone.now())
-
-
-def _request(row: Served) -> Request:
-    return Request(
-        id=row.request_id,
-        project_id=row.project_id,
-        api_key_id=row.api_key_id,
-        received_at=row.received_at,
-        wire=row.wire,
-        asked_model=clean(row.request.model)[:120],
-        payload=clean(row.request.payload),
-        query=clean(row.request.query),
-        task=clean(row.decision.task)[:40],
-        metadata=clean(row.request.metadata),
-        headers=clean(row.request.headers),
-        url_query=clean(row.request.url_query)[:500],
-        session=clean(row.request.session),
-        is_stream=row.is_stream,
-        status=row.status,
-        error=clean(row.error)[:200],
-        overhead_ms=row.overhead_ms,
-        latency_ms=row.latency_ms,
-    )
-
-
-def _decision(row: Served) -> Decision:
-    made = row.decision
-    return Decision(
-        request_id=row.request_id,
-        policy_id=row.policy_id,
-        tier=made.tier.value,
-        reason=made.reason.value,
-        rule=made.rule,
-        score=made.score,
-        threshold=made.threshold,
-    )
-
-
-def completion_fields(reply: Reply, provider: str, cost_usd: Decimal | None) -> dict[str, Any]:
-    """Return the columns of a completion, served or shadow."""
-    return {
-        "provider": provider,
-        "model": clean(reply.model)[:120],
-        "text": clean(reply.text),
-        "body": clean(json.loads(reply.body)),
-        "stop_reason": clean(reply.stop_reason)[:40],
-        "input_tokens": reply.usage.input_tokens,
-        "output_tokens": reply.usage.output_tokens,
-        "cache_write_tokens": reply.usage.cache_write_tokens,
-        "cache_write_1h_tokens": reply.usage.cache_write_1h_tokens,
-        "cache_read_tokens": reply.usage.cache_read_tokens,
-        "cost_usd": cost_usd,
-        "latency_ms": reply.latency_ms,
-    }
-
-
-def _completion(row: Served) -> Completion:
-    assert row.reply is not None
-    return Completion(
-        request_id=row.request_id,
-        tier=row.decision.tier.value,
-        is_shadow=False,
-        is_partial=row.reply.is_partial,
-        **completion_fields(row.reply, row.provider, row.cost_usd),
-    )
-
-
-def skip_reason(row: Served) -> str:
-    """Return why no shadow call will be made, or "" when one will.
-
-    Of a stream that has only begun: when it comes to its end.
-    """
-    if not is_drawn(str(row.request_id), row.shadow_rate):
-        return "not_sampled: outside the policy's shadow rate"
-    if row.skip:
-        return row.skip
-    if row.reply is None and (row.error or not row.is_stream):
-        return "no_reply: the served call failed, so there is nothing to pair"
-    if row.reply is not None and row.reply.is_partial:
-        return "partial: the answer broke off, so there is nothing to pair"
-    return ""
-
-
-def _shadow_job(row: Served) -> ShadowJob:
-    reason = skip_reason(row)
-    now = timezone.now()
-    return ShadowJob(
-        request_id=row.request_id,
-        project_id=row.project_id,
-        tier=row.decision.tier.other.value,
-        rate=row.shadow_rate,
-        state=_STATES.SKIPPED if reason else _STATES.PENDING,
-        reason=reason,
-        not_before=now,
-        finished_at=now if reason else None,
-    )
+    record: bytes | None
+    mark: Mark | None
+    size: int
 
 
 class Recorder:
-    """Takes replies from the event loop and writes them in groups from a thread.
+    """Takes replies from the event loop; `put` never waits for Postgres and never raises.
 
-    `put` never waits and never raises. When the queue is full, by count or by bytes (Postgres away
-    for long), the oldest promise is kept, the reply leaves, and the loss is counted and logged.
+    Attributes:
+        lost: replies that found room neither in the journal nor in memory.
     """
 
     def __init__(self, on_written: Callable[[], None] = lambda: None) -> None:
-        self._queue: asyncio.Queue[Served] = asyncio.Queue(settings.SHADOWEVAL_RECORD_QUEUE)
-        self._on_written = on_written
-        self._task: asyncio.Task[None] | None = None
-        self._in_hand = 0
-        self._bytes = 0
+        root = settings.SHADOWEVAL_JOURNAL_DIR
+        self.journal = Journal(root, settings.SHADOWEVAL_JOURNAL_BYTES)
         self.lost = 0
+        self._most_bytes = settings.SHADOWEVAL_RECORD_QUEUE_BYTES
+        self._bytes = 0  # of the records in memory
+        self._bytes_lock = threading.Lock()
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        writer = _Writer(self._queue, self.journal, self._forget, on_written, root)
+        self._writer = writer
+        self._thread = threading.Thread(target=writer.run, name="recorder", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """How many records are not in Postgres yet."""
+        return self._queue.qsize() + self._writer.in_hand
 
     def start(self) -> None:
-        """Start the writer; must be called inside the running event loop."""
-        self._task = asyncio.create_task(self._run(), name="recorder")
+        """Start the writer."""
+        self._thread.start()
 
     def put(self, row: Served) -> None:
-        """Queue a reply for writing."""
-        fits = self._bytes + row.size_bytes <= settings.SHADOWEVAL_RECORD_QUEUE_BYTES
-        if self._queue.full() or not (fits or self._queue.empty()):
+        """Keep a reply: once this returns, the end of the process does not lose it."""
+        try:
+            record = records.encode(row)
+        except Exception as exc:
+            # The text of the error may hold what was asked: its name has to do.
+            log.error("request %s cannot be recorded: %s", row.request_id, type(exc).__name__)
             self.lost += 1
-            log.error("recording queue is full: %d replies were not recorded", self.lost)
             return
-        self._bytes += row.size_bytes
-        self._queue.put_nowait(row)
+        mark, in_memory = self.journal.append(record), self._take_room(len(record))
+        if mark is None and not in_memory:
+            self.lost += 1
+            log.error("no room for records: %d replies were not recorded", self.lost)
+            return
+        self._queue.put(_Entry(record if in_memory else None, mark, len(record)))
+
+    def _take_room(self, size: int) -> bool:
+        """Count bytes into memory if they fit; one record alone always does."""
+        with self._bytes_lock:
+            fits = self._bytes == 0 or self._bytes + size <= self._most_bytes
+            self._bytes += size if fits else 0
+            return fits
+
+    def _forget(self, size: int) -> None:
+        with self._bytes_lock:
+            self._bytes -= size
 
     async def stop(self, timeout_s: float = 20.0) -> None:
         """Write what is waiting, then stop.
 
-        Gives up after `timeout_s` when the database does not come back, and says how many
-        replies were lost.
+        What Postgres does not take within `timeout_s` stays in the journal for the next process.
         """
+        self._queue.put(None)
+        self._writer.deadline = time.monotonic() + timeout_s
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, timeout_s + 10)
+        left, gone = self._writer.left_over()
+        self.lost += gone
+        if left:
+            log.warning("stopping: %d replies wait in the journal for the next start", left)
+        if gone:
+            log.error("stopping with %d replies not recorded", gone)
+        if not self._thread.is_alive():
+            self.journal.close()
+
+
+class _Writer:
+    """The thread that writes: live records, and between them those of dead processes."""
+
+    def __init__(
+        self,
+        waiting: queue.SimpleQueue[_Entry | None],
+        journal: Journal,
+        forget: Callable[[int], None],
+        on_written: Callable[[], None],
+        root: Path,
+    ) -> None:
+        self.deadline: float | None = None
+        self.in_hand = 0
+        self._queue = waiting
+        self._journal = journal
+        self._forget = forget
+        self._on_written = on_written
+        self._group: list[_Entry] = []
+        self._inheritance = _Inheritance(root)
+        self._is_stopping = False
+
+    def run(self) -> None:
+        """Write until told to stop."""
         try:
-            await asyncio.wait_for(self._queue.join(), timeout_s)
-        except TimeoutError:
-            self.lost += self._queue.qsize() + self._in_hand
-            log.error("stopping with %d replies not recorded", self.lost)
-        if self._task is not None:
-            self._task.cancel()
+            while not self._is_stopping or self._group or not self._queue.empty():
+                if not self._step():
+                    break
+        finally:
+            self._inheritance.release()
+            connection.close()
 
-    async def _run(self) -> None:
-        while True:
-            group = self._more([await self._queue.get()])
-            self._in_hand = len(group)
-            await self._write(group)
-            self._in_hand = 0
-            self._bytes -= sum(row.size_bytes for row in group)
-            for _ in group:
-                self._queue.task_done()
+    def _step(self) -> bool:
+        """Write one group of each kind; return False when there is no time left."""
+        if not self._group:
+            self._collect()
+        if self._group:
+            if not self._until_written(self._live()):
+                return False
+            self._settle()
+        inherited = None if self._is_stopping else self._inheritance.group()
+        if inherited and self._until_written(inherited):
+            self._inheritance.written()
+            self._on_written()
+        return True
 
-    def _more(self, group: list[Served]) -> list[Served]:
-        """Add what is waiting, as far as one transaction takes it."""
-        size = group[0].size_bytes
-        while len(group) < _GROUP and size < _GROUP_BYTES and not self._queue.empty():
-            group.append(self._queue.get_nowait())
-            size += group[-1].size_bytes
-        return group
+    def _collect(self) -> None:
+        """Wait for a record and take what came with it, as far as one statement takes it."""
+        is_idle = self._queue.empty()
+        is_hurried = self._is_stopping or self._inheritance.has_more
+        try:
+            self._take(self._queue.get(timeout=0.0 if is_hurried else _LOOK_S))
+            if not is_idle:
+                time.sleep(_LINGER_S)
+            while len(self._group) < _GROUP and sum(e.size for e in self._group) < _GROUP_BYTES:
+                self._take(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        self.in_hand = len(self._group)
 
-    async def _write(self, group: list[Served]) -> None:
-        """Write until it is written; a database that is away or read-only is waited for."""
+    def _take(self, entry: _Entry | None) -> None:
+        if entry is None:
+            self._is_stopping = True
+        else:
+            self._group.append(entry)
+
+    def _live(self) -> list[bytes]:
+        return [self._record(entry) for entry in self._group]
+
+    def _record(self, entry: _Entry) -> bytes:
+        if entry.record is not None:
+            return entry.record
+        assert entry.mark is not None
+        return self._journal.read(entry.mark)
+
+    def _settle(self) -> None:
+        """Forget a group that was written."""
+        self._journal.done(entry.mark for entry in self._group if entry.mark is not None)
+        self._forget(sum(entry.size for entry in self._group if entry.record is not None))
+        self._group, self.in_hand = [], 0
+        self._on_written()
+
+    def _until_written(self, group: list[bytes]) -> bool:
+        """Write; a database that is away or read-only is waited for. False: no time was left."""
+        is_away = False
         while True:
             try:
-                await asyncio.to_thread(_write_in_thread, group)
+                _write_or_split(group)
             except (DatabaseError, InterfaceError) as exc:
-                log.warning("recording waits for the database: %s", type(exc).__name__)
-                await asyncio.sleep(_RETRY_S)
+                if not is_away:
+                    log.warning("recording waits for the database: %s", type(exc).__name__)
+                is_away = True
+                connection.close()
+                self._journal.sync()
+                if self.deadline is not None and time.monotonic() > self.deadline:
+                    return False
+                time.sleep(_RETRY_S)
             else:
-                break
-        await asyncio.to_thread(self._on_written)
+                if is_away:
+                    log.warning("recording goes on")
+                return True
+
+    def left_over(self) -> tuple[int, int]:
+        """Return how many records were not written: those in the journal, and those lost."""
+        entries = [*self._group]
+        while not self._queue.empty():
+            entry = self._queue.get_nowait()
+            entries += [entry] if entry is not None else []
+        kept = sum(entry.mark is not None for entry in entries)
+        return kept, len(entries) - kept
 
 
-def _write_in_thread(group: Sequence[Served]) -> None:
-    try:
-        _write_or_split(group)
-    finally:
-        connection.close()  # back to the pool: the next group may run in another thread
+class _Inheritance:
+    """The journals of dead processes, a group at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._looked_at = -_LOOK_FOR_ORPHANS_S
+        self._found: Iterator[Orphan] = iter(())
+        self._orphan: Orphan | None = None
+        self._records: Iterator[bytes] = iter(())
+        self._group: list[bytes] = []
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a journal is being read."""
+        return self._orphan is not None
+
+    def group(self) -> list[bytes]:
+        """Return the next records to be written; the same ones until `written`."""
+        if not self._group:
+            self._next()
+        return self._group
+
+    def written(self) -> None:
+        """Go on after the last group."""
+        self._group = []
+
+    def _next(self) -> None:
+        try:
+            if self._orphan is None:
+                self._look()
+            self._group = list(_some(self._records))
+            if self._orphan is not None and not self._group:
+                log.warning("the journal of a process that ended was written to Postgres")
+                self._orphan.remove()
+                self._orphan = None
+        except OSError as exc:
+            log.error("a journal cannot be read: %s", exc)
+            self.release()
+
+    def _look(self) -> None:
+        """Take the next orphan, looking for new ones now and then."""
+        if time.monotonic() - self._looked_at >= _LOOK_FOR_ORPHANS_S:
+            self._found, self._looked_at = orphans(self._root), time.monotonic()
+        self._orphan = next(self._found, None)
+        self._records = self._orphan.records() if self._orphan else iter(())
+
+    def release(self) -> None:
+        """Leave what is not written to somebody else."""
+        if self._orphan is not None:
+            self._orphan.release()
+        self._orphan, self._records, self._group = None, iter(()), []
 
 
-def _write_or_split(group: Sequence[Served]) -> None:
-    """Write a group; if a row in it cannot be stored, the others are, and that row is named.
+def _some(all_records: Iterator[bytes]) -> Iterator[bytes]:
+    """Give as many records as one statement takes."""
+    size = 0
+    for record in islice(all_records, _GROUP):
+        yield record
+        size += len(record)
+        if size >= _GROUP_BYTES:
+            break
+
+
+def _write_or_split(group: Sequence[bytes]) -> None:
+    """Write a group; if a record in it cannot be stored, the others are, and that one is named.
 
     Raises:
-        DatabaseError: when it is not the rows that are at fault; they can be written later.
+        DatabaseError: when it is not the records that are at fault; they can be written later.
     """
     try:
-        write(group)
+        records.write(group)
     except Exception as exc:
-        # Whatever one row raises, the writer must live on for the others.
-        if isinstance(exc, DatabaseError | InterfaceError) and not isinstance(exc, _ROWS_FAULT):
+        # Whatever one record raises, the writer must live on for the others.
+        if isinstance(exc, DatabaseError | InterfaceError) and not _is_rows_fault(exc):
             raise
         if len(group) == 1:
-            log.error("request %s cannot be stored: %s", group[0].request_id, type(exc).__name__)
+            _write_cleaned(group[0], exc)
             return
-        for row in group:
-            _write_or_split([row])
+        for record in group:
+            _write_or_split([record])
+
+
+def _write_cleaned(record: bytes, first: Exception) -> None:
+    """Try a record once more with its values brought to what Postgres holds, else set it aside."""
+    try:
+        if _sqlstate(first) == _FOREIGN_KEY:
+            raise first
+        records.write([records.unsparing(record)])
+    except Exception as exc:
+        if isinstance(exc, DatabaseError | InterfaceError) and not _is_rows_fault(exc):
+            raise
+        _set_aside(record, exc)
+
+
+def _set_aside(record: bytes, why: Exception) -> None:
+    """Keep what Postgres will never take in a file; of a project that was deleted, nothing."""
+    try:
+        request_id = str(json.loads(record)["id"])
+    except (ValueError, LookupError, RecursionError):
+        request_id = "unknown"
+    log.error("request %s cannot be stored: %s", request_id, type(why).__name__)
+    if _sqlstate(why) == _FOREIGN_KEY:
+        return
+    folder = settings.SHADOWEVAL_JOURNAL_DIR / "refused"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{request_id}.json"
+        path.touch(mode=0o600)
+        path.write_bytes(record)
+    except OSError as exc:
+        log.error("nor can it be set aside: %s", exc.strerror)
+
+
+def _is_rows_fault(error: Any) -> bool:
+    return _sqlstate(error)[:2] in _ROWS_FAULT
+
+
+def _sqlstate(error: BaseException) -> str:
+    return str(getattr(error.__cause__, "sqlstate", None) or "")

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.utils import timezone
@@ -26,6 +26,7 @@ from routing.errors import (
     AuthenticationFailed,
     MethodNotAllowed,
     NotFound,
+    Overloaded,
     PermissionDenied,
     RateLimited,
     RequestError,
@@ -33,6 +34,7 @@ from routing.errors import (
 )
 from routing.live import EAGER_S, KeyInfo, live
 from routing.models import Policy
+from routing.overload import load
 from routing.recording import Recorder
 from routing.types import AUTO, Scope, Tier
 from routing.wire import anthropic, hints, native, translation
@@ -42,6 +44,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_UP_S = 10.0
 _MODELS = "/v1/models"
+#: What Anthropic's API says when there is too much to do; the others say 429.
+_OVERLOADED = 529
 
 #: Looking up keys must not hold the threads that record and parse.
 _key_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
@@ -58,22 +62,11 @@ class Route:
 
 async def handle(connection: Connection, recorder: Recorder) -> None:
     """Serve one request on a hot route; whatever happens, the reply has the route's own shape."""
-    route, request_id, start = route_of(connection), uuid4(), time.perf_counter()
+    route, request_id = route_of(connection), uuid4()
     assert route is not None
     try:
-        if connection.method != route.method:
-            raise MethodNotAllowed(
-                f"{connection.method} is not supported here; use {route.method}."
-            )
-        key = await _authenticate(connection.headers)
-        if Scope.ROUTE not in key.scopes:
-            raise PermissionDenied("This API key may not route: it lacks the scope `route`.")
-        raw = await connection.read(
-            settings.SHADOWEVAL_MAX_BODY_BYTES, settings.SHADOWEVAL_BODY_TIMEOUT_S
-        )
-        await budget.check(key)
-        call = Call(request_id, route.speech, start, timezone.now(), key, _policy(key), raw)
-        await route.serve(call, connection, recorder)
+        with load.one_more():
+            await _serve(route, request_id, connection, recorder)
     except RequestError as exc:
         await refuse(connection, route.speech, exc, str(request_id))
     except ClientGone:
@@ -87,6 +80,23 @@ async def handle(connection: Connection, recorder: Recorder) -> None:
         log.error("request %s failed: %s at %s", request_id, type(exc).__name__, _place(exc))
         hint = RequestError("Internal error; the log has this request id.", 500, "api_error")
         await refuse(connection, route.speech, hint, str(request_id))
+
+
+async def _serve(
+    route: Route, request_id: UUID, connection: Connection, recorder: Recorder
+) -> None:
+    start = time.perf_counter()
+    if connection.method != route.method:
+        raise MethodNotAllowed(f"{connection.method} is not supported here; use {route.method}.")
+    key = await _authenticate(connection.headers)
+    if Scope.ROUTE not in key.scopes:
+        raise PermissionDenied("This API key may not route: it lacks the scope `route`.")
+    raw = await connection.read(
+        settings.SHADOWEVAL_MAX_BODY_BYTES, settings.SHADOWEVAL_BODY_TIMEOUT_S
+    )
+    await budget.check(key)
+    call = Call(request_id, route.speech, start, timezone.now(), key, _policy(key), raw)
+    await route.serve(call, connection, recorder)
 
 
 def _place(error: Exception) -> str:
@@ -247,4 +257,7 @@ async def refuse(
     if isinstance(error, RateLimited):
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
     body = speech.error_body(error, request_id)
-    await connection.reply(error.status, body, speech.error_type, headers)
+    is_529 = isinstance(error, Overloaded) and speech is ANTHROPIC
+    await connection.reply(
+        _OVERLOADED if is_529 else error.status, body, speech.error_type, headers
+    )

@@ -22,7 +22,7 @@ from django.utils import timezone
 from routing import pricing, providers
 from routing.errors import InvalidRequest, ProviderError, ProviderUnreachable
 from routing.models import Completion, Decision, Request, ShadowJob, ShadowPair
-from routing.recording import completion_fields
+from routing.records import completion_fields
 from routing.types import DIALECTS, Reply, Tier, TierSpec
 from routing.wire import translation
 

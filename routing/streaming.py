@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from routing import budget, pricing, providers
@@ -33,12 +34,14 @@ _LETTERS_A_TOKEN = 4
 class Streamed:
     """What a stream came to: the provider's reply as far as it came, and why it is not whole.
 
-    `sent` is what the client got, where that is to be kept.
+    `sent` is what the client got, where that is to be kept. A whole answer is recorded before its
+    last event leaves: who has it, finds it recorded.
     """
 
     reply: Reply | None = None
     error: str = ""
     sent: list[bytes] | None = None
+    is_recorded: bool = False
 
 
 async def stream(
@@ -55,7 +58,14 @@ async def stream(
     headers = reply_headers(call, answer, row, row.overhead_ms, "pending")
     headers |= {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
     streamed = Streamed(sent=[] if keeps else None)
-    pump = asyncio.create_task(_pump(call, answer, stream, connection, headers, streamed))
+
+    def record() -> None:
+        """Keep what the stream came to, once."""
+        if not streamed.is_recorded:
+            streamed.is_recorded = True
+            recorder.put(timed(call, _with_reply(call, answer, row, streamed), row.overhead_ms))
+
+    pump = asyncio.create_task(_pump(call, answer, stream, connection, headers, streamed, record))
     try:
         await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not pump.done():
@@ -67,8 +77,7 @@ async def stream(
     finally:
         await cancel(pump)
         stream.close()
-        row = _with_reply(call, answer, row, streamed)
-        recorder.put(timed(call, row, row.overhead_ms))
+        record()
     if streamed.error or streamed.sent is None:
         return None
     return Kept(200, headers, b"".join(streamed.sent))
@@ -81,6 +90,7 @@ async def _pump(
     connection: Connection,
     headers: Headers,
     streamed: Streamed,
+    record: Callable[[], None],
 ) -> None:
     """Relay until the end; what goes wrong amid a stream becomes the API's own error event."""
     start = time.perf_counter()
@@ -98,6 +108,12 @@ async def _pump(
         async for raw in stream:
             event = sse.read(raw)
             parts.feed(event)
+            if (event.data or "").strip() == "[DONE]":
+                parts.end()
+            if parts.is_whole and not streamed.is_recorded:
+                streamed.reply = _assembled(answer, stream, parts, _ms_since(start))
+                streamed.error = _why_partial(parts)
+                record()
             await write(relay.feed(raw, event))
             if parts.is_whole:
                 stream.hurry(_AFTER_END_S)
@@ -109,12 +125,16 @@ async def _pump(
     except ValueError as exc:  # no UTF-8, no JSON, or what the other dialect cannot hold
         streamed.error = f"provider_malformed: {type(exc).__name__}"
     finally:
-        latency_ms = (time.perf_counter() - start) * 1000
-        streamed.reply = _assembled(answer, stream, parts, latency_ms)
+        if not streamed.is_recorded:
+            streamed.reply = _assembled(answer, stream, parts, _ms_since(start))
     if streamed.error and not parts.error and not parts.is_whole:
         error = RequestError(f"The stream broke off ({streamed.error}).", 502, "api_error")
         await write(call.speech.error_event(error, str(call.id)))
     await connection.end()
+
+
+def _ms_since(start: float) -> float:
+    return (time.perf_counter() - start) * 1000
 
 
 def _why_partial(parts: assemble.Assembler) -> str:
@@ -154,7 +174,6 @@ def _with_reply(call: Call, answer: Answer, row: Served, streamed: Streamed) -> 
         reply=reply,
         error=streamed.error,
         cost_usd=cost_usd,
-        size_bytes=row.size_bytes + len(reply.body),
     )
 
 

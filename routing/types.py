@@ -224,8 +224,9 @@ class Served:
     """Everything to be recorded of one reply, put together while it leaves.
 
     Attributes:
-        size_bytes: of the client's body and the provider's together.
         skip: why no shadow call may be made, whatever the reply; "" when one may.
+        shadow_lane: who would be asked; see `TierSpec.lane`.
+        kept_share: of the shadow calls that were due, those that overload leaves.
     """
 
     request_id: UUID
@@ -244,6 +245,7 @@ class Served:
     shadow_rate: float
     overhead_ms: float
     latency_ms: float
-    size_bytes: int = 0
     skip: str = ""
     is_stream: bool = False
+    shadow_lane: str = ""
+    kept_share: float = 1.0

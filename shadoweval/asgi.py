@@ -19,6 +19,7 @@ django_application = get_asgi_application()
 from routing import call, providers, serving, tasks  # noqa: E402
 from routing.connection import Connection  # noqa: E402
 from routing.live import live  # noqa: E402
+from routing.overload import load  # noqa: E402
 from routing.recording import Recorder  # noqa: E402
 from routing.shared import shared  # noqa: E402
 
@@ -92,8 +93,10 @@ class Application:
         self._recorder = Recorder(on_written=Nudge())
         self._recorder.start()
         shared.open()
+        watching = asyncio.create_task(load.watch(), name="load")
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        watching.cancel()
         await call.finish()
         await self._recorder.stop()
         await providers.close_all()

@@ -14,7 +14,7 @@ from routing.api import ledger, shapes
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
 from routing.models import Feedback, Request
-from routing.recording import clean
+from routing.records import clean
 from routing.types import Scope
 
 router = Router(tags=["Feedback"])

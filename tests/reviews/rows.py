@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from routing import policy, recording, shadow
+from routing import policy, recording, records, shadow
 from routing.models import Completion, ShadowJob
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
@@ -28,7 +28,7 @@ def add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05", shadow_rate
         reply("from expensive"), Decimal(expensive_usd), shadow_rate, 1.0, 2.0,
     )  # fmt: skip
     recording.write([served])
-    fields = recording.completion_fields(reply("from cheap"), "simulated", Decimal(cheap_usd))
+    fields = records.completion_fields(reply("from cheap"), "simulated", Decimal(cheap_usd))
     cheap = Completion.objects.create(
         request_id=request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields
     )

@@ -2,16 +2,26 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
+import re
+import time
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection
+from django.db.models import NOT_PROVIDED, AutoField
 from django.utils import timezone
 
-from routing import policy, recording
+from routing import policy, recording, records
 from routing.models import Completion, Decision, Request, ShadowJob
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+
+
+@pytest.fixture(autouse=True)
+def journals(settings, tmp_path):
+    """A folder of journals for this test alone."""
+    settings.SHADOWEVAL_JOURNAL_DIR = tmp_path / "journal"
+    return settings.SHADOWEVAL_JOURNAL_DIR
 
 
 @pytest.fixture
@@ -33,11 +43,21 @@ def served(project):
     return make
 
 
-@dataclass
-class Sized:
-    """Stands for a reply where only its size matters."""
+@pytest.fixture
+def served_nowhere():
+    """A reply that needs no database to exist."""
+    decision = DecisionValue(Tier.CHEAP, Reason.RULE, 0.4)
+    return Served(
+        uuid4(), timezone.now(), 1, None, 1, "anthropic", ChatRequest({}, "q", "auto"),
+        decision, 200, "", "anthropic", None, None, 1.0, 1.0, 2.0,
+    )  # fmt: skip
 
-    size_bytes: int
+
+def wait_until(condition, limit_s=20):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
 
 
 def counts():
@@ -81,7 +101,7 @@ def test_what_postgres_cannot_hold_is_replaced_and_the_rest_is_kept(served):
     "value", ["plain", "\u00e4\U0001f600", 1, None, True, {"a": ["\u20ac", 2.5]}]
 )
 def test_clean_leaves_good_data_as_it_is(value):
-    assert recording.clean(value) == value
+    assert records.clean(value) == value
 
 
 @pytest.mark.django_db
@@ -111,11 +131,11 @@ def test_an_answer_that_broke_off_is_kept_and_never_half_of_a_pair(served):
 
 def test_the_draw_follows_the_rate_and_repeats():
     ids = [f"request-{n}" for n in range(4_000)]
-    drawn = [recording.is_drawn(name, 0.25) for name in ids]
-    assert drawn == [recording.is_drawn(name, 0.25) for name in ids]
+    drawn = [records.is_drawn(name, 0.25) for name in ids]
+    assert drawn == [records.is_drawn(name, 0.25) for name in ids]
     assert 900 <= sum(drawn) <= 1_100  # five standard deviations are 137
-    assert not any(recording.is_drawn(name, 0.0) for name in ids)
-    assert all(recording.is_drawn(name, 1.0) for name in ids)
+    assert not any(records.is_drawn(name, 0.0) for name in ids)
+    assert all(records.is_drawn(name, 1.0) for name in ids)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -128,49 +148,15 @@ def test_one_bad_row_does_not_lose_the_group(served, policy_id):
     assert written
 
 
-async def test_a_full_queue_counts_what_it_loses(settings):
-    settings.SHADOWEVAL_RECORD_QUEUE = 2
-    recorder = recording.Recorder()
-    for _ in range(5):
-        recorder.put(Sized(1))
-    assert recorder.lost == 3
-
-
-async def test_a_queue_is_bounded_by_bytes_too(settings):
-    settings.SHADOWEVAL_RECORD_QUEUE_BYTES = 100
-    recorder = recording.Recorder()
-    for size in (500, 1, 1):  # one alone is always taken
-        recorder.put(Sized(size))
-    assert recorder.lost == 2
-
-
-async def test_a_group_is_bounded_by_bytes_and_the_bytes_are_given_back(settings):
-    settings.SHADOWEVAL_RECORD_QUEUE_BYTES = 90_000_000
-    recorder, groups = recording.Recorder(), []
-
-    async def note(group):
-        groups.append([row.size_bytes for row in group])
-
-    recorder._write = note
-    for size in (20_000_000, 20_000_000, 20_000_000, 5, 5):
-        recorder.put(Sized(size))
-    recorder.start()
-    await recorder.stop()
-    assert [len(group) for group in groups] == [2, 3]
-    recorder.put(Sized(1))
-    recorder.put(Sized(89_999_999))
-    assert recorder.lost == 0
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_read_only_database_loses_nothing(served):
     row = served()
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
         with pytest.raises(DatabaseError):
-            recording._write_or_split([row, served()])
+            recording._write_or_split([records.encode(row), records.encode(served())])
         cursor.execute("SET default_transaction_read_only = off")
-    recording._write_or_split([row])
+    recording._write_or_split([records.encode(row)])
     assert counts() == [1, 1, 1, 1]
 
 
@@ -183,13 +169,89 @@ def test_a_body_nested_too_deeply_to_clean_does_not_end_the_recording(served):
     assert list(Request.objects.values_list("pk", flat=True)) == [good.request_id]
 
 
-async def test_stopping_without_a_database_counts_every_reply_that_is_lost(caplog):
-    recorder, held = recording.Recorder(), asyncio.Event()
-    recorder._write = lambda group: held.wait()  # a database that does not come back
+def test_every_column_of_the_ledger_is_written():
+    """A new column with no default in the database would stop all recording."""
+    for model in (Request, Decision, Completion, ShadowJob):
+        table = model._meta.db_table
+        (said,) = re.findall(rf"INSERT INTO {table} \(([^)]*)\)", records._WRITE)
+        named = {name.strip() for name in said.split(",")}
+        for column in model._meta.concrete_fields:
+            has_default = column.null or column.db_default is not NOT_PROVIDED
+            is_given = column.column in named or has_default or isinstance(column, AutoField)
+            assert is_given, f"{table}.{column.column}"
+
+
+@pytest.mark.django_db
+def test_a_record_holds_the_bodies_byte_for_byte_and_stores_what_they_say(served):
+    row = served()
+    raw = b'{ "model":"auto", "max_tokens" : 5,\n "messages":[{"role":"user","content":"\\u00e4"}]}'
+    row = replace(row, request=replace(row.request, raw=raw))
+    assert raw in records.encode(row)
+    recording.write([row])
+    stored = Request.objects.get().payload
+    assert stored == {"max_tokens": 5, "messages": [{"role": "user", "content": "ä"}]}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_number_that_postgres_cannot_hold_is_rounded_rather_than_lost(served):
+    row = served()
+    raw = b'{"model":"m","messages":[],"temperature":1e-500000}'
+    recording._write_or_split([records.encode(replace(row, request=replace(row.request, raw=raw)))])
+    assert Request.objects.get().payload["temperature"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_nobody_wrote_is_written_by_the_next(served, journals):
+    rows = [served() for _ in range(450)]  # more than two groups
+    first = recording.Recorder()  # its writer never runs: Postgres is away, say
+    for row in rows:
+        first.put(row)
+    asyncio.run(first.stop(0))
+    assert Request.objects.count() == 0
+    recorder = recording.Recorder()
     recorder.start()
-    recorder.put(Sized(1))
-    await asyncio.sleep(0)  # the writer takes it in hand
-    recorder.put(Sized(1))
-    await recorder.stop(timeout_s=0.05)
+    wait_until(lambda: not list(journals.iterdir()))
+    asyncio.run(recorder.stop())
+    assert set(Request.objects.values_list("pk", flat=True)) == {row.request_id for row in rows}
+    assert counts() == [450] * 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_records_beyond_memory_come_back_from_the_journal(served, settings):
+    settings.SHADOWEVAL_RECORD_QUEUE_BYTES = 1
+    rows = [served(f"question {n}") for n in range(20)]
+    asyncio.run(record(rows))
+    assert set(Request.objects.values_list("query", flat=True)) == {r.request.query for r in rows}
+
+
+def test_a_record_without_room_anywhere_is_counted(served_nowhere, settings, journals, caplog):
+    journals.parent.joinpath("journal").write_text("a file where the folder should be")
+    settings.SHADOWEVAL_RECORD_QUEUE_BYTES = 1
+    recorder = recording.Recorder()
+    for _ in range(3):  # one alone is always held
+        recorder.put(served_nowhere)
     assert recorder.lost == 2
-    assert "2 replies not recorded" in caplog.text
+    asyncio.run(recorder.stop(0))
+    assert recorder.lost == 3
+    assert "not recorded" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_postgres_never_takes_is_set_aside(served, journals):
+    bad = served(policy_id="no number")
+    asyncio.run(record([bad, served()]))
+    (kept,) = (journals / "refused").iterdir()
+    assert json.loads(kept.read_bytes())["id"] == str(bad.request_id)
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.django_db
+def test_overload_keeps_a_share_and_says_so_in_the_rate(served):
+    rows = [replace(served(rate=0.5), kept_share=0.1) for _ in range(400)]
+    recording.write(rows)
+    states = ShadowJob.objects.values_list("state", "reason", "rate")
+    kept = [state for state, _, _ in states if state == "pending"]
+    why = {reason.split(":")[0] for state, reason, _ in states if state == "skipped"}
+    assert why == {"overload", "not_sampled"}
+    assert 2 <= len(kept) <= 45  # 20 expected
+    assert {rate for _, _, rate in states} == {0.05}
