@@ -53,7 +53,7 @@ def requests_of(chosen: argparse.Namespace, host: str) -> Iterator[bytes]:
         f"POST {chosen.path} HTTP/1.1\r\nhost: {host}\r\nx-api-key: {chosen.key}\r\n"
         "anthropic-version: 2023-06-01\r\ncontent-type: application/json\r\ncontent-length: "
     ).encode()
-    texts, turn = questions(chosen.words), 0
+    texts, turn = [chosen.text] if chosen.text else questions(chosen.words), 0
     ready = [head + b"%d\r\n\r\n" % len(body) + body for body in map(body_of, texts)]
     while True:
         for text, request in zip(texts, ready, strict=True):
@@ -252,6 +252,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=10.0)
     options.add_argument("--warm-up", type=float, default=1.0, help="seconds that are not counted")
     options.add_argument("--words", type=int, help="of every question; default 8 to 30")
+    options.add_argument("--text", help="this one question only")
     options.add_argument("--unique", action="store_true", help="no text twice")
     print(json.dumps(report(uvloop.run(run(options.parse_args())))))
 
