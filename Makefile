@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run install test test-slow check demo clean
+.PHONY: run install test test-slow check bench soak demo clean
 
 run: $(INSTALLED)  ## Install what is missing and run everything; Ctrl-C stops it
 	$(BIN)/python manage.py serve
@@ -25,6 +25,12 @@ check: $(INSTALLED)  ## Lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## What one request costs, by router, shadow off and on; about ten minutes
+	$(BIN)/python -m benchmarks.hot_path $(BENCH)
+
+soak: $(INSTALLED)  ## Five minutes at 80 % of the limit: fails when memory grows or anything is lost
+	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 demo: $(INSTALLED)  ## Load content to look at, while it runs
 	$(BIN)/python manage.py demo

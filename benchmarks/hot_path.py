@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks import plant as plants
@@ -27,7 +28,8 @@ class Row:
         rate: good replies a second.
         sustained: the same, until the last shadow call was stored.
         cpu_ms: per good reply, by process.
-        missing: replies without a record; `unpaired`: without a pair where one was to be.
+        missing: replies without a record; `unpaired`: without a pair where one was to be;
+            `unscored`: recorded ones that the router failed on or came too late for.
     """
 
     router: str
@@ -41,6 +43,7 @@ class Row:
     errors: dict[str, int]
     missing: int = 0
     unpaired: int = 0
+    unscored: int = 0
     memory: plants.Memory | None = None
 
     @property
@@ -54,6 +57,7 @@ class Bench:
 
     def __init__(self, plant: plants.Plant, traffic: Traffic, options: argparse.Namespace) -> None:
         self.plant, self.traffic, self.options = plant, traffic, options
+        self.threshold = 0.5
 
     def window(self, router: str, shadow: bool, load: str, **how: object) -> Row:
         """Load the service, wait for the backlog, return what it cost."""
@@ -66,6 +70,7 @@ class Bench:
             self._per_reply(before, got), got["errors"],
             missing=got["good"] - counts.records,
             unpaired=got["good"] - counts.pairs if shadow else 0,
+            unscored=ledger.unscored(),
             memory=plants.Memory.of(self.plant.pids["web"]),
         )  # fmt: skip
 
@@ -79,7 +84,7 @@ class Bench:
 
     def _ask(self, url: str, **how: object) -> dict:
         said = {"seconds": self.options.seconds, "words": self.options.words,
-                "unique": self.options.unique}  # fmt: skip
+                "unique": not self.options.repeating}  # fmt: skip
         return self.plant.load(url, self.traffic.key or "none", **{**said, **how})
 
     def _per_reply(self, before: dict[str, float], got: dict) -> dict[str, float]:
@@ -93,11 +98,16 @@ class Bench:
         self.stop()
         self.traffic.deploy(version, 0.5, 0.0)
         self.plant.start("web")
-        threshold = self.traffic.halving_threshold(self.plant.url)
-        self.traffic.deploy(version, threshold, 1.0 if shadow else 0.0)
+        self.threshold = self.traffic.halving_threshold(self.plant.url)
+        self.shadowing(kind, shadow)
         if shadow:
             self.plant.start("worker")
-        self.window(kind, shadow, "warm-up", seconds=2)
+        self.window(kind, shadow, "warm-up", seconds=2, rate=20)
+
+    def shadowing(self, kind: str, shadow: bool) -> None:
+        """Turn shadow calls on or off, nothing else."""
+        rate = 1.0 if shadow else 0.0
+        self.traffic.deploy(router_version(kind), self.threshold, rate)
 
     def stop(self) -> None:
         """Stop web and worker."""
@@ -105,21 +115,74 @@ class Bench:
             self.plant.stop(name)
 
 
-def measured(bench: Bench, kind: str, shadow: bool) -> list[Row]:
-    """Return the rows of one configuration: full, then half of the rate that it bore."""
+def full(bench: Bench, kind: str, shadow: bool) -> Row:
+    """Return the window at full load.
+
+    A router that many connections overwhelm sends to EXPENSIVE unscored, which is no measure of
+    it: then again with fewer.
+    """
+    connections = bench.options.connections
+    row = bench.window(kind, shadow, f"c{connections}", connections=connections)
+    if row.unscored * 100 > row.rate * bench.options.seconds:
+        show([row])
+        connections = max(connections // 16, 1)
+        row = bench.window(kind, shadow, f"c{connections}", connections=connections)
+    return row
+
+
+def measured(bench: Bench, kind: str, shadow: bool) -> Row:
+    """Show the rows of one configuration: full, then half of the rate it bore; return the full."""
     bench.configured(kind, shadow)
-    full = bench.window(kind, shadow, "full", connections=bench.options.connections)
-    rate = (full.sustained if shadow else full.rate) / 2
-    rows = [full]
+    top = full(bench, kind, shadow)
+    show([top])
+    rounds = []
     for _ in range(bench.options.repeat):
-        rows.append(bench.direct("half", rate=rate))
-        rows.append(bench.window(kind, shadow, "half", rate=rate))
-    return rows
+        base = bench.direct("half", rate=top.sustained / 2)
+        rounds.append((base, bench.window(kind, shadow, "half", rate=top.sustained / 2)))
+        show(rounds[-1])
+    if len(rounds) > 1:
+        p50, p99 = (statistics.median(getattr(row, name) - getattr(base, name)
+                    for base, row in rounds) for name in ("p50_ms", "p99_ms"))  # fmt: skip
+        print(f"{kind:8}median of {len(rounds)}: added p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+    return top
+
+
+def shadow_effect(bench: Bench, kind: str, rate: float) -> None:
+    """Show what turning shadow on does to the reply's p99, in alternation at one rate."""
+    found: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(max(3, bench.options.repeat)):
+        for shadow in found:
+            bench.shadowing(kind, shadow)
+            found[shadow].append(bench.window(kind, shadow, "p99", rate=rate).p99_ms)
+    off, on = (statistics.median(found[shadow]) for shadow in found)
+    rounds = ", ".join(f"{a:.1f}/{b:.1f}" for a, b in zip(*found.values(), strict=True))
+    print(f"{kind:8}reply p99 at {rate:.0f}/s, shadow off {off:.1f} ms, on {on:.1f} ms: "
+          f"ratio of medians {on / off:.3f}; off/on by round {rounds}", flush=True)  # fmt: skip
+
+
+def growth(bench: Bench, kind: str, sizes: list[int]) -> None:
+    """Show CPU per request against stored rows, shadow on, all at one rate."""
+    from benchmarks import growth as rows
+
+    bench.configured(kind, True)
+    rate = bench.window(kind, True, "find", connections=32).sustained / 2
+    for size in sizes:
+        stored = rows.fill(bench.traffic.project, size)
+        bench.window(kind, True, "warm-up", seconds=2, rate=rate)
+        row = bench.window(kind, True, "half", rate=rate)
+        show([row])
+        both = row.cpu_ms["web"] + row.cpu_ms["postgres"]
+        print(f"{kind:8}{stored} requests stored: web and Postgres {both:.2f} ms per request")
 
 
 _HEAD = (
-    "router  shadow load      req/s  bears   p50 ms  p99 ms   +p50   +p99"
-    "    web worker postgr valkey    sum  gener provid   RSS  PSS  errors no-record no-pair"
+    "router  shadow load      req/s  bears   p50 ms  p99 ms   +p50   +p99    web"
+    " worker postgr valkey    sum  gener provid   RSS  PSS  errors no-score no-record no-pair"
+)
+
+_FOOT = (
+    "CPU in ms per good reply; sum: web, worker, Postgres, Valkey. bears: replies a second until "
+    "the last record and pair were stored. half: of that, Poisson; + against the direct call above."
 )
 
 
@@ -130,19 +193,21 @@ def line(row: Row, base: Row | None) -> str:
     cpu = [f"{row.cpu_ms[name]:6.2f}" if name in row.cpu_ms else "     -" for name in NAMES]
     ours = f"{row.sum_ms:6.2f}" if row.router != "direct" else "     -"
     memory = f"{row.memory.rss:5.0f}{row.memory.pss:5.0f}" if row.memory else " " * 10
+    lost = f"{row.unscored:8d} {row.missing:9d} {row.unpaired:7d}"
     return (
-        f"{row.router:8}{'on' if row.shadow else 'off':7}{row.load:6}{row.rate:9.0f}"
+        f"{row.router:8}{'on' if row.shadow else 'off':7}{row.load:7}{row.rate:8.0f}"
         f"{row.sustained:7.0f}{row.p50_ms:9.1f}{row.p99_ms:8.1f} {added[0]:>6} {added[1]:>6} "
         f"{' '.join(cpu)} {ours} {row.cpu_ms['generator']:6.3f} {row.cpu_ms['standin']:6.3f} "
-        f"{memory} {sum(row.errors.values()):7d} {row.missing:9d} {row.unpaired:7d}"
+        f"{memory} {sum(row.errors.values()):7d} {lost}"
     )
 
 
-def show(rows: list[Row]) -> None:
+def show(rows: Sequence[Row]) -> None:
+    """Print rows; one that follows a direct one is compared with it."""
     base = None
     for row in rows:
-        print(line(row, base if row.load == "half" and row.router != "direct" else None), flush=True)
-        base = row if row.router == "direct" else base
+        print(line(row, base), flush=True)
+        base = row if row.router == "direct" else None
 
 
 def parsed() -> argparse.Namespace:
@@ -154,7 +219,9 @@ def parsed() -> argparse.Namespace:
     options.add_argument("--connections", type=int, default=256)
     options.add_argument("--repeat", type=int, default=1, help="half-load windows, alternating")
     options.add_argument("--words", type=int)
-    options.add_argument("--unique", action="store_true", help="no question twice")
+    options.add_argument("--repeating", action="store_true", help="400 questions in turn, not ever"
+                         " new ones: an embedder may remember them")  # fmt: skip
+    options.add_argument("--rows", help="also: cost by stored rows, such as 10000,1000000")
     chosen = options.parse_args()
     if chosen.quick:
         chosen.seconds, chosen.shadow = 5.0, "off"
@@ -168,13 +235,24 @@ def main() -> None:
         bench = Bench(plant, Traffic(plant.provider_url), options)
         print(_HEAD)
         show([bench.direct("full", connections=options.connections)])
-        for kind in options.routers.split(","):
-            for shadow in options.shadow.split(","):
-                try:
-                    show(measured(bench, kind, shadow == "on"))
-                except Skipped as reason:
-                    print(f"{kind:8}skipped: {reason}")
-                    break
+        done = [kind for kind in options.routers.split(",") if compared(bench, kind)]
+        if options.rows and done:
+            growth(bench, done[0], [int(size) for size in options.rows.split(",")])
+        print(_FOOT)
+
+
+def compared(bench: Bench, kind: str) -> bool:
+    """Show one router, shadow off and on; tell whether this tree has it."""
+    shadows = bench.options.shadow.split(",")
+    try:
+        router_version(kind)
+    except Skipped as reason:
+        print(f"{kind:8}skipped: {reason}")
+        return False
+    tops = {shadow: measured(bench, kind, shadow == "on") for shadow in shadows}
+    if "on" in tops and "off" in tops:
+        shadow_effect(bench, kind, tops["on"].sustained / 2)
+    return True
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _WORDS = (
     "compare in of under between during after before without over because when where which who "
     "small large early warm quiet legal common modern public simple deep round first second water "
     "iron paper winter summer north south coast village school doctor farmer author teacher"
-).split()
+)
 _LONGEST_WAIT_S = 30.0
 
 
@@ -38,7 +38,9 @@ def questions(words: int | None, count: int = _QUESTIONS) -> list[str]:
     """Return seeded questions of 8 to 30 words, or of exactly so many."""
     draw = random.Random(_SEED)
     lengths = [words or draw.randint(8, 30) for _ in range(count)]
-    return [" ".join(draw.choices(_WORDS, k=length)).capitalize() + "?" for length in lengths]
+    return [
+        " ".join(draw.choices(_WORDS.split(), k=length)).capitalize() + "?" for length in lengths
+    ]
 
 
 def body_of(text: str) -> bytes:
@@ -205,7 +207,7 @@ async def run(chosen: argparse.Namespace) -> Load:
     load = Load(chosen)
     await (opened(load, chosen.rate) if chosen.rate else closed(load, chosen.connections))
     give_up = monotonic_ns() + _LONGEST_WAIT_S * 1e9
-    while load.waiting and monotonic_ns() < give_up:
+    while load.waiting and monotonic_ns() < give_up:  # noqa: ASYNC110 - an event costs each reply
         await asyncio.sleep(0.02)
     if load.waiting:
         load.errors["no_reply"] += len(load.waiting)

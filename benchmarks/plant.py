@@ -224,4 +224,6 @@ def machine() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     load = ", ".join(f"{average:.2f}" for average in os.getloadavg())
-    return f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}; load before {load}"
+    return (
+        f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}; load before {load}"
+    )

@@ -36,7 +36,7 @@ _REPLY = {
 
 def whole(body: bytes) -> bytes:
     """Return an HTTP reply with this body."""
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nrequest-id: req_011CSHoEeqs5C35K2\r\n"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nrequest-id: req_011CSHoEeq\r\n"
     return head + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
