@@ -16,6 +16,7 @@ import resource
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import cycle, islice
 from time import monotonic_ns
 from urllib.parse import urlsplit
 
@@ -34,13 +35,12 @@ _WORDS = (
 _LONGEST_WAIT_S = 30.0
 
 
-def questions(words: int | None, count: int = _QUESTIONS) -> list[str]:
-    """Return seeded questions of 8 to 30 words, or of exactly so many."""
-    draw = random.Random(_SEED)
-    lengths = [words or draw.randint(8, 30) for _ in range(count)]
-    return [
-        " ".join(draw.choices(_WORDS.split(), k=length)).capitalize() + "?" for length in lengths
-    ]
+def questions(words: int | None, seed: int | None = _SEED) -> Iterator[str]:
+    """Yield questions of 8 to 30 words, or of exactly so many, for ever; None draws a new seed."""
+    draw, known = random.Random(seed), _WORDS.split()
+    while True:
+        length = words or draw.randint(8, 30)
+        yield " ".join(draw.choices(known, k=length)).capitalize() + "?"
 
 
 def body_of(text: str) -> bytes:
@@ -50,21 +50,17 @@ def body_of(text: str) -> bytes:
 
 
 def requests_of(chosen: argparse.Namespace, host: str) -> Iterator[bytes]:
-    """Yield whole HTTP requests for ever: the same few hundred, or no text twice."""
+    """Return whole HTTP requests for ever: the same few hundred, or no text twice, in any run."""
     head = (
         f"POST {chosen.path} HTTP/1.1\r\nhost: {host}\r\nx-api-key: {chosen.key}\r\n"
         "anthropic-version: 2023-06-01\r\ncontent-type: application/json\r\ncontent-length: "
     ).encode()
-    texts, turn = [chosen.text] if chosen.text else questions(chosen.words), 0
-    ready = [head + b"%d\r\n\r\n" % len(body) + body for body in map(body_of, texts)]
-    while True:
-        for text, request in zip(texts, ready, strict=True):
-            if not chosen.unique:
-                yield request
-                continue
-            body = body_of(f"{turn:x} {text}")
-            yield head + b"%d\r\n\r\n" % len(body) + body
-            turn += 1
+    if chosen.text:
+        texts: Iterator[str] = iter([chosen.text])
+    else:
+        texts = questions(chosen.words, None if chosen.unique else _SEED)
+    whole = (head + b"%d\r\n\r\n" % len(body) + body for body in map(body_of, texts))
+    return whole if chosen.unique else cycle(list(islice(whole, _QUESTIONS)))
 
 
 class Load:
@@ -81,7 +77,8 @@ class Load:
         self.host, self.port = where.hostname, where.port
         self.next_request = requests_of(chosen, where.netloc).__next__
         self.seconds = chosen.seconds
-        self.begin = monotonic_ns() + int(chosen.warm_up * 1e9)
+        self.began = monotonic_ns()
+        self.begin = self.began + int(chosen.warm_up * 1e9)
         self.end = self.begin + int(chosen.seconds * 1e9)
         self.counted, self.late = array("q"), array("q")
         self.ended = self.good = self.asked = 0
@@ -230,6 +227,7 @@ def report(load: Load) -> dict:
     took_ms = cpu_ms() - load.cpu_before_ms
     latencies, late = sorted(load.counted), sorted(load.late)
     return {
+        "began_ns": load.began,  # on the clock that all processes of a machine share
         "asked": load.asked,
         "good": load.good,
         "rps": load.ended / load.seconds,

@@ -129,7 +129,10 @@ class Plant:
         run = subprocess.run(argv, capture_output=True, text=True, check=False)
         if run.returncode:
             raise SystemExit(f"the load generator failed:\n{run.stderr[-2000:]}")
-        return json.loads(run.stdout)
+        got = json.loads(run.stdout)
+        if not got["good"]:
+            raise SystemExit(f"no good reply from {url}: {got['errors']}")
+        return got
 
     def _until_up(self) -> None:
         deadline = time.monotonic() + _UP_WITHIN_S

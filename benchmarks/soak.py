@@ -135,7 +135,10 @@ def parsed() -> argparse.Namespace:
     options.add_argument("--rate", type=float, help="requests a second; default: found")
     options.add_argument("--connections", type=int, default=64, help="to find the limit")
     options.set_defaults(words=None, repeating=False)
-    return options.parse_args()
+    chosen = options.parse_args()
+    if chosen.seconds < _WARM_UP_S + 3 * _EVERY_S:
+        options.error("too short to tell growth from warm-up")
+    return chosen
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,7 +111,7 @@ class Traffic:
 
     def halving_threshold(self, url: str, count: int = 100) -> float:
         """Return the median score of the questions: half of the traffic goes each way."""
-        scores = [self._score(url, text) for text in questions(None, count)]
+        scores = [self._score(url, text) for text in islice(questions(None), count)]
         return statistics.median(score for score in scores if score is not None)
 
     def _score(self, url: str, text: str) -> float | None:
