@@ -60,7 +60,7 @@ def requests_of(chosen: argparse.Namespace, host: str) -> Iterator[bytes]:
     else:
         texts = questions(chosen.words, None if chosen.unique else _SEED)
     whole = (head + b"%d\r\n\r\n" % len(body) + body for body in map(body_of, texts))
-    return whole if chosen.unique else cycle(list(islice(whole, _QUESTIONS)))
+    return whole if chosen.unique and not chosen.text else cycle(list(islice(whole, _QUESTIONS)))
 
 
 class Load:
