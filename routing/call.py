@@ -86,7 +86,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def served(call: Call, answer: Answer) -> Served:
+def served(call: Call, answer: Answer, status: int | None = None) -> Served:
     """Put together what is to be recorded; a stream's reply and all times come later."""
     return Served(
         request_id=call.id,
@@ -97,7 +97,7 @@ def served(call: Call, answer: Answer) -> Served:
         wire=call.speech.name,
         request=call.request,
         decision=answer.decision,
-        status=answer.status,
+        status=answer.status if status is None else status,
         error=answer.error,
         provider=answer.provider,
         reply=answer.reply,
@@ -148,9 +148,3 @@ def later(work: Any) -> None:
 async def finish() -> None:
     """Wait for what still runs after replies."""
     await asyncio.gather(*_afterwards, return_exceptions=True)
-
-
-async def cancel(task: asyncio.Task[Any]) -> None:
-    """Cancel a task and wait until it has ended."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import string
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from routing.errors import TooLarge, TooSlow
 
 Headers = dict[str, str]
+
+T = TypeVar("T")
 
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
@@ -103,6 +106,46 @@ class Connection:
     async def end(self) -> None:
         """End a body that was sent in pieces."""
         await self._send({"type": "http.response.body", "body": b""})
+
+
+class Watch:
+    """Looks out for the client's leaving, and then cancels what is being done for it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.is_gone = False
+        self._worker: asyncio.Task[Any] | None = None
+        self._watcher = asyncio.create_task(self._look_out(connection))
+
+    async def _look_out(self, connection: Connection) -> None:
+        await connection.until_gone()
+        self.is_gone = True
+        if self._worker is not None:
+            self._worker.cancel()
+
+    async def while_there(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what the work gives; no task of its own: every request passes here.
+
+        Raises:
+            ClientGone: when the client left first; the work is cancelled.
+        """
+        if self.is_gone:
+            work.close()
+            raise ClientGone
+        self._worker = task = asyncio.current_task()
+        assert task is not None
+        try:
+            return await work
+        except asyncio.CancelledError:
+            # Ours, unless the server cancelled too: it is being stopped.
+            if self.is_gone and task.uncancel() == 0:
+                raise ClientGone from None
+            raise
+        finally:
+            self._worker = None
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._watcher.cancel()
 
 
 def _headers_of(scope: dict[str, Any]) -> Headers:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from routing import gateway, idempotency, streaming
-from routing.call import LEFT, Call, cancel, later, remember, reply_headers, served, timed
-from routing.connection import ClientGone, Connection
+from routing.call import LEFT, Call, later, remember, reply_headers, served, timed
+from routing.connection import ClientGone, Connection, Watch
 from routing.errors import RequestError
 from routing.gateway import Answer
 from routing.idempotency import Claim, Kept
@@ -24,30 +22,28 @@ from routing.types import Reply
 from routing.wire import native, translation
 from routing.wire.speech import NATIVE
 
-T = TypeVar("T")
-
 
 async def serve_once(call: Call, connection: Connection, recorder: Recorder) -> None:
     """Answer a request; one whose idempotency key was answered before gets that reply again.
 
     The client is watched from here on: when it leaves, nobody waits or asks for it any more.
     """
-    gone = asyncio.create_task(connection.until_gone())
+    watch = Watch(connection)
     key = connection.headers.get("idempotency-key")
     try:
         if key is None:
-            await _serve(call, connection, gone, recorder)
+            await _serve(call, connection, watch, recorder)
             return
         claiming = idempotency.claim(call.key.id, key, _asked(call, connection))
-        claim = await _unless_gone(claiming, gone)
+        claim = await watch.while_there(claiming)
         if isinstance(claim, Kept):
             await _replay(connection, claim)
         elif claim is None:
-            await _serve(call, connection, gone, recorder)
+            await _serve(call, connection, watch, recorder)
         else:
-            await _serve_under(claim, call, connection, gone, recorder)
+            await _serve_under(claim, call, connection, watch, recorder)
     finally:
-        gone.cancel()
+        watch.stop()
 
 
 def _asked(call: Call, connection: Connection) -> bytes:
@@ -57,30 +53,13 @@ def _asked(call: Call, connection: Connection) -> bytes:
     return json.dumps(beside, sort_keys=True).encode() + b"\n" + call.raw
 
 
-async def _unless_gone(work: Coroutine[Any, Any, T], gone: asyncio.Task[None]) -> T:
-    """Return what the work gives.
-
-    Raises:
-        ClientGone: when the client left first; the work is given up.
-    """
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGone
-        return task.result()
-    finally:
-        if not task.done():
-            await cancel(task)
-
-
 async def _serve_under(
-    claim: Claim, call: Call, connection: Connection, gone: asyncio.Task[None], recorder: Recorder
+    claim: Claim, call: Call, connection: Connection, watch: Watch, recorder: Recorder
 ) -> None:
     """Answer under a claim, and keep the reply or free the key."""
     holding, kept = asyncio.create_task(claim.hold()), None
     try:
-        kept = await _serve(call, connection, gone, recorder, keeps=True)
+        kept = await _serve(call, connection, watch, recorder, keeps=True)
     finally:
         holding.cancel()
         later(claim.keep(kept) if kept else claim.free())
@@ -94,7 +73,7 @@ async def _replay(connection: Connection, kept: Kept) -> None:
 async def _serve(
     call: Call,
     connection: Connection,
-    gone: asyncio.Task[None],
+    watch: Watch,
     recorder: Recorder,
     keeps: bool = False,
 ) -> Kept | None:
@@ -106,7 +85,7 @@ async def _serve(
     decision = await gateway.decide(request, call.shape, policy, live.router(policy.router))
     overhead_ms = (time.perf_counter() - call.start) * 1000
     try:
-        answer = await _unless_gone(gateway.answer(request, decision, policy), gone)
+        answer = await watch.while_there(gateway.answer(request, decision, policy))
     except ClientGone:
         recorder.put(timed(call, served(call, Answer(decision, status=499, error=LEFT)), 0.0))
         return None
@@ -117,9 +96,9 @@ async def _serve(
     if answer.stream is not None:
         row = replace(served(call, answer), is_stream=True, overhead_ms=overhead_ms)
         return await streaming.stream(
-            call, answer, answer.stream, row, connection, gone, recorder, keeps
+            call, answer, answer.stream, row, connection, watch, recorder, keeps
         )
-    return await _whole(call, answer, overhead_ms, connection, gone, recorder)
+    return await _whole(call, answer, overhead_ms, connection, watch, recorder)
 
 
 async def _whole(
@@ -127,15 +106,15 @@ async def _whole(
     answer: Answer,
     overhead_ms: float,
     connection: Connection,
-    gone: asyncio.Task[None],
+    watch: Watch,
     recorder: Recorder,
 ) -> Kept | None:
-    if answer.reply is not None and gone.done():  # nobody saw it: no half of a pair
+    if answer.reply is not None and watch.is_gone:  # nobody saw it: no half of a pair
         partial = replace(answer.reply, is_partial=True)
         answer = replace(answer, reply=partial, error=LEFT)
     answered = time.perf_counter()
     status, body, content_type = _render(call, answer)
-    row = replace(served(call, answer), status=status)
+    row = served(call, answer, status)
     overhead_ms += (time.perf_counter() - answered) * 1000
     cost = "unknown" if answer.cost_usd is None else f"{answer.cost_usd:f}"
     headers = reply_headers(call, answer, row, overhead_ms, cost)

@@ -6,15 +6,14 @@ partial, and a partial answer is never half of a pair.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from routing import budget, pricing, providers
-from routing.call import LEFT, Call, cancel, later, remember, reply_headers, timed
-from routing.connection import Connection, Headers
+from routing.call import LEFT, Call, later, remember, reply_headers, timed
+from routing.connection import ClientGone, Connection, Headers, Watch
 from routing.errors import ProviderUnreachable, RequestError
 from routing.gateway import Answer
 from routing.idempotency import Kept
@@ -50,7 +49,7 @@ async def stream(
     stream: EventStream,
     row: Served,
     connection: Connection,
-    gone: asyncio.Task[None],
+    watch: Watch,
     recorder: Recorder,
     keeps: bool,
 ) -> Kept | None:
@@ -65,17 +64,15 @@ async def stream(
             streamed.is_recorded = True
             recorder.put(timed(call, _with_reply(call, answer, row, streamed), row.overhead_ms))
 
-    pump = asyncio.create_task(_pump(call, answer, stream, connection, headers, streamed, record))
     try:
-        await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not pump.done():
-            await cancel(pump)
-            streamed.error = streamed.error or LEFT
-        elif pump.exception() is not None:
-            streamed.error = streamed.error or f"relay: {type(pump.exception()).__name__}"
-            log.error("a stream could not be passed on: %s", type(pump.exception()).__name__)
+        pump = _pump(call, answer, stream, connection, headers, streamed, record)
+        await watch.while_there(pump)
+    except ClientGone:
+        streamed.error = streamed.error or LEFT
+    except Exception as exc:
+        streamed.error = streamed.error or f"relay: {type(exc).__name__}"
+        log.error("a stream could not be passed on: %s", type(exc).__name__)
     finally:
-        await cancel(pump)
         stream.close()
         record()
     if streamed.error or streamed.sent is None:

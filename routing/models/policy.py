@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -79,6 +80,14 @@ class Policy(Immutable):
 
     def tier_spec(self, tier: Tier) -> TierSpec:
         """Return who plays the tier."""
+        return self._tier_specs[tier]
+
+    @cached_property
+    def _tier_specs(self) -> dict[Tier, TierSpec]:
+        """Both, read once: rows never change, and every request asks several times."""
+        return {tier: self._read_spec(tier) for tier in Tier}
+
+    def _read_spec(self, tier: Tier) -> TierSpec:
         data: dict[str, Any] = dict(self.cheap if tier is Tier.CHEAP else self.expensive)
         # Policies older than the word follow the key: nobody could name a provider then.
         known = {"follows_key": True, **data}
