@@ -77,7 +77,8 @@ def growth(samples: list[Sample], kind: str) -> Growth:
     at_s = np.array([sample.at_s for sample in kept])
     mb = np.array([getattr(sample.memory, kind) for sample in kept])
     slope, offset = np.polyfit(at_s, mb, 1)
-    return Growth(offset + slope * at_s[0], offset + slope * at_s[-1], slope * 60)
+    start, end = (float(offset + slope * moment) for moment in (at_s[0], at_s[-1]))
+    return Growth(start, end, float(slope * 60))
 
 
 def first_router(wanted: str) -> str:
@@ -123,7 +124,8 @@ def judged(row: Row, samples: dict[str, list[Sample]], backlog: int) -> list[str
             line = growth(found, kind)
             print(f"{kind.upper()} {line.start:.0f} to {line.end:.0f} MB "
                   f"({line.per_minute:+.2f} MB/min, {line.share:+.1%})", end=" ")  # fmt: skip
-            wrong += [f"{name} {kind} grew by {line.share:.1%}"] * (line.share > _MOST_GROWTH)
+            if line.share > _MOST_GROWTH:
+                wrong.append(f"{name} {kind} grew by {line.share:.1%}")
         print()
     return wrong
 
