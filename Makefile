@@ -26,7 +26,7 @@ check: $(INSTALLED)  ## Lint, types, import rules
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED)  ## What one request costs, by router, shadow off and on; about ten minutes
+bench: $(INSTALLED)  ## What one request costs, by router, shadow off and on; ten minutes or more
 	$(BIN)/python -m benchmarks.hot_path $(BENCH)
 
 soak: $(INSTALLED)  ## Five minutes at 80 % of the limit: fails when memory grows or anything is lost
