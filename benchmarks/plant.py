@@ -84,10 +84,17 @@ class Plant:
 
     def start(self, name: str) -> None:
         """Start `web` or `worker` as `serve` does; web is waited for until it answers."""
+        from shadoweval.embedded import processes
+
         argv, log = _command(name), self.place / f"{name}.log"
         with log.open("ab") as output:
             self._processes[name] = subprocess.Popen(
-                argv, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+                argv,
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=processes.die_with_parent(signal.SIGKILL),
             )
         self.pids[name] = self._processes[name].pid
         if name == "web":
@@ -151,6 +158,7 @@ def _command(name: str) -> list[str]:
     """Return the command line by which `serve` starts a service."""
     from shadoweval.management.commands import serve
 
+    # Whatever `serve` runs is what is measured: its own list, though it is private.
     return [str(word) for service in serve._services() if service.name == name
             for word in service.argv]  # fmt: skip
 
@@ -167,6 +175,8 @@ def running(delay_ms: float = 100.0) -> Iterator[Plant]:
     sys.path.insert(0, str(ROOT))
     from shadoweval import embedded
 
+    # Told to stop, the benchmark must still stop what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="shadoweval-bench-"))
         place, port = Path(folder), free_port()
