@@ -68,6 +68,8 @@ class Application:
             await self._lifespan(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(("/v1/", "/api/")):
             await self._api(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/readyz":
+            await _tell_readiness(scope, receive, send)
         else:
             await django_application(scope, receive, send)
 
@@ -103,6 +105,16 @@ class Application:
         await asyncio.to_thread(live.stop)
         await shared.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _tell_readiness(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Say whether new requests should come here; without Django, which refuses a strange Host."""
+    problem = "" if live.snapshot.policies else "no policy known"
+    if scope.get("state", {}).get("draining"):  # shadoweval.web says so
+        problem = "draining"
+    body = f'{{"status": "{problem or "ok"}"}}'.encode()
+    status = 503 if problem else 200
+    await Connection(scope, receive, send).reply(status, body, "application/json", {})
 
 
 application = Application()

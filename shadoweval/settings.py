@@ -22,6 +22,7 @@ VAR_DIR = Path(env.text("SHADOWEVAL_VAR", str(BASE_DIR / "var"))).resolve()
 DEBUG = env.boolean("SHADOWEVAL_DEBUG", False)
 HOST = env.text("SHADOWEVAL_HOST", "127.0.0.1")
 PORT = int(env.number("SHADOWEVAL_PORT", 8000, 1, 65535))
+WEB_PROCESSES = int(env.number("SHADOWEVAL_WEB_PROCESSES", 1, 1, 64))
 PUBLIC_URL = env.text("SHADOWEVAL_PUBLIC_URL", f"http://{HOST}:{PORT}")
 BEHIND_TLS = PUBLIC_URL.startswith("https://")
 

@@ -1,65 +1,17 @@
 """`manage.py serve` as a process: started, used, stopped, killed, started again."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.shadoweval.conftest import free_port, read_until
+
 _READY = "Shadoweval is ready"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def serve(tmp_path_factory):
-    """Start `serve` on a folder and a port; whatever is still running at the end is killed."""
-    folder = tmp_path_factory.mktemp("serve")
-    folder.parent.chmod(0o755)  # as root, the database's own account must get through
-    folder.chmod(0o755)
-    started = []
-
-    def start(port, var=folder / "var", **more):
-        env = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
-        env |= {
-            "SHADOWEVAL_VAR": str(var),
-            "SHADOWEVAL_PORT": str(port),
-            "PYTHONUNBUFFERED": "1",
-        } | more
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
-            cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        started.append(process)
-        return process
-
-    start.folder = folder
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def read_until(process, wanted):
-    said = ""
-    for line in process.stdout:
-        said += line
-        if wanted in line:
-            return said
-    raise AssertionError(f"ended without {wanted!r}:\n{said}")
 
 
 def processes_of(folder):

@@ -19,11 +19,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from shadoweval import embedded, firststart, reach
+from shadoweval import embedded, firststart, reach, running
+from shadoweval.charges import Service, ServiceGaveUp
 from shadoweval.embedded import EmbeddedError
-from shadoweval.supervisor import Service, ServiceGaveUp, Supervisor
+from shadoweval.supervisor import Supervisor
 
 _READY_WITHIN_S = 120
+#: The worker computes while nobody waits: on a shared machine replies go first.
+_WORKER_NICE = 10
 
 
 class Command(BaseCommand):
@@ -35,14 +38,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             _check_folder(settings.VAR_DIR)
-            _check_port(settings.HOST, settings.PORT)
-            with _servers() as servers:
+            with _listener(settings.HOST, settings.PORT) as listener, _servers() as servers:
                 _check_database()
-                self._run(servers)
+                self._run(listener, servers)
         except (EmbeddedError, ServiceGaveUp) as exc:
             raise CommandError(str(exc)) from exc
 
-    def _run(self, servers: list[embedded.Postgres | embedded.Valkey]) -> None:
+    def _run(
+        self, listener: socket.socket, servers: list[embedded.Postgres | embedded.Valkey]
+    ) -> None:
         firststart.keep_secret_key()
         settings.STATIC_ROOT.mkdir(exist_ok=True)  # whoever serves files looks into it
         call_command("migrate", interactive=False, verbosity=0)
@@ -53,7 +57,9 @@ class Command(BaseCommand):
         connections.close_all()
         greeting = threading.Thread(target=self._greet, args=(note, is_first), daemon=True)
         greeting.start()
-        Supervisor(_services(), settings.VAR_DIR / "logs", servers).run()
+        with running.announced(settings.VAR_DIR) as on_restarted:
+            logs = settings.VAR_DIR / "logs"
+            Supervisor(_services(listener), logs, servers, on_restarted).run()
         self.stdout.write("Stopped.")
 
     def _greet(self, note: Path, is_first: bool) -> None:
@@ -91,16 +97,23 @@ def _check_folder(folder: Path) -> None:
         ) from exc
 
 
-def _check_port(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as exc:
-            raise CommandError(
-                f"Port {port} on {host} cannot be used ({exc.strerror}): "
-                "stop what holds it, or set SHADOWEVAL_PORT to another."
-            ) from exc
+def _listener(host: str, port: int) -> socket.socket:
+    """Return the socket that all web processes accept from; they begin to listen on it.
+
+    It is ours, so what waits in its queue is there for whichever process lives.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as exc:
+        listener.close()
+        raise CommandError(
+            f"Port {port} on {host} cannot be used ({exc.strerror}): "
+            "stop what holds it, or set SHADOWEVAL_PORT to another."
+        ) from exc
+    listener.setblocking(False)
+    return listener
 
 
 def _check_database() -> None:
@@ -122,22 +135,24 @@ def _servers() -> Iterator[list[embedded.Postgres | embedded.Valkey]]:
         yield servers
 
 
-def _services() -> list[Service]:
+def _services(listener: socket.socket) -> list[Service]:
     python = sys.executable
-    address = ["--host", settings.HOST, "--port", str(settings.PORT)]
     celery = [python, "-m", "celery", "-A", "shadoweval"]
     schedule = str(settings.VAR_DIR / "beat-schedule")
     return [
         Service(
             "web",
-            [python, "-m", "uvicorn", "shadoweval.asgi:application", *address]
-            + ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "30"],
+            [python, "-m", "shadoweval.web", "--fd", str(listener.fileno())],
             stop_timeout_s=60,  # 30 s for open replies, 20 s to record them
+            count=settings.WEB_PROCESSES,
+            keep_fds=[listener.fileno()],
+            ready_timeout_s=_READY_WITHIN_S,
         ),
         Service(
             "worker",
             [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "warning"],
             stop_timeout_s=60,  # the shadow calls in hand are paid for: let most of them end
+            nice=_WORKER_NICE,
         ),
         Service(
             "beat",

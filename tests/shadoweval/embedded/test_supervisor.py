@@ -4,16 +4,17 @@ import signal
 import pytest
 import redis
 
+from shadoweval.charges import GOOD_LIFE_S, LONGEST_PAUSE_S, TRIAL_DEATHS, TRIAL_S, Patience
 from shadoweval.embedded import redis_url
 from shadoweval.embedded.processes import LOG_BYTES
-from shadoweval.supervisor import GOOD_LIFE_S, LONGEST_PAUSE_S, TRIAL_DEATHS, TRIAL_S, Patience
 
 # A child writes its process number when it starts, and its name when it is asked to stop.
 SUPERVISE = """
 import os, signal, sys
 from pathlib import Path
 from shadoweval.embedded import Valkey
-from shadoweval.supervisor import Service, ServiceGaveUp, Supervisor
+from shadoweval.charges import Service, ServiceGaveUp
+from shadoweval.supervisor import Supervisor
 
 folder = Path(os.environ["FOLDER"])
 CHILD = '''

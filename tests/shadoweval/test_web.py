@@ -1,0 +1,99 @@
+"""The web process alone: how it ends, and what its clients see of that."""
+
+import json
+import signal
+from http.client import IncompleteRead
+
+import pytest
+
+from routing.models import Completion, Request
+from tests.routing.conformance.provider import TEXT
+
+ASKED = {"model": "auto", "max_tokens": 20, "messages": [{"role": "user", "content": "Why?"}]}
+
+
+def get(client, path, **headers):
+    """Ask on a kept connection; return status, body and whether the server will close it."""
+    client.request("GET", path, headers=headers)
+    reply = client.getresponse()
+    return reply.status, json.loads(reply.read()), reply.getheader("connection") == "close"
+
+
+@pytest.fixture
+def begin_stream(api_key):
+    """Return a function that begins a stream and returns it after its first line."""
+
+    def begin(client):
+        body = json.dumps(ASKED | {"stream": True})
+        client.request("POST", "/v1/messages", body, {"x-api-key": api_key})
+        reply = client.getresponse()
+        return reply, reply.readline()
+
+    return begin
+
+
+def text_of(stream):
+    """Return what the deltas of a stream add up to."""
+    events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith(b"data: ")]
+    deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
+    return "".join(delta["text"] for delta in deltas)
+
+
+def test_asked_to_stop_it_ends_what_it_has_begun_and_records_it(
+    point, provider, web, begin_stream, eventually
+):
+    point()
+    provider.gap_s = 0.25  # 13 events
+    running = web()
+    kept, busy = running.connect(), running.connect()
+    assert get(kept, "/readyz") == (200, {"status": "ok"}, False)
+    stream, first = begin_stream(busy)
+    running.process.send_signal(signal.SIGTERM)
+    eventually(lambda: not running.accepts())
+    # A request that comes on a kept connection now is served, and the connection ends with it.
+    assert get(kept, "/readyz") == (503, {"status": "draining"}, True)
+    assert text_of(first + stream.read()) == TEXT
+    # The stream's headers had promised to keep its connection: it is good for one more.
+    assert get(busy, "/healthz") == (200, {"status": "ok"}, True)
+    code, said = running.finish()
+    assert code == 0
+    assert "Traceback" not in said
+    row = Request.objects.get()
+    assert (row.status, row.error, row.is_stream) == (200, "", True)
+    assert Completion.objects.get().text == TEXT
+
+
+@pytest.mark.slow
+def test_a_second_signal_cuts_a_stream_and_what_came_of_it_is_recorded(
+    point, provider, web, begin_stream, eventually
+):
+    point(expensive="anthropic:stall")
+    running = web()
+    stream, _ = begin_stream(running.connect())
+    running.process.send_signal(signal.SIGINT)
+    eventually(lambda: not running.accepts())
+    running.process.send_signal(signal.SIGINT)
+    with pytest.raises(IncompleteRead):
+        stream.read()
+    code, said = running.finish()
+    assert code == 0
+    assert "cutting 1 request" in said
+    assert Completion.objects.get().is_partial
+
+
+@pytest.mark.slow
+def test_with_notice_it_accepts_and_says_that_it_will_go(point, web, eventually):
+    point()
+    running = web("--notice", "60")
+    running.process.send_signal(signal.SIGTERM)
+    eventually(lambda: get(running.connect(), "/readyz", host="10.0.0.7")[0] == 503)
+    assert get(running.connect(), "/healthz") == (200, {"status": "ok"}, True)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.finish()[0] == 0
+
+
+@pytest.mark.slow
+def test_without_a_policy_it_is_not_ready(transactional_db, web):
+    running = web()
+    assert get(running.connect(), "/readyz") == (503, {"status": "no policy known"}, False)
+    assert get(running.connect(), "/healthz")[0] == 200
