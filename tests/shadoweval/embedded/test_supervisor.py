@@ -1,5 +1,6 @@
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import redis
@@ -25,6 +26,9 @@ def write(file, line):
     with (folder / file).open("a") as out:
         out.write(line + chr(10))
 
+if (folder / "broken").exists():
+    sys.exit("it is broken")
+
 def asked(number, frame):
     write("asked", name)
     if not stubborn:
@@ -32,6 +36,8 @@ def asked(number, frame):
 
 signal.signal(signal.SIGTERM, asked)
 write(name, str(os.getpid()))
+write("nice", str(os.nice(0)))
+os.write(int(os.environ["READY_FD"]), b"+")
 while True:
     time.sleep(600)
 '''
@@ -39,15 +45,25 @@ while True:
 def service(name, *options, **settings):
     return Service(name, [sys.executable, "-c", CHILD, str(folder), name, *options], **settings)
 
+def note(problem):
+    with (folder / "restarts").open("a") as out:
+        print("fine" if not problem else problem.replace(chr(10), "|"), file=out)
+
 def run(*services, watched=()):
     try:
-        Supervisor(services, folder / "logs", watched).run()
+        Supervisor(services, folder / "logs", watched, note).run()
     except ServiceGaveUp as error:
         sys.exit(str(error))
 
 """
 TWO = SUPERVISE + "run(service('first'), service('second'))"
 STUBBORN = SUPERVISE + "run(service('only', 'stubborn', stop_timeout_s={}))"
+RENEWED = (
+    SUPERVISE
+    + """
+run(service("web", count=2, ready_timeout_s=30), service("worker", nice=7))
+"""
+)
 PARENT = """
 run(Service("parent", ["sh", "-c", '"$0" "$@" & wait', *service("child").argv]))
 """
@@ -87,6 +103,60 @@ def test_signal_stops_all_children_last_one_first(folder, script, running, until
     assert supervisor.finish() == (0, "")
     assert lines(folder / "asked") == ["second", "first"]
     assert not running(folder)
+
+
+def test_restart_starts_a_successor_before_it_stops_what_says_when_it_is_ready(
+    folder, script, running, until
+):
+    supervisor = script(RENEWED, folder)
+    until(lambda: len(lines(folder / "web")) == 2 and lines(folder / "worker"))
+    supervisor.signal(signal.SIGUSR2)
+    until(lambda: lines(folder / "restarts"))
+    assert lines(folder / "restarts") == ["fine"]
+    until(lambda: len(lines(folder / "worker")) == 2)
+    assert lines(folder / "asked") == ["web", "web", "worker"]
+    assert len(lines(folder / "web")) == 4
+    old = lines(folder / "web")[:2] + lines(folder / "worker")[:1]
+    assert not any(Path(f"/proc/{pid}").exists() for pid in old)
+    assert len(running(folder)) == 3
+    supervisor.signal(signal.SIGTERM)
+    assert supervisor.finish() == (0, "")
+    assert not running(folder)
+
+
+def test_what_serves_goes_on_when_its_successor_does_not_come_up(folder, script, running, until):
+    supervisor = script(RENEWED, folder)
+    until(lambda: len(lines(folder / "web")) == 2 and lines(folder / "worker"))
+    before = sorted(running(folder))
+    (folder / "broken").touch()
+    supervisor.signal(signal.SIGUSR2)
+    until(lambda: (folder / "restarts").exists())
+    said = (folder / "restarts").read_text()
+    assert said.startswith("the new web process did not get ready, so the old one goes on")
+    assert said.endswith("it is broken\n")
+    assert not lines(folder / "asked")
+    assert sorted(running(folder)) == before
+    supervisor.signal(signal.SIGTERM)
+    assert supervisor.finish()[0] == 0
+
+
+def test_stop_amid_a_restart_leaves_nothing(folder, script, running, until):
+    supervisor = script(SUPERVISE + "run(service('only', 'stubborn', stop_timeout_s=600))", folder)
+    until(lambda: lines(folder / "only"))
+    supervisor.signal(signal.SIGUSR2)
+    until(lambda: lines(folder / "asked"))
+    supervisor.signal(signal.SIGTERM)
+    supervisor.signal(signal.SIGINT)
+    assert supervisor.finish() == (0, "")
+    assert lines(folder / "asked") == ["only"]
+    assert not running(folder)
+
+
+def test_service_can_stand_back_for_the_others(folder, script, until):
+    script(RENEWED, folder)
+    until(lambda: len(lines(folder / "nice")) == 3)
+    ours, *_, most = sorted(int(nice) for nice in lines(folder / "nice"))
+    assert most - ours == 7 or most == 19
 
 
 def test_killed_supervisor_leaves_no_child(folder, script, running, until):
