@@ -21,4 +21,4 @@ RUN DATABASE_URL=postgresql://none@localhost/none REDIS_URL=redis://localhost \
 USER shadoweval
 VOLUME /app/var
 EXPOSE 8000
-CMD ["python", "-m", "uvicorn", "shadoweval.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "30"]
+CMD ["python", "-m", "shadoweval.web", "--host", "0.0.0.0", "--port", "8000"]
