@@ -112,7 +112,7 @@ def web(transactional_db, eventually):  # noqa: F811
 
     def start(*options):
         started.append(Web(*options))
-        eventually(started[-1].accepts, limit_s=120)
+        eventually(started[-1].accepts, limit_s=200)
         return started[-1]
 
     yield start
