@@ -66,10 +66,18 @@ class Segment:
         except OSError:
             self.is_full = True  # its end is in doubt: nothing may follow
 
+    def empty(self) -> None:
+        """Give its room back: all its records are in Postgres."""
+        os.ftruncate(self.descriptor, len(_MAGIC))
+        self.size = len(_MAGIC)
+
     def remove(self) -> None:
         """Close and delete the file."""
         os.close(self.descriptor)
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as exc:
+            log.warning("journal %s cannot be deleted: %s", self.path.name, exc)
 
 
 @dataclass(frozen=True)
@@ -113,8 +121,7 @@ class Journal:
         """Write a record; return where it is, or None when it found no place."""
         try:
             with self._guard:
-                segment = self._room_for(len(record))
-                mark = Mark(segment, segment.write(record), len(record))
+                mark = self._append(record)
         except OSError as exc:
             self.refused += 1
             if not self._is_failing:
@@ -125,6 +132,17 @@ class Journal:
             log.warning("the journal takes records again")
         self._is_failing = False
         return mark
+
+    def _append(self, record: bytes) -> Mark:
+        segment = self._room_for(len(record))
+        try:
+            offset = segment.write(record)
+        except OSError:
+            if segment.waiting or segment.size == len(_MAGIC):
+                raise
+            segment.empty()  # what fills the disk may be our own, and no longer needed
+            offset = segment.write(record)
+        return Mark(segment, offset, len(record))
 
     def _room_for(self, length: int) -> Segment:
         if self.size_bytes + length > self.most_bytes:
@@ -171,8 +189,7 @@ class Journal:
             self._segments = [s for s in self._segments if s not in finished]
             if last is not None and not last.waiting and last.size > SEGMENT_BYTES // 8:
                 with contextlib.suppress(OSError):
-                    os.ftruncate(last.descriptor, len(_MAGIC))
-                    last.size = len(_MAGIC)
+                    last.empty()
         for segment in finished:
             segment.remove()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from django.conf import settings
@@ -124,9 +124,10 @@ class Live:
             .select_related("policy__router", "policy__project")
         )
         policies = {row.project_id: row.policy for row in newest}
+        keys = {key.digest: KeyInfo.of(key) for key in ApiKey.objects.filter(revoked_at=None)}
+        self.snapshot = replace(self.snapshot, keys=keys)  # a router may take seconds to load
         for row in policies.values():
             self._load(row.router)
-        keys = {key.digest: KeyInfo.of(key) for key in ApiKey.objects.filter(revoked_at=None)}
         waiting = ShadowJob.objects.filter(state=ShadowJob.State.PENDING)
         backlog = waiting[: settings.SHADOWEVAL_SHADOW_BACKLOG + 1].count()
         self.snapshot = Snapshot(keys, policies, backlog)

@@ -142,6 +142,7 @@ class _Writer:
     ) -> None:
         self.deadline: float | None = None
         self.in_hand = 0
+        self.unreadable = 0
         self._queue = waiting
         self._journal = journal
         self._forget = forget
@@ -195,13 +196,18 @@ class _Writer:
             self._group.append(entry)
 
     def _live(self) -> list[bytes]:
-        return [self._record(entry) for entry in self._group]
+        return [record for entry in self._group if (record := self._record(entry)) is not None]
 
-    def _record(self, entry: _Entry) -> bytes:
+    def _record(self, entry: _Entry) -> bytes | None:
         if entry.record is not None:
             return entry.record
         assert entry.mark is not None
-        return self._journal.read(entry.mark)
+        try:
+            return self._journal.read(entry.mark)
+        except OSError as exc:
+            log.error("a record cannot be read back from the journal: %s", exc)
+            self.unreadable += 1
+            return None
 
     def _settle(self) -> None:
         """Forget a group that was written."""

@@ -134,6 +134,20 @@ def test_a_disk_that_is_full_refuses_and_leaves_no_half(tmp_path):
     assert replayed(tmp_path) == [b"x" * 800] * 2
 
 
+def test_a_full_disk_gets_back_what_is_no_longer_needed(tmp_path):
+    script = (
+        "import resource, sys; from pathlib import Path; from routing.journal import Journal\n"
+        "made = Journal(Path(sys.argv[1]), 10**8)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "for n in range(20): made.done([made.append(b'x' * 800)])\n"
+        "print(made.refused)\n"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "0"
+
+
 def test_a_folder_that_cannot_be_written_refuses(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     refusing = Journal(tmp_path / "file" / "journal", 10**8)
