@@ -13,6 +13,10 @@ COPY static static
 # Editable: templates and static files are found beside the packages.
 RUN pip install --constraint constraints.txt --editable .
 
+# The embedders' files are part of the image: no container builds, or keeps, its own.
+ENV SHADOWEVAL_MODELS=/app/models
+RUN python -m routing.embedders.build
+
 # Collecting connects to nothing; the URLs only keep the private servers out of it.
 RUN DATABASE_URL=postgresql://none@localhost/none REDIS_URL=redis://localhost \
     python manage.py collectstatic --noinput \

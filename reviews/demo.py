@@ -21,11 +21,9 @@ from django.utils import timezone
 
 from reviews import permissions, projects, rating, sampling, signoff
 from reviews.models import Rater, Rating, Slot, Study
-from routing import policy, pricing, recording, records, shadow
+from routing import policy, pricing, recording, records, routers, shadow
 from routing.bootstrap import ensure_project
-from routing.embedders import minilm
 from routing.models import Completion, Project, RouterVersion, ShadowJob
-from routing.routers import embedding
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
 SLUG = "demo-support-desk"
@@ -87,7 +85,7 @@ def _write_requests(
     project: Project, version: RouterVersion, content: list[dict[str, Any]]
 ) -> None:
     """Record each query as served by EXPENSIVE, with its cheap shadow, over the last ten days."""
-    router = embedding.loads(bytes(version.artifact), minilm.shared())
+    router = routers.load(version.kind, bytes(version.artifact), version.embedder)
     live = policy.live(project)
     assert live is not None
     step = timedelta(days=10) / len(content)

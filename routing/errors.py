@@ -16,6 +16,7 @@ RoutingError
 ├── ProviderError           the provider refused or failed; may carry its own reply
 ├── ProviderUnreachable     no answer came at all
 │   └── StrangeReply        one came, of a shape that is not known
+├── ModelsMissing           an embedder's files are missing or damaged and cannot be built
 └── RouterError             the router raised, was too slow, or gave no number in [0, 1]
 """
 
@@ -118,6 +119,10 @@ class ServiceUnavailable(RequestError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 503, "api_error")
+
+
+class ModelsMissing(RoutingError):
+    """An embedder's files are missing, damaged, or of another recipe; the message says which."""
 
 
 class RouterError(RoutingError):

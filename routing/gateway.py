@@ -46,7 +46,8 @@ from routing.wire.shape import Shape
 
 log = logging.getLogger(__name__)
 
-#: Embedding is CPU work of tens of milliseconds: off the event loop, two at a time.
+#: Embedding is CPU work of up to tens of milliseconds: off the event loop, two at a time. Who finds
+#: both busy waits, until the router's time is up: then EXPENSIVE, and the work is not begun.
 _scorers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="router")
 
 _CHOSEN_BY_CLIENT = (Reason.BYPASSED, Reason.FORCED)
@@ -138,10 +139,10 @@ def _bypassed_tier(model: str, policy: Policy) -> Tier | None:
 async def _score(query: str, router: Router | None) -> Score:
     if router is None:
         raise RouterError("no router is loaded")
-    loop = asyncio.get_running_loop()
     try:
-        scoring = loop.run_in_executor(_scorers, router.score, query)
-        score = await asyncio.wait_for(scoring, settings.SHADOWEVAL_ROUTER_TIMEOUT_S)
+        score = router.score(query) if router.is_instant else router.recall(query)
+        if score is None:
+            score = await _score_in_thread(query, router)
         valid = math.isfinite(score.value) and 0.0 <= score.value <= 1.0
     except Exception as exc:
         log.warning("router failed: %s", type(exc).__name__)
@@ -150,6 +151,12 @@ async def _score(query: str, router: Router | None) -> Score:
         log.warning("router gave a score outside [0, 1]")
         raise RouterError("score outside [0, 1]")
     return score
+
+
+async def _score_in_thread(query: str, router: Router) -> Score:
+    loop = asyncio.get_running_loop()
+    scoring = loop.run_in_executor(_scorers, router.score, query)
+    return await asyncio.wait_for(scoring, settings.SHADOWEVAL_ROUTER_TIMEOUT_S)
 
 
 def _by_threshold(score: Score, threshold: float, task: str) -> DecisionValue:

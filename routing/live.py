@@ -15,10 +15,8 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection
 
-from routing import policy
-from routing.embedders import minilm
+from routing import policy, routers
 from routing.models import ApiKey, Deployment, Policy, RouterVersion, ShadowJob
-from routing.routers import embedding
 from routing.routers.base import Router
 from routing.types import Scope
 
@@ -141,7 +139,7 @@ class Live:
             return
         try:
             artifact = bytes(version.artifact)
-            self._routers[version.pk] = embedding.loads(artifact, minilm.shared())
+            self._routers[version.pk] = routers.load(version.kind, artifact, version.embedder)
         except Exception:
             # Requests then go to EXPENSIVE with reason router_error; the log says why.
             log.exception("router %s cannot be loaded", version.name)

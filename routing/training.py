@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 
-from routing.embedders import minilm
+from routing import embedders
 from routing.models import RouterVersion
 from routing.routers import embedding
 
-STARTER_NAME = "starter-1"
 STARTER_QUERIES = Path(__file__).parent / "data" / "starter_queries.jsonl"
 _SEED = 7
 
@@ -26,15 +26,18 @@ def starter_rows() -> list[dict[str, Any]]:
 
 
 def fit_starter(progress: Callable[[int, int], None] = lambda done, total: None) -> RouterVersion:
-    """Write the starter router; a second run returns the first one's row.
+    """Write the starter router of the settings' embedder; a second run returns the first one's row.
 
-    Its labels are a person's guess at what a small model can do (proxy labels). It is a place to
-    start from, not evidence.
+    Each embedder has a starter of its own, so that a changed setting writes another and leaves the
+    one that policies use. Its labels are a person's guess at what a small model can do
+    (proxy labels). It is a place to start from, not evidence.
     """
-    known = RouterVersion.objects.filter(name=STARTER_NAME).first()
+    name = f"starter-{settings.SHADOWEVAL_EMBEDDER}-1"
+    known = RouterVersion.objects.filter(name=name).first()
     if known:
         return known
-    rows, embedder = starter_rows(), minilm.shared()
+    rows = starter_rows()
+    embedder = embedders.get(embedders.NAMES[settings.SHADOWEVAL_EMBEDDER])
     vectors = []
     for done, row in enumerate(rows, start=1):
         vectors.append(embedder.embed(row["query"]))
@@ -43,7 +46,7 @@ def fit_starter(progress: Callable[[int, int], None] = lambda done, total: None)
     coef, intercept = embedding.fit(np.stack(vectors), labels, _SEED)
     artifact = embedding.dumps(coef, intercept)
     return RouterVersion.objects.create(
-        name=STARTER_NAME,
+        name=name,
         kind=embedding.KIND,
         embedder=embedder.id,
         artifact=artifact,

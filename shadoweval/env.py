@@ -48,6 +48,14 @@ def number(name: str, default: float, low: float, high: float) -> float:
     return parsed
 
 
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """Return one of the words that are allowed."""
+    value = text(name) or default
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name}={value!r} must be one of {', '.join(allowed)}.")
+    return value
+
+
 def words(name: str, default: str) -> list[str]:
     """Return a comma-separated list without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

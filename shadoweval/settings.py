@@ -271,6 +271,12 @@ SHADOWEVAL_JOURNAL_DIR = Path(env.text("SHADOWEVAL_JOURNAL_DIR", str(VAR_DIR / "
 SHADOWEVAL_JOURNAL_BYTES = int(env.number("SHADOWEVAL_JOURNAL_MB", 1000, 1, 1_000_000) * 1e6)
 SHADOWEVAL_RECORD_QUEUE_BYTES = int(env.number("SHADOWEVAL_RECORD_QUEUE_MB", 256, 1, 100_000) * 1e6)
 
+#: Where the embedders' files are. They know no Django: what is built or served below looks there.
+SHADOWEVAL_MODELS_DIR = Path(env.text("SHADOWEVAL_MODELS", str(VAR_DIR / "models"))).resolve()
+os.environ["SHADOWEVAL_MODELS"] = str(SHADOWEVAL_MODELS_DIR)
+#: The embedder of the starter router; docs/adr/0012-default-embedder.md says why.
+SHADOWEVAL_EMBEDDER = env.choice("SHADOWEVAL_EMBEDDER", "minilm", ("minilm", "static"))
+
 # --- reviews ------------------------------------------------------------------------------
 SHADOWEVAL_LEASE_S = env.number("SHADOWEVAL_LEASE_S", 900, 5, 86_400)
 SHADOWEVAL_SIGNOFF_ROLES = env.words("SHADOWEVAL_SIGNOFF_ROLES", "engineering,product")

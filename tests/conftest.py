@@ -10,7 +10,7 @@ import uvicorn
 from django.db import connection
 
 from routing import access, bootstrap
-from routing.embedders import minilm
+from routing.embedders import ids
 from routing.models import RouterVersion
 from routing.routers import embedding
 
@@ -18,11 +18,11 @@ from routing.routers import embedding
 @pytest.fixture
 def starter(db):
     """A router whose head is zero: every query that no rule catches scores 0.5."""
-    artifact = embedding.dumps(np.zeros(384), 0.0)
+    artifact = embedding.dumps(np.zeros(256), 0.0)
     return RouterVersion.objects.create(
         name="test-1",
         kind=embedding.KIND,
-        embedder=minilm.MiniLM.id,
+        embedder=ids.STATIC,
         artifact=artifact,
         sha256=hashlib.sha256(artifact).hexdigest(),
         is_starter=True,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+_CHECKOUT = Path(__file__).parents[1]
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config):
@@ -19,6 +21,8 @@ def pytest_load_initial_conftests(early_config):
     root.chmod(0o755)  # as root, the database's own account must get through
     early_config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
     os.environ["SHADOWEVAL_VAR"] = str(root / "var")
+    # Built by the first run that embeds, a minute; the next ones find them.
+    os.environ.setdefault("SHADOWEVAL_MODELS", str(_CHECKOUT / ".models"))
     os.environ["SHADOWEVAL_SECRET_KEY"] = "only-for-tests"
     os.environ.pop("ANTHROPIC_API_KEY", None)
     for name, server_class, url in (

@@ -6,7 +6,15 @@ from routing.types import Score
 
 
 class Router(Protocol):
-    """Scores a query: the estimated probability that the expensive tier is needed."""
+    """Scores a query: the estimated probability that the expensive tier is needed.
+
+    Attributes:
+        is_instant: scoring takes about a millisecond at most, whatever the query: the gateway
+            then scores on the event loop instead of in a thread.
+    """
+
+    @property
+    def is_instant(self) -> bool: ...  # noqa: D102
 
     def score(self, query: str) -> Score:
         """Return a score in [0, 1].
@@ -14,4 +22,8 @@ class Router(Protocol):
         Raises:
             Exception: anything; the gateway then sends the request to EXPENSIVE.
         """
+        ...
+
+    def recall(self, query: str) -> Score | None:
+        """Return the score if it takes no work, by a rule or a remembered vector; else None."""
         ...

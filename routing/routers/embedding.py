@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from routing.embedders.base import Embedder
+from routing import embedders
+from routing.embedders.memory import Remembering
 from routing.routers.rules import Rules
 from routing.types import Score
 
@@ -27,17 +28,30 @@ class EmbeddingRouter:
         coef: shape (dimensions,), on unit-length embeddings.
     """
 
-    embedder: Embedder
+    embedder: Remembering
     coef: np.ndarray
     intercept: float
     rules: Rules = field(default_factory=Rules)
 
+    @property
+    def is_instant(self) -> bool:
+        """Whether the embedder is."""
+        return self.embedder.is_instant
+
     def score(self, query: str) -> Score:
         """Return P(the expensive tier is needed), with the rule's name when a rule said it."""
+        return self.rules.score(query) or self._judge(self.embedder.embed(query))
+
+    def recall(self, query: str) -> Score | None:
+        """Return what a rule says or a remembered vector gives, without embedding."""
         ruled = self.rules.score(query)
         if ruled is not None:
             return ruled
-        logit = float(self.coef @ self.embedder.embed(query)) + self.intercept
+        vector = self.embedder.recall(query)
+        return None if vector is None else self._judge(vector)
+
+    def _judge(self, vector: np.ndarray) -> Score:
+        logit = float(self.coef @ vector) + self.intercept
         return Score(float(1.0 / (1.0 + np.exp(-logit))))
 
 
@@ -66,14 +80,17 @@ def dumps(coef: np.ndarray, intercept: float) -> bytes:
     return buffer.getvalue()
 
 
-def loads(artifact: bytes, embedder: Embedder) -> EmbeddingRouter:
-    """Return the router of an artifact.
+def loads(artifact: bytes, embedder: str) -> EmbeddingRouter:
+    """Return the router of an artifact, on the embedder with this id.
 
     Raises:
+        KeyError: when there is no such embedder.
+        ModelsMissing: when its files are not there and cannot be built.
         ValueError: when the arrays are not numbers of the embedder's dimensions.
     """
     with np.load(io.BytesIO(artifact), allow_pickle=False) as arrays:
         coef, intercept = arrays["coef"], float(arrays["intercept"])
-    if coef.shape != (embedder.dimensions,) or not np.isfinite([*coef, intercept]).all():
-        raise ValueError(f"The artifact does not fit {embedder.id}: coef has shape {coef.shape}.")
-    return EmbeddingRouter(embedder, coef, intercept)
+    used = embedders.get(embedder)
+    if coef.shape != (used.dimensions,) or not np.isfinite([*coef, intercept]).all():
+        raise ValueError(f"The artifact does not fit {embedder}: coef has shape {coef.shape}.")
+    return EmbeddingRouter(used, coef, intercept)

@@ -16,7 +16,16 @@ from routing.wire import shape
 from tests.routing import standin
 
 
-class Says:
+class Slow:
+    """A router that is scored in a thread."""
+
+    is_instant = False
+
+    def recall(self, query):
+        return None
+
+
+class Says(Slow):
     """A router with one answer to everything."""
 
     def __init__(self, value, rule=""):
@@ -26,12 +35,12 @@ class Says:
         return Score(self.value, self.rule)
 
 
-class Raises:
+class Raises(Slow):
     def score(self, query):
         raise ValueError(query)
 
 
-class Sleeps:
+class Sleeps(Slow):
     def score(self, query):
         time.sleep(0.3)
         return Score(0.0)
@@ -95,6 +104,58 @@ async def test_the_threshold_is_strict(score, threshold, tier):
 async def test_a_rule_obeys_the_threshold_and_is_named():
     made = await decide(asking(), policy(0.0), Says(0.0, "greeting"))
     assert (made.tier, made.reason, made.rule) == (Tier.EXPENSIVE, Reason.RULE, "greeting")
+
+
+class Instant(Says):
+    """Tells the thread it was asked in."""
+
+    is_instant = True
+
+    def score(self, query):
+        self.thread = threading.current_thread()
+        return super().score(query)
+
+
+class Recalls(Sleeps):
+    """Remembers every query."""
+
+    def recall(self, query):
+        return Score(0.2)
+
+
+async def test_an_instant_router_is_asked_without_a_thread():
+    router = Instant(0.1)
+    made = await decide(asking(), policy(0.5), router)
+    assert (made.score, made.reason) == (0.1, Reason.BELOW_THRESHOLD)
+    assert router.thread is threading.current_thread()
+
+
+async def test_an_instant_router_that_fails_sends_to_expensive_too():
+    made = await decide(asking(), policy(0.5), Instant(math.nan))
+    assert (made.tier, made.reason) == (Tier.EXPENSIVE, Reason.ROUTER_ERROR)
+
+
+async def test_a_remembered_score_waits_for_nobody(settings):
+    settings.SHADOWEVAL_ROUTER_TIMEOUT_S = 0.05  # scoring anew takes longer
+    made = await decide(asking(), policy(0.5), Recalls())
+    assert (made.score, made.tier) == (0.2, Tier.CHEAP)
+
+
+async def test_while_every_scorer_is_busy_others_go_to_expensive_and_are_not_scored(settings):
+    settings.SHADOWEVAL_ROUTER_TIMEOUT_S = 0.2
+    release, begun = threading.Event(), []
+
+    class Blocked(Slow):
+        def score(self, query):
+            begun.append(query)
+            release.wait(10)
+            return Score(0.0)
+
+    asked = [decide(asking(), policy(0.5), Blocked()) for _ in range(6)]
+    made = await asyncio.gather(*asked)
+    release.set()
+    assert {one.reason for one in made} == {Reason.ROUTER_ERROR}
+    assert len(begun) == 2
 
 
 async def test_a_named_model_is_not_scored():

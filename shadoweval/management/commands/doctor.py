@@ -11,8 +11,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from routing import policy, providers
-from routing.embedders import minilm
-from routing.errors import ProviderError, ProviderUnreachable
+from routing.embedders import files
+from routing.errors import ModelsMissing, ProviderError, ProviderUnreachable
 from routing.models import Project, RouterVersion
 from routing.types import Tier, TierSpec
 from shadoweval import reach
@@ -42,11 +42,16 @@ def _redis() -> str:
     return "answers"
 
 
-def _weights() -> str:
-    weights = minilm.weights_dir() / "model.safetensors"
-    if not weights.exists():
-        raise RuntimeError("the MiniLM weights are missing: run `make install`")
-    return "MiniLM weights are there"
+def _models() -> str:
+    try:
+        noted = files.check(files.folder())
+    except ModelsMissing as exc:
+        remedy = f"run `python -m routing.embedders.build {files.folder()}`"
+        raise RuntimeError(f"{exc}: {remedy}") from exc
+    cosine = noted["agreement"]["int8_mean_cosine"]
+    return (
+        f"models are there and intact (int8 agrees with the original by a cosine of {cosine:.3f})"
+    )
 
 
 def _router() -> str:
@@ -95,7 +100,7 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("Database", _database),
     ("Migrations", _migrations),
     ("Redis", _redis),
-    ("Embedder", _weights),
+    ("Embedder", _models),
     ("Router", _router),
     ("Policy", _policy),
     ("Provider", _provider),

@@ -52,7 +52,7 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         is_first = not (settings.VAR_DIR / firststart.NOTE).exists()
         if is_first:
-            self.stdout.write("First start: fitting the starter router, up to a minute …")
+            self.stdout.write("First start: fitting the starter router, a minute or two …")
         note = firststart.prepare()
         connections.close_all()
         greeting = threading.Thread(target=self._greet, args=(note, is_first), daemon=True)
