@@ -48,8 +48,9 @@ def ensure_project(
 
     Tiers that are not given are those of the settings.
     """
+    cap = settings.SHADOWEVAL_SHADOW_DAILY_USD
     project, created = Project.objects.get_or_create(
-        slug=slug, defaults={"name": name, "kind": kind}
+        slug=slug, defaults={"name": name, "kind": kind, "shadow_daily_usd": cap}
     )
     if created:
         first = policy.create(

@@ -106,6 +106,7 @@ def served(call: Call, answer: Answer, status: int | None = None) -> Served:
         overhead_ms=0.0,
         latency_ms=0.0,
         skip=eligibility.skip_reason(call.request, call.shape, answer.decision),
+        shadow_lane=call.policy.tier_spec(answer.decision.tier.other).lane,
         kept_share=load.kept_share(),
     )
 

@@ -15,6 +15,7 @@ RoutingError
 │   └── ServiceUnavailable  503
 ├── ProviderError           the provider refused or failed; may carry its own reply
 ├── ProviderUnreachable     no answer came at all
+│   ├── NotConnected        nobody was reached: nothing was asked
 │   └── StrangeReply        one came, of a shape that is not known
 ├── ModelsMissing           an embedder's files are missing or damaged and cannot be built
 └── RouterError             the router raised, was too slow, or gave no number in [0, 1]
@@ -131,6 +132,10 @@ class RouterError(RoutingError):
 
 class ProviderUnreachable(RoutingError):
     """The provider could not be reached, or broke off."""
+
+
+class NotConnected(ProviderUnreachable):
+    """No connection came about, so that nothing was asked and nothing is paid."""
 
 
 class StrangeReply(ProviderUnreachable):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -19,6 +21,30 @@ if TYPE_CHECKING:
 ALWAYS_EXPENSIVE = 0.0
 
 _on_deploy: list[Callable[[], None]] = []
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What shadow work needs of a policy."""
+
+    cheap: TierSpec
+    expensive: TierSpec
+    router_id: int
+
+    def spec(self, tier: Tier) -> TierSpec:
+        """Return who plays the tier."""
+        return self.cheap if tier is Tier.CHEAP else self.expensive
+
+
+@lru_cache(4096)
+def terms(policy_id: int) -> Terms:
+    """Return a policy's terms, read once in this process: policies never change.
+
+    Raises:
+        Policy.DoesNotExist: when there is none; that is not remembered.
+    """
+    row = Policy.objects.get(pk=policy_id)
+    return Terms(row.tier_spec(Tier.CHEAP), row.tier_spec(Tier.EXPENSIVE), row.router_id)
 
 
 def on_deploy(callback: Callable[[], None]) -> None:

@@ -186,9 +186,9 @@ completions AS (
     FROM record WHERE has_reply ON CONFLICT DO NOTHING),
 jobs AS (
     INSERT INTO routing_shadowjob (
-        request_id, project_id, tier, rate, state, reason, attempts, not_before, created_at,
+        request_id, project_id, tier, lane, rate, state, reason, attempts, not_before, created_at,
         finished_at)
-    SELECT id, project_id, shadow_tier, rate, CASE skip WHEN '' THEN 'pending' ELSE 'skipped' END,
+    SELECT id, project_id, shadow_tier, lane, rate, CASE skip WHEN '' THEN 'pending' ELSE 'skipped' END,
         skip, 0, now(), now(), CASE skip WHEN '' THEN NULL ELSE now() END
     FROM record ON CONFLICT DO NOTHING)
 UPDATE routing_apikey SET last_used_at = now()

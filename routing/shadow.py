@@ -1,206 +1,273 @@
-"""Shadow calls: claim due jobs, ask the other tier, complete the pair.
+"""Shadow jobs: claimed by workers, recovered when a worker died, completed to pairs.
 
-The jobs table is the queue. A claim is one locked UPDATE; the calls run outside any transaction;
-each outcome is its own transaction, so that a killed worker loses at most the calls in flight,
-which others take up when the lease ends.
+The jobs table is the queue. A claim is one locked UPDATE that takes of each lane (who is asked)
+what it has room for; the calls run outside any transaction (shifts.py), their outcomes are written
+in groups (outcomes.py). A killed worker loses at most the calls in flight, which others take up
+when the lease ends.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-import random
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from routing import pricing, providers
-from routing.errors import InvalidRequest, ProviderError, ProviderUnreachable
-from routing.models import Completion, Decision, Request, ShadowJob, ShadowPair
-from routing.records import completion_fields
-from routing.types import DIALECTS, Reply, Tier, TierSpec
-from routing.wire import translation
+from routing import policy, spend
+from routing.models import Completion, Decision, ShadowJob, ShadowPair
+from routing.types import Tier, TierSpec
 
 log = logging.getLogger(__name__)
 
 _STATES = ShadowJob.State
-_LEASE_MARGIN_S = 60
-_FIRST_BACKOFF_S = 2.0
-_LONGEST_BACKOFF_S = 600.0
+#: Longer than a call may take, by what writing its outcome may take while the database is away.
+LEASE_MARGIN_S = 60
+_DEADLINE = "deadline: waited too long for a worker or the provider"
+#: Jobs that wait for money held by calls in flight are looked at again after this.
+_MONEY_WAIT_S = 2.0
+
+# The lanes that have jobs are found by skipping through the index, one probe a lane, so that jobs
+# of a closed lane are never read, however many they are. Lanes take turns by chance: when the
+# process has little room, none waits behind another for ever.
+_TAKE = """
+WITH RECURSIVE lanes(name) AS (
+    (SELECT lane FROM routing_shadowjob WHERE state = 'pending' ORDER BY lane LIMIT 1)
+    UNION ALL
+    SELECT (SELECT lane FROM routing_shadowjob
+            WHERE state = 'pending' AND lane > lanes.name ORDER BY lane LIMIT 1)
+    FROM lanes WHERE lanes.name IS NOT NULL
+), open_lanes AS (
+    SELECT lanes.name, COALESCE(told.room, %(others)s) AS room
+    FROM lanes LEFT JOIN unnest(%(names)s::text[], %(rooms)s::int[]) AS told(name, room)
+        ON told.name = lanes.name
+    WHERE lanes.name IS NOT NULL AND COALESCE(told.room, %(others)s) > 0
+    ORDER BY random()
+), due AS (
+    SELECT job.id FROM open_lanes CROSS JOIN LATERAL (
+        SELECT id FROM routing_shadowjob
+        WHERE state = 'pending' AND lane = open_lanes.name AND not_before <= %(now)s
+        ORDER BY not_before, id LIMIT open_lanes.room FOR UPDATE SKIP LOCKED
+    ) AS job LIMIT %(limit)s
+)
+UPDATE routing_shadowjob SET
+    state = CASE WHEN created_at < %(deadline)s THEN 'skipped' ELSE 'running' END,
+    reason = CASE WHEN created_at < %(deadline)s THEN %(overdue)s ELSE reason END,
+    finished_at = CASE WHEN created_at < %(deadline)s THEN %(now)s END,
+    lease_until = CASE WHEN created_at < %(deadline)s THEN NULL ELSE %(lease)s END,
+    attempts = attempts + CASE WHEN created_at < %(deadline)s THEN 0 ELSE 1 END
+WHERE id = ANY(ARRAY(SELECT id FROM due))
+RETURNING id, request_id, project_id, tier, rate, attempts, state
+"""
+_READ = """
+SELECT request.id, request.wire, request.payload::text, request.headers::text, request.url_query,
+    request.task, decision.policy_id, decision.score, project.shadow_daily_usd
+FROM routing_request AS request
+JOIN routing_decision AS decision ON decision.request_id = request.id
+JOIN routing_project AS project ON project.id = request.project_id
+WHERE request.id = ANY(%s)
+"""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How one call ended: a reply, or why not and whether another attempt makes sense.
+class Job:
+    """A claimed job with all that its call and its pair need.
 
-    `is_possible` is False when the tier's API cannot be asked this at all.
+    Attributes:
+        attempts: counted with this one; whoever claims the job next has another number.
+        spec: who plays the shadow tier under the policy that decided the request.
+        cap_usd: of the project's day, None for none.
+        payload_bytes: of the payload as JSON.
+        hold: the money that is kept for the call, None without a cap.
     """
 
-    reply: Reply | None = None
-    reason: str = ""
-    retryable: bool = False
-    retry_after_s: float | None = None
-    is_possible: bool = True
+    pk: int
+    request_id: UUID
+    project_id: int
+    tier: Tier
+    rate: float
+    attempts: int
+    spec: TierSpec
+    router_id: int
+    wire: str
+    payload: dict[str, Any]
+    payload_bytes: int
+    headers: dict[str, str]
+    url_query: str
+    task: str
+    score: float | None
+    cap_usd: Decimal | None
+    hold: spend.Hold | None = None
 
 
-def run(limit: int | None = None) -> int:
-    """Claim a batch, ask, and write the outcomes; return how many jobs were claimed.
+def claim(
+    limit: int, rooms: Mapping[str, int] | None = None, others: int | None = None
+) -> list[Job]:
+    """Take up to `limit` due jobs, oldest first; another runner never gets the same.
 
-    Safe to run anywhere, any number of times at once: a job is claimed by one runner only.
+    Writes in one transaction: jobs taken, jobs past their deadline ended, money reserved, jobs
+    without money ended or put off.
+
+    Args:
+        limit: of all lanes together.
+        rooms: how many jobs of a lane may be taken; 0 leaves it alone.
+        others: the same for lanes not named there.
     """
-    jobs = claim(limit or settings.SHADOWEVAL_SHADOW_CONCURRENCY)
-    for job, outcome in _ask_all(jobs):
-        _finish_or_fail(job, outcome)
-    return len(jobs)
+    while True:
+        with transaction.atomic():
+            taken = _take(limit, rooms or {}, limit if others is None else others)
+            jobs = _with_money(_read([row for row in taken if row[-1] == _STATES.RUNNING]))
+        if jobs or len(taken) < limit:
+            return jobs
 
 
-def _finish_or_fail(job: ShadowJob, outcome: Outcome) -> None:
-    """Write one outcome; one that cannot be stored fails its own job and nobody else's."""
-    try:
-        _finish(job, outcome)
-    except (OperationalError, InterfaceError):
-        raise  # the database is away: the leases end, and others take the jobs up
-    except Exception as exc:
-        # The text of the error may hold the answer: its name has to do.
-        reason = f"not_stored: {type(exc).__name__}"
-        log.error("shadow job %s: %s", job.pk, reason)
-        mine = ShadowJob.objects.filter(pk=job.pk, state=_STATES.RUNNING, attempts=job.attempts)
-        _end(mine, _STATES.FAILED, reason)
-
-
-def claim(limit: int) -> list[ShadowJob]:
-    """Take up to `limit` due jobs, oldest first; another runner never gets the same."""
+def _take(limit: int, rooms: Mapping[str, int], others: int) -> list[tuple[Any, ...]]:
     now = timezone.now()
-    lease_s = settings.SHADOWEVAL_SHADOW_TIMEOUT_S + _LEASE_MARGIN_S
-    with transaction.atomic():
-        _skip_overdue()
-        due = ShadowJob.objects.filter(state=_STATES.PENDING, not_before__lte=now)
-        locked = due.select_for_update(skip_locked=True).order_by("not_before", "id")
-        ids = list(locked.values_list("id", flat=True)[:limit])
-        ShadowJob.objects.filter(id__in=ids).update(
-            state=_STATES.RUNNING,
-            attempts=F("attempts") + 1,
-            lease_until=now + timedelta(seconds=lease_s),
-        )
-    related = ("request__decision__policy", "request__project")
-    return list(ShadowJob.objects.filter(id__in=ids).select_related(*related))
+    lease_s = settings.SHADOWEVAL_SHADOW_TIMEOUT_S + LEASE_MARGIN_S
+    said: dict[str, Any] = {
+        "names": list(rooms),
+        "rooms": list(rooms.values()),
+        "others": others,
+        "limit": limit,
+        "now": now,
+        "deadline": _deadline(now),
+        "lease": now + timedelta(seconds=lease_s),
+        "overdue": _DEADLINE,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, said)
+        return cursor.fetchall()
 
 
-def _skip_overdue() -> None:
-    """End jobs that waited past the deadline: a baseline asked days later is no baseline."""
-    deadline = timezone.now() - timedelta(seconds=settings.SHADOWEVAL_SHADOW_DEADLINE_S)
-    overdue = ShadowJob.objects.filter(state=_STATES.PENDING, created_at__lt=deadline)
-    _end(overdue, _STATES.SKIPPED, "deadline: waited too long for a worker or the provider")
+def _deadline(now: datetime) -> datetime:
+    """Return when a job must have been written: a baseline asked days later is no baseline."""
+    return now - timedelta(seconds=settings.SHADOWEVAL_SHADOW_DEADLINE_S)
 
 
-def recover() -> int:
-    """Give jobs of workers that died back to the queue; return how many."""
-    abandoned = ShadowJob.objects.filter(state=_STATES.RUNNING, lease_until__lt=timezone.now())
-    spent = abandoned.filter(attempts__gte=settings.SHADOWEVAL_SHADOW_ATTEMPTS)
-    _end(spent, _STATES.FAILED, "worker_lost: the last attempt never came back")
-    return abandoned.update(
-        state=_STATES.PENDING, reason="worker_lost", not_before=timezone.now(), lease_until=None
+def _read(taken: Sequence[tuple[Any, ...]]) -> list[Job]:
+    """Return the jobs with their requests; one that cannot be read fails, and no other."""
+    if not taken:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, [[row[1] for row in taken]])
+        requests = {row[0]: row[1:] for row in cursor.fetchall()}
+    jobs = []
+    for row in taken:
+        try:
+            jobs.append(_job(row, requests[row[1]]))
+        except (LookupError, TypeError, ValueError) as exc:
+            log.error("shadow job %s cannot be read: %s", row[0], type(exc).__name__)
+            unreadable = ShadowJob.objects.filter(pk=row[0])
+            end(unreadable, _STATES.FAILED, f"not_readable: {type(exc).__name__}")
+    return jobs
+
+
+def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
+    pk, request_id, project_id, tier, rate, attempts, _ = taken
+    wire, payload, headers, url_query, task, policy_id, score, cap_usd = request
+    terms = policy.terms(policy_id)
+    return Job(
+        pk=pk,
+        request_id=request_id,
+        project_id=project_id,
+        tier=Tier(tier),
+        rate=rate,
+        attempts=attempts,
+        spec=terms.spec(Tier(tier)),
+        router_id=terms.router_id,
+        wire=wire,
+        payload=json.loads(payload),
+        payload_bytes=len(payload.encode()),
+        headers=json.loads(headers),
+        url_query=url_query,
+        task=task,
+        score=score,
+        cap_usd=cap_usd,
     )
 
 
-def _end(jobs: QuerySet[ShadowJob], state: str, reason: str) -> int:
+def _with_money(jobs: list[Job]) -> list[Job]:
+    """Return the jobs whose call can be paid, with the money held; see `spend.reserve`."""
+    wishes = [
+        spend.wish(job.pk, job.project_id, job.cap_usd, job.spec, job.payload, job.payload_bytes)
+        for job in jobs
+        if job.cap_usd is not None
+    ]
+    if not wishes:
+        return jobs
+    told = spend.reserve(wishes)
+    for reason, pks in told.refused.items():
+        end(_unasked(pks), _STATES.SKIPPED, reason)
+    _put_off(told.waiting)
+    kept = [job for job in jobs if job.cap_usd is None or job.pk in told.holds]
+    return [replace(job, hold=told.holds.get(job.pk)) for job in kept]
+
+
+def _unasked(pks: Collection[int]) -> QuerySet[ShadowJob]:
+    """Return jobs that were claimed, and take back the attempt: nobody was asked."""
+    jobs = ShadowJob.objects.filter(pk__in=pks)
+    jobs.update(attempts=F("attempts") - 1)
+    return jobs
+
+
+def _put_off(pks: Collection[int]) -> None:
+    if pks:
+        _unasked(pks).update(
+            state=_STATES.PENDING,
+            reason="spend_cap: waits for calls under way",
+            not_before=timezone.now() + timedelta(seconds=_MONEY_WAIT_S),
+            lease_until=None,
+        )
+
+
+def end(jobs: QuerySet[ShadowJob], state: str, reason: str) -> int:
+    """End jobs with a reason; return how many."""
     return jobs.update(
-        state=state, reason=reason[:200], finished_at=timezone.now(), lease_until=None
-    )
-
-
-def _ask_all(jobs: list[ShadowJob]) -> Iterator[tuple[ShadowJob, Outcome]]:
-    """Ask for all jobs at once and yield each as its answer comes; no database in the threads."""
-    with ThreadPoolExecutor(max(len(jobs), 1), "shadow") as pool:
-        calls = {pool.submit(_ask, _spec(job), job.request): job for job in jobs}
-        for call in as_completed(calls):
-            yield calls[call], call.result()
-
-
-def _spec(job: ShadowJob) -> TierSpec:
-    """Return who plays the shadow tier under the policy that decided the request."""
-    return job.request.decision.policy.tier_spec(Tier(job.tier))
-
-
-def _ask(spec: TierSpec, request: Request) -> Outcome:
-    """Ask as the client asked, but for a stream: the same body, headers and query.
-
-    Headers and query belong to the client's API; a provider of the other one never gets them.
-    """
-    try:
-        provider, timeout_s = providers.get(spec.provider), settings.SHADOWEVAL_SHADOW_TIMEOUT_S
-        source, target = DIALECTS[request.wire], provider.dialect
-        said = translation.for_shadow(request.payload)
-        payload = translation.payload(said, source, target, provider.limit_field(spec))
-        headers, query = (request.headers, request.url_query) if source is target else ({}, "")
-        reply = provider.ask(spec, payload, headers, query, timeout_s)
-    except InvalidRequest as exc:
-        return Outcome(None, f"untranslatable: {exc}", is_possible=False)
-    except ProviderError as exc:
-        reason = f"provider_error: {exc.status}"
-        return Outcome(None, reason, exc.retryable, exc.retry_after_s)
-    except ProviderUnreachable as exc:
-        return Outcome(None, f"provider_unreachable: {exc}", retryable=True)
-    except Exception as exc:
-        # A job must end in a state with a reason, whatever the provider's code does.
-        log.error("shadow call failed: %s", type(exc).__name__)
-        return Outcome(None, f"error: {type(exc).__name__}", retryable=True)
-    return Outcome(reply)
-
-
-def _finish(job: ShadowJob, outcome: Outcome) -> None:
-    """Write one outcome: the pair, another attempt, or the failure; all under the row's lock."""
-    with transaction.atomic():
-        mine = ShadowJob.objects.select_for_update().filter(
-            pk=job.pk, state=_STATES.RUNNING, attempts=job.attempts
-        )
-        if not mine.exists():
-            log.warning("shadow job %s was taken over; its late answer is dropped", job.pk)
-            return
-        if outcome.reply is not None:
-            _complete(job, outcome.reply)
-            _end(ShadowJob.objects.filter(pk=job.pk), _STATES.DONE, "")
-        elif outcome.retryable and job.attempts < settings.SHADOWEVAL_SHADOW_ATTEMPTS:
-            _put_back(job, outcome)
-        else:
-            state = _STATES.FAILED if outcome.is_possible else _STATES.SKIPPED
-            _end(ShadowJob.objects.filter(pk=job.pk), state, outcome.reason)
-
-
-def _put_back(job: ShadowJob, outcome: Outcome) -> None:
-    """Back off exponentially with jitter, or for as long as the provider asked."""
-    backoff_s = min(_FIRST_BACKOFF_S * 2 ** (job.attempts - 1), _LONGEST_BACKOFF_S)
-    wait_s = max(outcome.retry_after_s or 0.0, backoff_s * random.uniform(0.5, 1.5))  # noqa: S311
-    ShadowJob.objects.filter(pk=job.pk).update(
-        state=_STATES.PENDING,
-        reason=outcome.reason[:200],
-        not_before=timezone.now() + timedelta(seconds=wait_s),
+        state=state,
+        reason=reason[:200],
+        finished_at=timezone.now(),
         lease_until=None,
+        reserved_usd=0,
+        reserved_on=None,
     )
 
 
-def _complete(job: ShadowJob, reply: Reply) -> None:
-    """Store the shadow completion and, with the served one, the pair."""
-    spec = _spec(job)
-    shadow, _ = Completion.objects.get_or_create(
-        request_id=job.request_id,
-        tier=job.tier,
-        defaults={
-            "is_shadow": True,
-            **completion_fields(reply, spec.provider, pricing.cost_usd(spec.price, reply.usage)),
-        },
+@transaction.atomic
+def recover() -> int:
+    """Give jobs of workers that died back to the queue; return how many.
+
+    What such a job held stays spent: its call may have been made. Jobs past their deadline end,
+    those of closed lanes too.
+    """
+    now = timezone.now()
+    overdue = ShadowJob.objects.filter(state=_STATES.PENDING, created_at__lt=_deadline(now))
+    end(overdue, _STATES.SKIPPED, _DEADLINE)
+    gone = ShadowJob.objects.filter(state=_STATES.RUNNING, lease_until__lt=now)
+    held = list(gone.select_for_update(skip_locked=True).order_by("id"))
+    spend.settle([(spend.Hold.of(job), None) for job in held if job.reserved_on is not None])
+    abandoned = ShadowJob.objects.filter(pk__in=[job.pk for job in held])
+    last = abandoned.filter(attempts__gte=settings.SHADOWEVAL_SHADOW_ATTEMPTS)
+    end(last, _STATES.FAILED, "worker_lost: the last attempt never came back")
+    return abandoned.filter(state=_STATES.RUNNING).update(
+        state=_STATES.PENDING,
+        reason="worker_lost",
+        not_before=now,
+        lease_until=None,
+        reserved_usd=0,
+        reserved_on=None,
     )
-    served = Completion.objects.get(request_id=job.request_id, tier=Tier(job.tier).other)
-    pair(job, served, shadow)
 
 
 def pair(job: ShadowJob, served: Completion, shadow: Completion) -> ShadowPair:
-    """Write the pair of a request, by tier; a second run finds the first one's row."""
+    """Write the pair of one request, by tier; a second run finds the first one's row."""
     by_tier = {served.tier: served, shadow.tier: shadow}
     decision: Decision = job.request.decision
     row, _ = ShadowPair.objects.get_or_create(

@@ -1,17 +1,19 @@
 """Celery's hands: each task finds its rows itself, so that a lost message loses nothing."""
 
-from celery import shared_task
+from typing import Any
 
-from routing import shadow
+from celery import shared_task, signals
+
+from routing import shadow, shifts
+
+#: A worker that is told to stop waits this long for calls that no running task waits for.
+_DRAIN_S = 45.0
 
 
 @shared_task
 def run_shadow_jobs() -> None:
-    """Work on one batch of due shadow jobs, and ask for another hand while there are more.
-
-    One batch a task: a worker that is told to stop ends after the calls it has in hand.
-    """
-    if shadow.run():
+    """Work a shift of shadow jobs, and ask for the next while there are more."""
+    if shifts.run():
         run_shadow_jobs.apply_async(retry=False, expires=30)
 
 
@@ -19,3 +21,16 @@ def run_shadow_jobs() -> None:
 def recover_shadow_jobs() -> None:
     """Give jobs of workers that died back to the queue."""
     shadow.recover()
+
+
+@signals.worker_shutting_down.connect
+def _stop_claiming(**_: Any) -> None:
+    """Calls under way are paid for: they end, and no other begins."""
+    shifts.stop()
+
+
+@signals.worker_shutdown.connect
+@signals.worker_process_shutdown.connect
+def _finish_calls(**_: Any) -> None:
+    """Wait for what is still in hand."""
+    shifts.drain(_DRAIN_S)

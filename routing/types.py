@@ -149,6 +149,11 @@ class TierSpec:
         """Who answers, in one text."""
         return f"{self.provider}|{self.model}|{self.base_url}"
 
+    @property
+    def lane(self) -> str:
+        """Whom shadow calls wait for: calls to one address share its limits and its pauses."""
+        return f"{self.provider}|{self.base_url}"[:300]
+
 
 @dataclass(frozen=True)
 class Usage:

@@ -1,6 +1,7 @@
 """Read typed values from the environment; a wrong value stops the program with one sentence."""
 
 import os
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -54,6 +55,20 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ImproperlyConfigured(f"{name}={value!r} must be one of {', '.join(allowed)}.")
     return value
+
+
+def usd(name: str) -> Decimal | None:
+    """Return an amount of money, or None when none is set."""
+    value = text(name)
+    if not value:
+        return None
+    try:
+        parsed = Decimal(value)
+    except InvalidOperation:
+        parsed = Decimal(-1)
+    if not (parsed.is_finite() and 0 <= parsed <= 1_000_000):
+        raise ImproperlyConfigured(f"{name}={value!r} must be USD from 0 to 1,000,000.")
+    return round(parsed, 4)
 
 
 def words(name: str, default: str) -> list[str]:

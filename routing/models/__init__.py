@@ -4,7 +4,7 @@ from routing.models.access import ApiKey, Project
 from routing.models.feedback import Feedback
 from routing.models.policy import Deployment, Policy, RouterVersion
 from routing.models.request import Completion, Decision, Request
-from routing.models.shadow import ShadowJob, ShadowPair
+from routing.models.shadow import ShadowJob, ShadowPair, ShadowSpend
 
 __all__ = [
     "ApiKey",
@@ -18,4 +18,5 @@ __all__ = [
     "RouterVersion",
     "ShadowJob",
     "ShadowPair",
+    "ShadowSpend",
 ]

@@ -11,7 +11,8 @@ class Project(models.Model):
     """One application (or one replayed file, or the demo): its own keys, policies and studies.
 
     Written at first start, by `replay`, by `demo` and on the Settings page. Deleting a project
-    deletes everything that belongs to it.
+    deletes everything that belongs to it. `shadow_daily_usd` is what its shadow calls may cost in a
+    day (UTC), None for no cap; changed on the Settings page.
     """
 
     class Kind(models.TextChoices):
@@ -22,6 +23,7 @@ class Project(models.Model):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.LIVE)
+    shadow_daily_usd = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -13,6 +13,7 @@ class ShadowJob(models.Model):
     PENDING becomes RUNNING or SKIPPED; RUNNING becomes DONE, FAILED, SKIPPED (the tier's API cannot
     be asked this), or PENDING again for another attempt. An end that is not DONE has a reason. A
     RUNNING row whose lease ran out belongs to a worker that died, and becomes PENDING again.
+    `reserved_usd` is what a call under way holds of the day `reserved_on` of its project's spend.
     """
 
     class State(models.TextChoices):
@@ -28,19 +29,27 @@ class ShadowJob(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="shadow_jobs")
     tier = models.CharField(max_length=10, choices=TIERS)
     rate = models.FloatField(help_text="Probability with which this request was to be shadowed")
+    lane = models.CharField(
+        max_length=300, default="", db_default="", help_text="Who is asked: see TierSpec.lane"
+    )
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     reason = models.CharField(max_length=200, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
+    reserved_usd = models.DecimalField(max_digits=20, decimal_places=12, default=0, db_default=0)
+    reserved_on = models.DateField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
-            # Serves the claim: due PENDING rows, oldest first.
+            # Serves the claim: the lanes that have PENDING rows, and of each the due ones,
+            # oldest first, however many wait in other lanes.
             models.Index(
-                fields=["not_before", "id"], name="shadow_due", condition=models.Q(state="pending")
+                fields=["lane", "not_before", "id"],
+                name="shadow_due_by_lane",
+                condition=models.Q(state="pending"),
             ),
             # Serves the sweep for workers that died.
             models.Index(
@@ -63,6 +72,27 @@ class ShadowJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.state} shadow call to {self.tier}"
+
+
+class ShadowSpend(models.Model):
+    """What the shadow calls of one project cost on one day (UTC), if it has a cap.
+
+    Written by claims, which reserve, and by outcomes, which settle; each under the row's lock.
+    `usd` is spent and reserved together, `reserved_usd` the part that calls under way hold.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="shadow_spend")
+    day = models.DateField()
+    usd = models.DecimalField(max_digits=20, decimal_places=12, default=0)
+    reserved_usd = models.DecimalField(max_digits=20, decimal_places=12, default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "day"], name="shadow_spend_once_a_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.usd} USD on {self.day}"
 
 
 class ShadowPair(Immutable):

@@ -80,16 +80,17 @@ class AnthropicProvider(HttpProvider):
             state_ids=shape.state_ids({"role": "assistant", "content": blocks}),
         )
 
-    def make_client(self, url: str, key: str) -> anthropic.Anthropic:
+    def make_client(self, url: str, key: str) -> anthropic.AsyncAnthropic:
         """Return the SDK's client, which tries once: the shadow job counts the attempts."""
-        return anthropic.Anthropic(base_url=url, api_key=key, max_retries=0)
+        http = self._http_client()
+        return anthropic.AsyncAnthropic(base_url=url, api_key=key, max_retries=0, http_client=http)
 
-    def create(
-        self, client: anthropic.Anthropic, model: str, payload: dict[str, Any], **more: Any
+    async def create(
+        self, client: anthropic.AsyncAnthropic, model: str, payload: dict[str, Any], **more: Any
     ) -> Any:
         """Create the message through the SDK."""
         known = {name: payload[name] for name in ("max_tokens", "messages")}
         rest = {name: value for name, value in payload.items() if name not in known}
-        return client.messages.with_raw_response.create(
+        return await client.messages.with_raw_response.create(
             model=model, **known, extra_body=rest, **more
         )

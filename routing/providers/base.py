@@ -1,4 +1,4 @@
-"""What a provider does: calls without waiting on the hot path, blocking ones in workers."""
+"""What a provider does: calls on the hot path, calls in workers, and how replies are read."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Provider(Protocol):
         """
         ...
 
-    def ask(
+    async def ask(
         self,
         spec: TierSpec,
         payload: dict[str, Any],
@@ -72,7 +72,10 @@ class Provider(Protocol):
         url_query: str,
         timeout_s: float,
     ) -> Reply:
-        """Ask from a worker: blocking, one attempt (the shadow job counts the attempts)."""
+        """Ask from a worker, many at once: one attempt (the shadow job counts the attempts).
+
+        `timeout_s` is for the whole call.
+        """
         ...
 
     def read(self, body: bytes, headers: dict[str, str], latency_ms: float) -> Reply:
@@ -80,7 +83,10 @@ class Provider(Protocol):
         ...
 
     def probe(self, spec: TierSpec, timeout_s: float) -> None:
-        """Ask for something that costs nothing, to see whether address and key are good."""
+        """Ask for something that costs nothing, to see whether address and key are good.
+
+        Blocking, for commands: not from a running event loop.
+        """
         ...
 
     def limit_field(self, spec: TierSpec) -> str:
@@ -88,7 +94,7 @@ class Provider(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close pooled connections."""
+        """Close the running event loop's connections."""
         ...
 
 

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
+from abc import abstractmethod
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, ClassVar
-from urllib.parse import parse_qs
 
 import aiohttp
 from yarl import URL
 
 from routing.errors import ProviderError, ProviderUnreachable
-from routing.providers.base import EventStream, key_of
+from routing.providers.base import EventStream
+from routing.providers.headers import passed_back, retry_after_s
+from routing.providers.sdk import SdkCalls
 from routing.types import Outgoing, Reply, TierSpec
 from routing.wire import sse
 
 _CONNECT_TIMEOUT_S = 10
-_LONGEST_RETRY_S = 86_400
 #: An answer or an event larger than this is none: nobody keeps it in memory.
 _MOST_BYTES = 64_000_000
 _LOST = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
-#: Of one connection, of the provider's own site, or ours: not part of what it answered.
-_KEPT_BACK = re.compile(
-    r"connection|keep-alive|transfer-encoding|content-(length|encoding|type)|date|server|trailer"
-    r"|te|upgrade|proxy-.*|set-cookie2?|alt-svc|strict-transport-security|via|x-shadoweval-.*"
-)
 
 
 @dataclass(frozen=True)
@@ -41,27 +33,9 @@ class Whole:
     headers: dict[str, str]
 
 
-def passed_back(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the provider's headers that the client gets too, names in lower case."""
-    kept: dict[str, str] = {}
-    for name, value in ((name.lower(), value) for name, value in headers.items()):
-        if not _KEPT_BACK.fullmatch(name):
-            kept[name] = f"{kept[name]}, {value}" if name in kept else value
-    return kept
-
-
 def with_query(url: str, outgoing: Outgoing) -> str:
     """Return the address with what followed the question mark of the client's."""
     return f"{url}?{outgoing.url_query}" if outgoing.url_query else url
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read the header; what is no time within a day is not believed."""
-    try:
-        seconds = float(headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
-    return seconds if 0 <= seconds <= _LONGEST_RETRY_S else None
 
 
 class Events:
@@ -225,19 +199,15 @@ def _check(response: aiohttp.ClientResponse, raw: bytes) -> None:
         raise ProviderUnreachable(f"the provider answered {response.status}, not a message")
 
 
-class HttpProvider(ABC):
+class HttpProvider(SdkCalls):
     """What all providers behind HTTP share: pooled calls on the hot path, the SDK in workers.
 
     The vendor's file says where, with what, and how a reply is read.
     """
 
-    default_url: str
-    sdk: ModuleType
-    headers_always: ClassVar[dict[str, str]] = {}
-
     def __init__(self) -> None:
+        super().__init__()
         self.pool = Pool()
-        self._clients: dict[tuple[str, str], Any] = {}
 
     @abstractmethod
     def url(self, spec: TierSpec, outgoing: Outgoing) -> str:
@@ -265,60 +235,7 @@ class HttpProvider(ABC):
         url, headers = self.url(spec, outgoing), self.headers(spec, outgoing)
         return await self.pool.open_stream(url, outgoing.body, headers, timeout_s, idle_s)
 
-    # --- workers: the vendor's own SDK ------------------------------------------------------
-
-    @abstractmethod
-    def make_client(self, url: str, key: str) -> Any:
-        """Return a client of the vendor's SDK."""
-
-    @abstractmethod
-    def create(self, client: Any, model: str, payload: dict[str, Any], **more: Any) -> Any:
-        """Ask through the SDK; return its raw response."""
-
-    def ask(
-        self,
-        spec: TierSpec,
-        payload: dict[str, Any],
-        headers: dict[str, str],
-        url_query: str,
-        timeout_s: float,
-    ) -> Reply:
-        """Ask through the SDK; see Provider.ask."""
-        more = {
-            "extra_headers": self.headers_always | headers,
-            "extra_query": parse_qs(url_query, keep_blank_values=True),
-            "timeout": timeout_s,
-        }
-        start = time.perf_counter()
-        client = self._client(spec)
-        response = self._asked(lambda: self.create(client, spec.model, payload, **more))
-        latency_ms = (time.perf_counter() - start) * 1000
-        return self.read(response.http_response.content, passed_back(response.headers), latency_ms)
-
-    def probe(self, spec: TierSpec, timeout_s: float) -> None:
-        """List the models; see Provider.probe."""
-        client = self._client(spec)
-        self._asked(lambda: client.models.list(timeout=timeout_s))
-
-    def _client(self, spec: TierSpec) -> Any:
-        where = (spec.base_url or self.default_url, key_of(spec))
-        if where not in self._clients:
-            self._clients[where] = self.make_client(*where)
-        return self._clients[where]
-
-    def _asked(self, call: Callable[[], Any]) -> Any:
-        """Return what the SDK gives; both vendors' SDKs name their errors alike."""
-        try:
-            return call()
-        except self.sdk.APIStatusError as exc:
-            said = exc.response
-            wait_s = retry_after_s(said.headers)
-            raise ProviderError(exc.status_code, said.content, wait_s) from exc
-        except self.sdk.APIError as exc:
-            raise ProviderUnreachable(type(exc).__name__) from exc
-
     async def close(self) -> None:
-        """Close the pool and the SDK's clients."""
+        """Close the running event loop's connections."""
         await self.pool.close()
-        for client in self._clients.values():
-            client.close()
+        await self.close_clients()

@@ -80,16 +80,17 @@ class OpenAIProvider(HttpProvider):
             state_ids=state,
         )
 
-    def make_client(self, url: str, key: str) -> openai.OpenAI:
+    def make_client(self, url: str, key: str) -> openai.AsyncOpenAI:
         """Return the SDK's client, which tries once: the shadow job counts the attempts."""
-        return openai.OpenAI(base_url=url, api_key=key, max_retries=0)
+        http = self._http_client()
+        return openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, http_client=http)
 
-    def create(
-        self, client: openai.OpenAI, model: str, payload: dict[str, Any], **more: Any
+    async def create(
+        self, client: openai.AsyncOpenAI, model: str, payload: dict[str, Any], **more: Any
     ) -> Any:
         """Create the completion through the SDK."""
         known = {"messages": payload["messages"]}
         rest = {name: value for name, value in payload.items() if name not in known}
-        return client.chat.completions.with_raw_response.create(
+        return await client.chat.completions.with_raw_response.create(
             model=model, **known, extra_body=rest, **more
         )

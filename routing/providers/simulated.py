@@ -106,7 +106,7 @@ class SimulatedProvider(AnthropicProvider):
     async def send(self, spec: TierSpec, outgoing: Outgoing, timeout_s: float) -> Reply:
         """Return an invented message after a moment."""
         await asyncio.sleep(0.02)
-        return self.ask(spec, json.loads(outgoing.body), outgoing.headers, "", timeout_s)
+        return await self.ask(spec, json.loads(outgoing.body), outgoing.headers, "", timeout_s)
 
     async def stream(
         self, spec: TierSpec, outgoing: Outgoing, timeout_s: float, idle_s: float
@@ -122,7 +122,7 @@ class SimulatedProvider(AnthropicProvider):
         tokens = _prompt_tokens(json.loads(outgoing.body))
         return Whole(json.dumps({"input_tokens": tokens}).encode(), {})
 
-    def ask(
+    async def ask(
         self,
         spec: TierSpec,
         payload: dict[str, Any],

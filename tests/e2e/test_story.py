@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from reviews import permissions, sampling
 from reviews.models import Rating, SignOff, Verdict
-from routing import policy, shadow
+from routing import policy, shifts
 from routing.models import Request, ShadowPair
 
 pytestmark = pytest.mark.browser
@@ -41,7 +41,7 @@ def ask(service, api_key, query):
 def study(service, project, api_key):
     assert [ask(service, api_key, query) for query in QUERIES] == ["expensive"] * 4
     wait_for(lambda: Request.objects.count() == 4)
-    wait_for(lambda: shadow.run() == 0)
+    wait_for(lambda: shifts.run() == 0)
     assert ShadowPair.objects.count() == 4
     return sampling.start(policy.live(project), name="Story", seed="s", rate=1.0)
 

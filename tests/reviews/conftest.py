@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection
 
-from routing import shadow
+from routing import shifts
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def worker(transactional_db):
 
     def work():
         while not stop.wait(0.05):
-            shadow.run()
+            shifts.run()
         connection.close()
 
     thread = threading.Thread(target=work)

@@ -8,7 +8,7 @@ import anthropic
 import pytest
 from django.utils import timezone
 
-from routing import access, policy, shadow
+from routing import access, outcomes, policy, shadow
 from routing.live import live
 from routing.models import Completion, Request, ShadowJob, ShadowPair
 from routing.types import Reply, TierSpec, Usage
@@ -68,13 +68,13 @@ def test_the_late_answer_of_a_worker_that_lost_its_job_is_dropped(project):
     Completion.objects.filter(is_shadow=True).delete()
     ShadowJob.objects.update(state="pending", finished_at=None)
     body = json.dumps({"content": [{"type": "text", "text": "late"}]}).encode()
-    answer = shadow.Outcome(Reply(body, "late", "m", "end_turn", Usage(3, 2), 1.0))
+    answer = outcomes.Outcome(Reply(body, "late", "m", "end_turn", Usage(3, 2), 1.0))
     first = shadow.claim(1)[0]
     ShadowJob.objects.update(lease_until=timezone.now())
     shadow.recover()
     second = shadow.claim(1)[0]
     assert (first.pk, first.attempts, second.attempts) == (second.pk, 1, 2)
-    shadow._finish(first, answer)
+    outcomes.finish([(first, answer)])
     assert not ShadowPair.objects.filter(request_id=done.request_id).exists()
-    shadow._finish(second, answer)
+    outcomes.finish([(second, answer)])
     assert ShadowPair.objects.get().cheap.text == "late"

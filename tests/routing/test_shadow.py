@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from routing import policy, providers, recording, shadow
+from routing import policy, providers, recording, shadow, shifts
 from routing.models import Completion, ShadowJob, ShadowPair
 from routing.types import (
     ChatRequest,
@@ -24,7 +24,7 @@ from routing.types import (
 from tests.routing import standin
 
 pytestmark = [
-    pytest.mark.django_db,
+    pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:The model:DeprecationWarning"),
 ]
 
@@ -69,7 +69,7 @@ def recorded(project, provider):
 def test_the_pair_is_complete_in_both_directions(recorded, tier):
     record, _ = recorded
     job = record(tier)
-    assert shadow.run() == 1
+    assert shifts.run() == 1
     pair = ShadowPair.objects.get(request_id=job.request_id)
     texts = {"cheap": pair.cheap.text, "expensive": pair.expensive.text}
     assert (texts[tier.value], texts[tier.other.value]) == ("served", "recorded")
@@ -81,12 +81,12 @@ def test_an_overloaded_provider_is_asked_again_later(recorded):
     record, statuses = recorded
     statuses.append(529)
     job = record(Tier.CHEAP)
-    shadow.run()
+    shifts.run()
     job.refresh_from_db()
     assert (job.state, job.reason) == ("pending", "provider_error: 529")
     assert job.not_before > timezone.now()
     ShadowJob.objects.update(not_before=timezone.now())
-    shadow.run()
+    shifts.run()
     job.refresh_from_db()
     assert (job.state, job.reason, job.attempts) == ("done", "", 2)
 
@@ -95,7 +95,7 @@ def test_a_refused_call_fails_with_its_reason(recorded):
     record, statuses = recorded
     statuses.append(400)
     job = record(Tier.EXPENSIVE)
-    shadow.run()
+    shifts.run()
     job.refresh_from_db()
     assert (job.state, job.reason) == ("failed", "provider_error: 400")
     assert job.finished_at is not None
@@ -109,7 +109,7 @@ def test_a_second_claim_gets_nothing_and_a_dead_workers_job_comes_back(recorded)
     assert shadow.recover() == 0
     ShadowJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert shadow.recover() == 1
-    assert shadow.run() == 1
+    assert shifts.run() == 1
     job.refresh_from_db()
     assert (job.state, job.attempts) == ("done", 2)
 
@@ -118,7 +118,7 @@ def test_a_job_past_its_deadline_is_skipped(recorded):
     record, _ = recorded
     job = record(Tier.CHEAP)
     ShadowJob.objects.update(created_at=timezone.now() - timedelta(days=2))
-    assert shadow.run() == 0
+    assert shifts.run() == 0
     job.refresh_from_db()
     assert (job.state, job.reason.split(":")[0]) == ("skipped", "deadline")
 
@@ -128,7 +128,7 @@ def test_a_reply_that_is_no_message_costs_its_neighbours_nothing(recorded, body)
     record, replies = recorded
     jobs = [record(Tier.CHEAP) for _ in range(3)]
     replies.append(body)
-    assert shadow.run() == 3
+    assert shifts.run() == 3
     states = sorted(ShadowJob.objects.filter(pk__in=[j.pk for j in jobs]).values_list("state"))
     assert states == [("done",), ("done",), ("pending",)]
     again = ShadowJob.objects.get(state="pending")
@@ -141,7 +141,7 @@ def test_an_outcome_that_cannot_be_stored_fails_its_own_job_and_its_text_is_not_
     record, _ = recorded
     jobs = [record(Tier.CHEAP) for _ in range(2)]
     Completion.objects.filter(request_id=jobs[0].request_id).delete()
-    assert shadow.run() == 2
+    assert shifts.run() == 2
     for job in jobs:
         job.refresh_from_db()
     assert [job.state for job in jobs] == ["failed", "done"]
@@ -154,25 +154,24 @@ def test_served_and_shadow_ask_for_the_same_version(sent):
     seen = []
     with standin.answering(lambda model: 200, seen) as url:
         spec, provider = TierSpec("anthropic", "m", base_url=url), providers.get("anthropic")
-        provider.ask(spec, standin_payload(), sent, "", 5)
-        asyncio.run(send_once(provider, spec, sent))
+        asyncio.run(ask_and_send_once(provider, spec, sent))
     versions = [headers["anthropic-version"] for headers in seen]
     assert versions == [sent.get("anthropic-version", "2023-06-01")] * 2
 
 
-async def send_once(provider, spec, headers):
+async def ask_and_send_once(provider, spec, headers):
+    await provider.ask(spec, standin_payload(), headers, "", 5)
     body = json.dumps({"model": spec.model, **standin_payload()}).encode()
     await provider.send(spec, Outgoing(body, headers), 5)
     await providers.close_all()
 
 
-def test_a_shadow_call_carries_the_clients_headers(project):
+async def test_a_shadow_call_carries_the_clients_headers():
     seen = []
     with standin.answering(lambda model: 200, seen) as url:
-        spec = TierSpec("anthropic", "m", base_url=url)
-        providers.get("anthropic").ask(
-            spec, standin_payload(), {"anthropic-beta": "files-1, mcp-2"}, "", 5
-        )
+        spec, sent = TierSpec("anthropic", "m", base_url=url), {"anthropic-beta": "files-1, mcp-2"}
+        await providers.get("anthropic").ask(spec, standin_payload(), sent, "", 5)
+        await providers.close_all()
     assert seen[0]["anthropic-beta"] == "files-1, mcp-2"
 
 

@@ -5,7 +5,7 @@ import json
 import httpx2 as httpx
 import pytest
 
-from routing import shadow
+from routing import shifts
 from routing.models import Completion, Request, ShadowJob, ShadowPair
 from routing.wire import sse
 from tests.routing.conftest import ALL_CHEAP
@@ -25,7 +25,7 @@ def test_a_streamed_answer_becomes_half_of_a_pair(kind, point, claude, eventuall
         text = stream.get_final_text()
     eventually(lambda: job() is not None)
     assert (job().state, job().tier) == ("pending", "cheap")
-    assert shadow.run() == 1
+    assert shifts.run() == 1
     pair = ShadowPair.objects.get()
     assert (pair.expensive.text, pair.request.is_stream) == (text, True)
     assert pair.expensive.output_tokens == pair.cheap.output_tokens > 0

@@ -5,7 +5,7 @@ import json
 import anthropic
 import pytest
 
-from routing import shadow, sticky
+from routing import shifts, sticky
 from routing.models import Decision, ShadowJob, ShadowPair
 from tests.routing.conftest import ALL_CHEAP, ALL_EXPENSIVE
 
@@ -158,7 +158,7 @@ def test_a_shadow_tier_that_cannot_be_asked_is_skipped(point, claude, eventually
     point("openai:small", "anthropic:large", rate=1.0)
     ask(claude, extra_body={"top_k": 5})
     eventually(lambda: ShadowJob.objects.exists())
-    assert shadow.run() == 1
+    assert shifts.run() == 1
     job = ShadowJob.objects.get()
     assert (job.state, job.reason.split(":")[:2]) == ("skipped", ["untranslatable", " top_k"])
 
@@ -169,7 +169,7 @@ def test_a_pair_across_two_apis(client, claude, gpt, point, eventually, provider
     create = claude.messages.create if client == "claude" else gpt.chat.completions.create
     create(model="auto", max_tokens=20, messages=HI)
     eventually(lambda: ShadowJob.objects.exists())
-    assert shadow.run() == 1
+    assert shifts.run() == 1
     pair = ShadowPair.objects.get()
     assert pair.cheap.text == pair.expensive.text != ""
     assert [seen.path for seen in provider.seen] == ["/v1/messages", "/v1/chat/completions"]
