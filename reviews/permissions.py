@@ -21,6 +21,7 @@ CAN = {
     "request_signoff": {"engineering", "product"},
     "decide_signoff": {"engineering", "product"},
     "roll_back": {"engineering", "admin"},
+    "cap_shadow": {"lead", "admin"},
     "administer": {"admin"},
 }
 

@@ -126,7 +126,7 @@ def upper_bound(spec: TierSpec, payload: dict[str, Any], size_bytes: int) -> Dec
 def _dearest(price: Price) -> Decimal:
     """Return the highest rate that a token of the prompt can have."""
     cached = (price.cache_write_usd, price.cache_write_1h_usd, price.cache_read_usd)
-    return max(price.input_usd, *(rate for rate in cached if rate is not None))
+    return max([price.input_usd, *(rate for rate in cached if rate is not None)])
 
 
 def reserve(wishes: Sequence[Wish]) -> Reserved:

@@ -32,6 +32,7 @@ def policies(request: HttpRequest) -> HttpResponse:
         if project
         else [],
         "can_roll_back": permissions.can(request.user, "roll_back"),
+        "can_cap": permissions.can(request.user, "cap_shadow"),
     }
     return render(request, "reviews/policies.html", context)
 
@@ -84,6 +85,19 @@ def create_key(request: HttpRequest) -> HttpResponse:
     )
     messages.success(request, f"The new key of {project}, shown only now: {key}")
     return to_page("settings", project)
+
+
+@require_POST
+@page("cap_shadow")
+def cap_shadow(request: HttpRequest) -> HttpResponse:
+    """Bound what a project's shadow calls may cost in a day; empty is no bound."""
+    project, text = posted_project(request), request.POST.get("shadow_daily_usd", "").strip()
+    cap = Decimal(0) if text in ("0", "0.0") else _usd(text)
+    Project.objects.filter(pk=project.pk).update(shadow_daily_usd=cap)
+    said = "have no cap" if cap is None else f"may cost {cap.normalize():f} USD a day"
+    messages.success(request, f"Shadow calls of {project} {said}.")
+    is_admin = permissions.can(request.user, "administer")
+    return to_page("settings" if is_admin else "policies", project)
 
 
 def _per_minute(text: str) -> int | None:
