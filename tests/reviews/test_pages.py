@@ -141,6 +141,27 @@ def test_a_key_with_impossible_limits_is_refused(as_role, project, wrong):
     assert not project.api_keys.exists()
 
 
+@pytest.mark.parametrize(("role", "page"), [("admin", "/settings/"), ("lead", "/policies/")])
+def test_leads_and_admins_cap_shadow_calls(as_role, project, role, page):
+    client, form = as_role(role), {"project": "default", "shadow_daily_usd": "2.5"}
+    assert "Each call reserves the most it can cost" in client.get(page).text
+    client.post(reverse("cap_shadow"), form)
+    project.refresh_from_db()
+    assert str(project.shadow_daily_usd) == "2.5000"
+    for wrong in ("-1", "x"):
+        client.post(reverse("cap_shadow"), form | {"shadow_daily_usd": wrong})
+    project.refresh_from_db()
+    assert str(project.shadow_daily_usd) == "2.5000"
+    client.post(reverse("cap_shadow"), form | {"shadow_daily_usd": ""})
+    project.refresh_from_db()
+    assert project.shadow_daily_usd is None
+
+
+def test_others_do_not_cap_shadow_calls(as_role, project):
+    form = {"project": "default", "shadow_daily_usd": "2.5"}
+    assert as_role("engineering").post(reverse("cap_shadow"), form).status_code == 403
+
+
 def test_removing_the_demo_spares_a_live_project_called_demo(as_role, project):
     client = as_role("admin")
     client.post(reverse("create_project"), {"name": "Demo"})
