@@ -1,6 +1,7 @@
 """Rows of what happens to one request."""
 
 from routing.models.access import ApiKey, Project
+from routing.models.count import StoredCount
 from routing.models.feedback import Feedback
 from routing.models.policy import Deployment, Policy, RouterVersion
 from routing.models.request import Completion, Decision, Request
@@ -19,4 +20,5 @@ __all__ = [
     "ShadowJob",
     "ShadowPair",
     "ShadowSpend",
+    "StoredCount",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from routing.models.count import uncounted_project
 from routing.types import Scope
 
 
@@ -28,6 +29,7 @@ class Project(models.Model):
 
     class Meta:
         ordering = ["kind", "name"]
+        triggers = [uncounted_project()]
 
     def __str__(self) -> str:
         return self.name

@@ -3,6 +3,7 @@
 from django.db import models
 
 from routing.models.access import ApiKey, Project
+from routing.models.count import counted_decisions
 from routing.models.immutable import Immutable, append_only
 from routing.models.policy import Policy
 from routing.types import Reason, Tier
@@ -55,7 +56,7 @@ class Decision(Immutable):
     threshold = models.FloatField()
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [append_only(), *counted_decisions()]
 
     def __str__(self) -> str:
         return f"{self.tier} ({self.reason})"

@@ -3,8 +3,17 @@
 from django.db import models
 
 from routing.models.access import Project
+from routing.models.count import counted_jobs, counted_pairs
 from routing.models.immutable import Immutable
 from routing.models.request import TIERS, Completion, Request
+
+#: Reasons of requests that were never to have a pair: no threshold decided them, or no draw did.
+_OUTSIDE = ("bypassed", "forced", "sticky", "not_sampled")
+_NO_PAIR_MEANT = models.Q()
+for _why in _OUTSIDE:
+    _NO_PAIR_MEANT |= models.Q(reason__startswith=_why)
+#: Jobs whose pair is missing for good.
+LOST = models.Q(state="failed") | (models.Q(state="skipped") & ~_NO_PAIR_MEANT)
 
 
 class ShadowJob(models.Model):
@@ -55,9 +64,16 @@ class ShadowJob(models.Model):
             models.Index(
                 fields=["lease_until"], name="shadow_leased", condition=models.Q(state="running")
             ),
-            # Serves the counts by state on the Overview page.
-            models.Index(fields=["project", "state"], name="shadow_counts"),
+            # Serves the lag of one project, whatever waits in the others.
+            models.Index(
+                fields=["project", "not_before"],
+                name="shadow_waiting",
+                condition=models.Q(state="pending"),
+            ),
+            # Serves the estimates, which say how many pairs are missing and why.
+            models.Index(fields=["project", "created_at"], name="shadow_lost", condition=LOST),
         ]
+        triggers = counted_jobs()
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(state__in=["pending", "running"])
@@ -115,6 +131,7 @@ class ShadowPair(Immutable):
     class Meta:
         # Serves the newest pairs of a project and the frames of its studies.
         indexes = [models.Index(fields=["project", "-id"], name="pair_frame")]
+        triggers = counted_pairs()
 
     def __str__(self) -> str:
         return f"pair of {self.request_id}"

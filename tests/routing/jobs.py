@@ -22,7 +22,7 @@ def write(project, count, spec, **payload):
         Served(
             uuid4(), timezone.now(), project.pk, None, mine.pk, "anthropic",
             ChatRequest(PAYLOAD | payload, "q", "auto"), decision, 200, "", "anthropic",
-            reply, None, 1.0, 1.0, 2.0,
+            reply, None, 1.0, 1.0, 2.0, shadow_lane=spec.lane,
         )
         for _ in range(count)
     ]  # fmt: skip
