@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task, signals
 
-from routing import shadow, shifts
+from routing import retention, shadow, shifts
 
 #: A worker that is told to stop waits this long for calls that no running task waits for.
 _DRAIN_S = 45.0
@@ -21,6 +21,13 @@ def run_shadow_jobs() -> None:
 def recover_shadow_jobs() -> None:
     """Give jobs of workers that died back to the queue."""
     shadow.recover()
+
+
+@shared_task
+def delete_old_requests() -> None:
+    """Delete requests that are old enough, and ask for another hand while there are more."""
+    if retention.run():
+        delete_old_requests.apply_async(retry=False, expires=600)
 
 
 @signals.worker_shutting_down.connect

@@ -155,6 +155,7 @@ CELERY_BEAT_SCHEDULE = {
         ("shadow", "routing.tasks.run_shadow_jobs", 5),
         ("shadow-recover", "routing.tasks.recover_shadow_jobs", 30),
         ("samples", "reviews.tasks.extend_samples", 30),
+        ("retention", "routing.tasks.delete_old_requests", 600),
     )
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -277,6 +278,8 @@ SHADOWEVAL_SHADOW_BACKLOG = int(env.number("SHADOWEVAL_SHADOW_BACKLOG", 50_000, 
 SHADOWEVAL_JOURNAL_DIR = Path(env.text("SHADOWEVAL_JOURNAL_DIR", str(VAR_DIR / "journal")))
 SHADOWEVAL_JOURNAL_BYTES = int(env.number("SHADOWEVAL_JOURNAL_MB", 1000, 1, 1_000_000) * 1e6)
 SHADOWEVAL_RECORD_QUEUE_BYTES = int(env.number("SHADOWEVAL_RECORD_QUEUE_MB", 256, 1, 100_000) * 1e6)
+SHADOWEVAL_RETENTION_DAYS = int(env.number("SHADOWEVAL_RETENTION_DAYS", 180, 0, 36_500))
+SHADOWEVAL_METRICS_TOKEN = env.text("SHADOWEVAL_METRICS_TOKEN")
 
 #: Where the embedders' files are. They know no Django: what is built or served below looks there.
 SHADOWEVAL_MODELS_DIR = Path(env.text("SHADOWEVAL_MODELS", str(VAR_DIR / "models"))).resolve()

@@ -1,0 +1,31 @@
+"""Delete old requests now, or say which would go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from routing import retention
+from routing.models import Project
+
+
+class Command(BaseCommand):
+    """`manage.py retention [--dry-run]`."""
+
+    help = "Delete requests older than SHADOWEVAL_RETENTION_DAYS, as a worker does by itself."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        before = retention.cutoff()
+        if before is None:
+            self.stdout.write("Everything is kept: SHADOWEVAL_RETENTION_DAYS is 0.")
+            return
+        for project in Project.objects.order_by("pk"):
+            n = retention.due(project, before).count()
+            would = "would go" if options["dry_run"] else "go"
+            self.stdout.write(f"{project}: {n} requests before {before:%Y-%m-%d %H:%M} {would}")
+        while not options["dry_run"] and retention.run():
+            pass
