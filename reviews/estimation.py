@@ -12,30 +12,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max
 
-from reviews import sampling
+from reviews import frames, missing
 from reviews.models import Rater, Study, Verdict
 from reviews.stats.curve import Curve, curve, default_thresholds
-from routing.models import ShadowJob
 
 #: Above every score: everything is cheap.
 ALWAYS_CHEAP = 1.01
-
-#: Why a request has no pair although nothing is missing: no threshold decided it, or no draw did.
-_OUTSIDE = ("bypassed", "forced", "sticky", "not_sampled", "overload")
-
-_FRAME = (
-    "pair_id",
-    "pair__score",
-    "pair__cheap__cost_usd",
-    "pair__expensive__cost_usd",
-    "inclusion_probability",
-    "selected",
-    "pair__rate",
-    "u",
-    "id",
-)
 
 
 @dataclass(frozen=True)
@@ -167,7 +151,7 @@ def estimate(study: Study, kind: str = "", moment: Moment | None = None) -> Esti
         n_newer=whole.pair_id.size - frame.pair_id.size,
         moment=moment,
         n_without_score=int(np.isnan(frame.score).sum()),
-        missing=_missing(study),
+        missing=missing.by_why(study),
         inputs_sha256=_sha256(frame, rated),
         level=result.level,
     )
@@ -175,20 +159,9 @@ def estimate(study: Study, kind: str = "", moment: Moment | None = None) -> Esti
 
 def _columns(study: Study, kind: str, moment: Moment) -> _Columns:
     """Return the frame in the order in which pairs came into it."""
-    draws = study.sample.filter(id__lte=moment.draw_id).order_by("id")
-    rows = list(draws.values_list(*_FRAME))
-    losses = _losses(study, kind, moment)
-    floats = {name: _floats(rows, place) for place, name in enumerate(_Columns._fields[:9])}
-    return _Columns(
-        **floats
-        | {
-            "pair_id": np.array([row[0] for row in rows], dtype=np.int64),
-            "draw_id": np.array([row[8] for row in rows], dtype=np.int64),
-            "selected": np.array([row[5] for row in rows], dtype=bool),
-            "harm": _column(losses, rows, 0),
-            "adequate": _column(losses, rows, 1),
-        }
-    )
+    draws = frames.draws(study, moment.draw_id)
+    harm, adequate = frames.losses(study, kind, moment.verdict_id, draws)
+    return _Columns(*draws, harm, adequate)
 
 
 def _sampled(study: Study, kind: str, whole: _Columns) -> tuple[_Columns, np.ndarray, int]:
@@ -226,58 +199,11 @@ def _best_end(order: np.ndarray, unrated: np.ndarray, spoken: np.ndarray) -> tup
     return best
 
 
-def _missing(study: Study) -> dict[str, int]:
-    """Count the study's requests that were to have a pair and have none, by tier and why."""
-    states = ShadowJob.State
-    outside = Q()
-    for why in _OUTSIDE:
-        outside |= Q(reason__startswith=why)
-    lost = Q(state=states.FAILED) | (Q(state=states.SKIPPED) & ~outside)
-    jobs = ShadowJob.objects.filter(**sampling.subject(study))
-    rows = jobs.filter(lost).values("tier", "reason").annotate(n=Count("id"))
-    missing = {f"{row['tier']}: {row['reason']}": row["n"] for row in rows.order_by("-n", "reason")}
-    still_open = jobs.filter(state__in=ShadowJob.OPEN).count()
-    return missing | ({"not asked yet": still_open} if still_open else {})
-
-
 def _sha256(frame: _Columns, rated: np.ndarray) -> str:
     digest = hashlib.sha256()
     for column in (*frame, rated):
-        digest.update(np.ascontiguousarray(column).tobytes())
+        digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
-
-
-def _losses(study: Study, kind: str, moment: Moment) -> dict[int, tuple[float, float]]:
-    """Return (harm, adequacy) by pair: means over the newest verdict of each rater."""
-    newest = (
-        Verdict.objects.filter(study=study, rater__kind=kind, id__lte=moment.verdict_id)
-        .order_by("pair_id", "rater_id", "-id")
-        .distinct("pair_id", "rater_id")
-        .values_list("pair_id", "preference", "cheap_adequate")
-    )
-    said: dict[int, list[tuple[float, float]]] = {}
-    for pair_id, preference, adequate in newest:
-        harm = float(preference == Verdict.Preference.EXPENSIVE) if preference else math.nan
-        fit = math.nan if adequate is None else float(adequate)
-        said.setdefault(pair_id, []).append((harm, fit))
-    return {
-        pair: (_mean(v[0] for v in all_), _mean(v[1] for v in all_)) for pair, all_ in said.items()
-    }
-
-
-def _mean(values: Any) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
-
-
-def _column(losses: dict[int, tuple[float, float]], rows: list[Any], which: int) -> np.ndarray:
-    none = (math.nan, math.nan)
-    return np.array([losses.get(row[0], none)[which] for row in rows], dtype=float)
-
-
-def _floats(rows: list[Any], place: int) -> np.ndarray:
-    """Return one column as floats, nan where it is unknown."""
-    return np.array([math.nan if row[place] is None else float(row[place]) for row in rows])
 
 
 def points(result: Curve) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -66,22 +66,34 @@ def frame(study: Study) -> QuerySet[ShadowPair]:
 
 
 def subject(study: Study) -> dict[str, Any]:
-    """Return the study's router, models and window as conditions on rows that have a request.
+    """Return the study's router, models and window as conditions on rows that have a request."""
+    begin, end = window(study)
+    return {
+        "project": study.project,
+        "request__decision__policy_id__in": policies(study),
+        "request__received_at__gte": begin,
+        "request__received_at__lt": end,
+    }
 
-    The window reaches as far back from the start as it reaches forward.
+
+def window(study: Study) -> tuple[datetime, datetime]:
+    """Return when the study's requests came: as far back from its start as forward."""
+    reach = timedelta(days=study.window_days)
+    return study.created_at - reach, study.created_at + reach
+
+
+def policies(study: Study) -> list[int]:
+    """Return the ids of the project's policies with the study's router and models.
+
+    So identities are compared once a policy, not once a request.
     """
-    window = timedelta(days=study.window_days)
     models = {
-        f"request__decision__policy__{tier}__{name}": value
+        f"{tier}__{name}": value
         for tier, identity in study.policy.identity.items()
         for name, value in identity.items()
     }
-    return models | {
-        "project": study.project,
-        "request__decision__policy__router": study.router,
-        "request__received_at__gte": study.created_at - window,
-        "request__received_at__lt": study.created_at + window,
-    }
+    same = Policy.objects.filter(project=study.project, router=study.router, **models)
+    return list(same.order_by("pk").values_list("pk", flat=True))
 
 
 def extend(study: Study) -> int:
@@ -89,21 +101,27 @@ def extend(study: Study) -> int:
 
     Runs any number of times, also at once: a pair is drawn once per study.
     """
-    last = study.sample.aggregate(last=Max("pair_id"))["last"]
-    new = frame(study).order_by("id")
+    # Not where the last one of the frame was found: a study may get no more while others grow.
+    done = Study.objects.values_list("looked_to", flat=True).get(pk=study.pk)
+    mine = ShadowPair.objects.filter(project=study.project)
+    last = mine.aggregate(last=Max("id"))["last"] or 0
     # Pairs get their number before they are committed: look a little behind the last one, too.
-    if last is not None:
-        new = new.filter(id__gt=last - _GROUP).exclude(draws__study=study)
+    new = frame(study).filter(id__gt=done - _GROUP, id__lte=last).order_by("id")
+    new = new.exclude(draws__study=study)
     total = 0
     while group := list(new[:_GROUP]):
         total += _draw(study, group)
         new = new.filter(id__gt=group[-1].pk)
+    Study.objects.filter(pk=study.pk, looked_to__lt=last).update(looked_to=last)
     return total
 
 
 @transaction.atomic
 def _draw(study: Study, pairs: Iterable[ShadowPair]) -> int:
     """Write the draws of some pairs and the rating slots of those selected."""
+    # One after the other: draws of a study are committed in the order of their numbers, so that
+    # whoever has seen one has seen all before it.
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     rows = [_row(study, pair) for pair in pairs]
     written = SampledPair.objects.bulk_create(rows, ignore_conflicts=True)
     ids = [row.pair_id for row in rows if row.selected]

@@ -170,7 +170,11 @@ class Verdict(Immutable):
     class Meta:
         triggers = [append_only()]
         # Serves the estimate: the newest verdict of each rater on each pair of a study.
-        indexes = [models.Index(fields=["study", "pair", "rater", "-id"], name="verdict_newest")]
+        indexes = [
+            models.Index(fields=["study", "pair", "rater", "-id"], name="verdict_newest"),
+            # Serves the moment of an estimate: the newest verdict of all.
+            models.Index(fields=["study", "-id"], name="verdict_last"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.preference or 'adequacy only'} by {self.rater_id}"

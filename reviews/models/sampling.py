@@ -29,6 +29,8 @@ class SampledPair(Immutable):
 
     class Meta:
         triggers = [append_only()]
+        # Serves the estimate: the draws that came since a process looked last.
+        indexes = [models.Index(fields=["study", "id"], name="draw_order")]
         constraints = [
             models.UniqueConstraint(fields=["study", "pair"], name="pair_drawn_once_per_study"),
             models.CheckConstraint(

@@ -32,6 +32,9 @@ class Study(models.Model):
         default=1.01, help_text="Pairs scored at or above it cannot matter and are not drawn"
     )
     floor = models.FloatField(default=0.05, help_text="Largest share of requests made worse")
+    looked_to = models.BigIntegerField(
+        default=0, help_text="The last pair that was looked at, whether it belongs here or not"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

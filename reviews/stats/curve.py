@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reviews.stats.intervals import Interval, korn_graubard
-from reviews.stats.weighting import too_unequal
+from reviews.stats.weighting import fewest_heavy_events
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -273,7 +273,8 @@ def _weights_too_unequal(frame: _Frame) -> NDArray[np.bool_]:
         return np.zeros(frame.n_thresholds, dtype=bool)
     heaviest = frame.has_harm & (frame.weight >= weights.max() * (1 - 1e-9))
     events = _below(frame, heaviest & (frame.harm > 0))[:-1]
-    return np.array([too_unequal(weights, int(count)) for count in events], dtype=bool)
+    too_few: NDArray[np.bool_] = events < fewest_heavy_events(weights)
+    return too_few
 
 
 def _below(frame: _Frame, term: NDArray[Any]) -> FloatArray:

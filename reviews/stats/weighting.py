@@ -201,11 +201,24 @@ def too_unequal(weight: ArrayLike, n_heavy_events: int) -> bool:
         >>> too_unequal([1, 1, 1], 0), too_unequal([1, 1, 4], 2), too_unequal([1, 1, 4], 5)
         (False, True, False)
     """
+    return n_heavy_events < fewest_heavy_events(weight)
+
+
+def fewest_heavy_events(weight: ArrayLike) -> float:
+    """Say how many losses among the heaviest rows these weights need to be trusted: 0, 5 or inf.
+
+    Args:
+        weight: (n,) finite and above 0 of the rated rows.
+
+    Example:
+        >>> [fewest_heavy_events(w) for w in ([1, 1, 1], [1, 1, 4], [1] * 9 + [100])]
+        [0, 5, inf]
+    """
     weights = _weights(weight)
     if weights.size == 0 or (deff := deff_weights(weights)) <= _EVEN_DEFF:
-        return False
+        return 0
     peak = float(weights.max() / weights.mean())
-    return deff > _WORST_DEFF or peak > _WORST_PEAK or n_heavy_events < _FEWEST_EVENTS
+    return np.inf if deff > _WORST_DEFF or peak > _WORST_PEAK else _FEWEST_EVENTS
 
 
 def _stream_variance(expanded: FloatArray, mean: float, n_frame: int) -> float:

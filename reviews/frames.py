@@ -1,0 +1,153 @@
+"""The frame of a study and what raters said of it, as arrays: read by Postgres in columns.
+
+Draws never change and, of one study, are committed in the order of their numbers
+(`sampling.extend`): a process keeps the columns it has read and asks for the newer rows only.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.db import connection
+
+from reviews.models import Study
+
+_GROUP = 100_000
+#: Some 60 bytes each; the frame looked at last is kept, however large.
+_MOST_ROWS_KEPT = 1_000_000
+
+_DRAWS = """
+SELECT string_agg(int8send(pair_id), '' ORDER BY id),
+    string_agg(float8send(coalesce(score, 'NaN')), '' ORDER BY id),
+    string_agg(float8send(coalesce(cheap, 'NaN')::float8), '' ORDER BY id),
+    string_agg(float8send(coalesce(expensive, 'NaN')::float8), '' ORDER BY id),
+    string_agg(float8send(inclusion_probability), '' ORDER BY id),
+    string_agg(boolsend(selected), '' ORDER BY id),
+    string_agg(float8send(rate), '' ORDER BY id),
+    string_agg(float8send(u), '' ORDER BY id),
+    string_agg(int8send(id), '' ORDER BY id)
+FROM (
+    SELECT draw.*, pair.score, pair.rate, cheap.cost_usd AS cheap, expensive.cost_usd AS expensive
+    FROM (SELECT id, pair_id, inclusion_probability, selected, u FROM reviews_sampledpair
+          WHERE study_id = %s AND id > %s AND id <= %s ORDER BY id LIMIT %s) AS draw
+    JOIN routing_shadowpair AS pair ON pair.id = draw.pair_id
+    JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
+    JOIN routing_completion AS expensive ON expensive.id = pair.expensive_id
+) AS rows
+"""
+
+_LOSSES = """
+SELECT string_agg(int8send(pair_id), '' ORDER BY pair_id),
+    string_agg(float8send(coalesce(harm, 'NaN')), '' ORDER BY pair_id),
+    string_agg(float8send(coalesce(adequate, 'NaN')), '' ORDER BY pair_id)
+FROM (
+    SELECT pair_id,
+        sum((preference = 'expensive')::int) FILTER (WHERE preference <> '')::float8
+            / nullif(count(*) FILTER (WHERE preference <> ''), 0) AS harm,
+        sum(cheap_adequate::int)::float8 / nullif(count(cheap_adequate), 0) AS adequate
+    FROM (
+        SELECT DISTINCT ON (pair_id, rater_id) pair_id, preference, cheap_adequate
+        FROM reviews_verdict AS verdict
+        WHERE study_id = %s AND id <= %s AND rater_id IN (
+            SELECT id FROM reviews_rater WHERE kind = %s)
+        ORDER BY pair_id, rater_id, id DESC
+    ) AS newest GROUP BY pair_id
+) AS said
+"""
+
+
+class Draws(NamedTuple):
+    """The draws of a frame as arrays of shape (N,), in the order in which pairs came into it.
+
+    Score and costs are nan where they are unknown.
+    """
+
+    pair_id: np.ndarray
+    score: np.ndarray
+    cost_cheap: np.ndarray
+    cost_expensive: np.ndarray
+    pi: np.ndarray
+    selected: np.ndarray
+    rate: np.ndarray
+    u: np.ndarray
+    draw_id: np.ndarray
+
+
+_TYPES = (">i8", ">f8", ">f8", ">f8", ">f8", "?", ">f8", ">f8", ">i8")
+_NONE = Draws(*(np.empty(0, np.dtype(kind).newbyteorder("=")) for kind in _TYPES))
+
+_kept: OrderedDict[int, Draws] = OrderedDict()
+_lock = Lock()
+
+
+def draws(study: Study, last_id: int) -> Draws:
+    """Return the study's draws up to a number."""
+    with _lock:  # the first look takes seconds at most: others wait for it instead of repeating it
+        known = _kept.get(study.pk, _NONE)
+        found = _extended(known, study, last_id)
+        if not connection.in_atomic_block:  # what is not committed yet may never be
+            _keep(study.pk, found)
+    n = int(np.searchsorted(found.draw_id, last_id, side="right"))
+    return Draws(*(column[:n] for column in found))
+
+
+def losses(study: Study, kind: str, last_id: int, rows: Draws) -> tuple[np.ndarray, np.ndarray]:
+    """Return harm and adequacy of each row's pair, nan where nobody spoke: two of shape (N,).
+
+    They are means over the newest verdict of each rater of the kind, up to a verdict's number.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOSSES, [study.pk, last_id, kind])
+        found = [_array(b, t) for b, t in zip(cursor.fetchone(), _TYPES[:3], strict=True)]
+    pair_id, *said = found
+    places, is_there = _places(rows.pair_id, pair_id)
+    harm, adequate = np.full((2, rows.pair_id.size), np.nan)
+    for column, values in zip((harm, adequate), said, strict=True):
+        column[places[is_there]] = values[is_there]
+    return harm, adequate
+
+
+def _places(rows: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each wanted number stands among rows without repeats, and whether it does."""
+    if not rows.size:
+        return np.zeros(wanted.size, np.int64), np.zeros(wanted.size, bool)
+    by_number = np.argsort(rows, kind="stable")
+    at = np.searchsorted(rows, wanted, sorter=by_number)
+    places = by_number[np.minimum(at, rows.size - 1)]
+    return places, rows[places] == wanted
+
+
+def _extended(known: Draws, study: Study, last_id: int) -> Draws:
+    """Return what is known with the rows that came since."""
+    groups = [known]
+    while True:
+        after = int(groups[-1].draw_id[-1]) if groups[-1].draw_id.size else 0
+        if after >= last_id or not (group := _read(study, after, last_id)).draw_id.size:
+            break
+        groups.append(group)
+    if len(groups) == 1:
+        return known
+    return Draws(*(np.concatenate(columns) for columns in zip(*groups, strict=True)))
+
+
+def _read(study: Study, after: int, last_id: int) -> Draws:
+    with connection.cursor() as cursor:
+        cursor.execute(_DRAWS, [study.pk, after, last_id, _GROUP])
+        columns = cursor.fetchone()
+    return Draws(*(_array(b, kind) for b, kind in zip(columns, _TYPES, strict=True)))
+
+
+def _array(sent: Any, kind: str) -> np.ndarray:
+    """Return a column that Postgres packed, in this machine's byte order."""
+    return np.frombuffer(sent or b"", kind).astype(np.dtype(kind).newbyteorder("="))
+
+
+def _keep(study_id: int, rows: Draws) -> None:
+    """Keep the rows, and forget the frames looked at longest ago when there are too many."""
+    _kept[study_id] = rows
+    _kept.move_to_end(study_id)
+    while len(_kept) > 1 and sum(one.u.size for one in _kept.values()) > _MOST_ROWS_KEPT:
+        _kept.popitem(last=False)
