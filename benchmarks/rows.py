@@ -42,7 +42,7 @@ SELECT i, id, at, score, tier,
             WHEN i %% 200 = 3 THEN 'deadline: waited too long for a worker or the provider'
             WHEN i %% 50 = 5 THEN 'forced: the client named the tier'
             ELSE 'not_sampled: outside the policy''s shadow rate' END AS reason,
-       left(repeat(md5(i::text) || ' what is due when? ', 20), 950) AS words
+       left(repeat(md5(i::text) || ' what is due when? ', 20), %(length)s) AS words
 FROM (
     SELECT i, gen_random_uuid() AS id, now() - interval '%(days)s days' * (1 - i::float8 / %(n)s)
            AS at, score, CASE WHEN score < 0.3 THEN 'cheap' ELSE 'expensive' END AS tier
@@ -144,8 +144,10 @@ _TRAFFIC = (_PLAN, _REQUESTS, _DECISIONS, _COMPLETIONS, _JOBS, _PAIRS)
 _REVIEW = (_DRAWS, _SLOTS, _SHOWN, _RATINGS, _VERDICTS)
 
 
-def fill(project, n_requests: int, n_ratings: int):
+def fill(project, n_requests: int, n_ratings: int, length: int = 950):
     """Write the rows of a project that has a live policy; return its study.
+
+    `length` is how many characters questions and answers have, below 1,000.
 
     Must not run inside a transaction: tables with unchecked rows cannot be altered.
     """
@@ -165,7 +167,8 @@ def fill(project, n_requests: int, n_ratings: int):
     study.save(update_fields=["created_at"])
     raters = [Rater.objects.create(kind="human", name=f"scale {n}") for n in range(N_RATERS)]
     values = {
-        "n": n_requests, "ratings": n_ratings, "days": DAYS, "project": project.pk,
+        "n": n_requests, "ratings": n_ratings, "length": length, "days": DAYS,
+        "project": project.pk,
         "policy": live.pk, "router": live.router_id, "study": study.pk, "seed": study.seed,
         "since": study.created_at - timedelta(days=study.window_days), "rate": RATE,
         "rater": raters[0].pk, "raters": N_RATERS,
@@ -176,7 +179,9 @@ def fill(project, n_requests: int, n_ratings: int):
         for statement in (*_TRAFFIC, *_REVIEW):
             cursor.execute(statement, values)
         cursor.execute("DROP TABLE plan")
-        cursor.execute("SELECT setval('routing_completion_id_seq', max(id)) FROM routing_completion")
+        cursor.execute(
+            "SELECT setval('routing_completion_id_seq', max(id)) FROM routing_completion"
+        )
     return study
 
 
@@ -191,7 +196,8 @@ def settle() -> None:
 @contextmanager
 def _built_afterwards(cursor):
     """Take foreign keys and secondary indexes off the big tables, and build them in the end."""
-    constraints = f"""SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
+    constraints = f"""SELECT
+        format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
         format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname,
                pg_get_constraintdef(oid))
         FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text IN {BIG}"""

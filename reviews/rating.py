@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from reviews import blinding, permissions
@@ -153,8 +153,9 @@ def shown_to(token: UUID, rater: Rater) -> Presentation:
 
 def last_rated(study: Study, rater: Rater) -> Presentation | None:
     """Return the showing that the rater rated last."""
-    rated = Presentation.objects.filter(slot__study=study, rater=rater, ratings__isnull=False)
-    return rated.order_by("-ratings__id").first()
+    rated = Rating.objects.filter(presentation__rater=rater, presentation__slot__study=study)
+    newest = rated.order_by("-id").select_related("presentation").first()
+    return newest.presentation if newest else None
 
 
 def last_said(shown: Presentation) -> Rating | None:
@@ -164,7 +165,10 @@ def last_said(shown: Presentation) -> Rating | None:
 
 def progress(study: Study, rater: Rater) -> Progress:
     """Return the ratings done by the rater and by all, of the slots there are."""
-    done = Slot.objects.filter(study=study, state=_STATES.DONE)
-    return Progress(
-        mine=done.filter(rater=rater).count(), team=done.count(), total=study.slots.count()
+    done = Q(state=_STATES.DONE)
+    counted = study.slots.aggregate(
+        mine=Count("pk", filter=done & Q(rater=rater)),
+        team=Count("pk", filter=done),
+        total=Count("pk"),
     )
+    return Progress(**counted)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core.paginator import Paginator
-from django.db.models import Count, Q, Sum
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from reviews import demo as demo_content
-from reviews import permissions, rating, rendering
+from reviews import listing, permissions, rating, rendering
 from reviews.views.frame import about, current_project, page
-from routing import policy
-from routing.models import Decision, Project, Request, ShadowJob, ShadowPair
+from routing import counts, policy
+from routing.models import Completion, Project, Request, ShadowPair
 from routing.types import Tier
 
 
@@ -26,26 +27,40 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @page("see_results")
 def overview(request: HttpRequest) -> HttpResponse:
-    """Show counts, jobs by state and reason, and the newest requests."""
+    """Show counts, how far shadow work is behind, and the newest requests."""
     project = current_project(request)
-    requests = Request.objects.filter(project=project)
-    decisions = Decision.objects.filter(request__project=project)
-    jobs = ShadowJob.objects.filter(project=project).values("state", "reason")
-    total = decisions.count()
-    served_cost = Sum("completions__cost_usd", filter=Q(completions__is_shadow=False))
-    recent = requests.select_related("decision").annotate(cost_usd=served_cost)
     context = {
-        "n_requests": requests.count(),
-        "n_pairs": ShadowPair.objects.filter(project=project).count(),
-        "n_cheap": decisions.filter(tier="cheap").count(),
-        "n_decisions": total,
-        "jobs": jobs.annotate(n=Count("id")).order_by("state", "reason"),
-        "recent": recent.order_by("-received_at")[:10],
+        **_counts(project),
+        "recent": _recent(project),
         "can_demo": permissions.can(request.user, "administer"),
         "unpriced": _unpriced(project),
         "base_url": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "reviews/overview.html", context)
+
+
+def _counts(project: Project | None) -> dict[str, Any]:
+    """Return the figures; nothing here costs more when more is stored."""
+    if project is None:
+        return {"n_requests": 0, "n_pairs": 0, "n_cheap": 0, "backlog": 0}
+    tiers = counts.by_tier(project)
+    return {
+        "n_requests": sum(tiers.values()),
+        "n_pairs": counts.pairs(project),
+        "n_cheap": tiers.get(Tier.CHEAP, 0),
+        "jobs": counts.jobs(project),
+        "backlog": counts.backlog(project),
+        "lag_s": counts.lag_s(project),
+    }
+
+
+def _recent(project: Project | None) -> QuerySet[Request]:
+    """Return the newest requests, each with what its answer cost."""
+    served = Completion.objects.filter(request=OuterRef("pk"), is_shadow=False)
+    rows = Request.objects.filter(project=project).select_related("decision")
+    costs = rows.annotate(cost_usd=Subquery(served.values("cost_usd")[:1]))
+    shown = ("received_at", "task", "status", "decision")
+    return costs.only(*shown).order_by("-received_at")[:10]
 
 
 def _unpriced(project: Project | None) -> list[str]:
@@ -73,13 +88,13 @@ def demo(request: HttpRequest) -> HttpResponse:
 def pairs(request: HttpRequest) -> HttpResponse:
     """List the pairs of the project."""
     project = current_project(request)
-    rows = ShadowPair.objects.filter(project=project).select_related("request")
-    tasks = rows.values_list("task", flat=True).distinct().order_by("task")
-    if task := request.GET.get("task"):
-        rows = rows.filter(task=task)
-    counted = rows.annotate(n_verdicts=Count("verdicts")).order_by("-id")
-    listing = Paginator(counted, 25).get_page(request.GET.get("page"))
-    context = {"page": listing, "tasks": tasks, "task": task or ""}
+    task = request.GET.get("task", "")
+    before, after = request.GET.get("before", ""), request.GET.get("after", "")
+    context = {
+        "page": listing.page(project, task, before=before, after=after),
+        "tasks": listing.tasks(project),
+        "task": task,
+    }
     return render(request, "reviews/pairs.html", context)
 
 

@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from reviews import blinding, rating
-from reviews.models import Presentation, Rater, Rating, Study
+from reviews.models import Presentation, Rater, Rating, Slot, Study
 from reviews.views.frame import notices, page
 
 _KEYS = ("1", "2", "3", "4", "5", "0")
@@ -25,8 +26,11 @@ def _rater(request: HttpRequest) -> Rater:
 
 
 def _studies() -> list[Study]:
-    running = Study.objects.filter(state=Study.State.RUNNING, slots__isnull=False)
-    return list(running.exclude(project__kind="replay").distinct().order_by("project__kind", "-id"))
+    running = Study.objects.filter(
+        Exists(Slot.objects.filter(study=OuterRef("pk"))), state=Study.State.RUNNING
+    )
+    rows = running.exclude(project__kind="replay").select_related("project")
+    return list(rows.order_by("project__kind", "-id"))
 
 
 def _study(request: HttpRequest, studies: list[Study]) -> Study | None:

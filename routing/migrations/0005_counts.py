@@ -27,7 +27,7 @@ ALTER TABLE routing_storedcount SET (
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0003_clients'),
+        ('routing', '0004_shadow_lanes_and_caps'),
     ]
 
     operations = [
@@ -53,7 +53,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='shadowjob',
-            index=models.Index(condition=models.Q(('state', 'failed'), models.Q(('state', 'skipped'), models.Q(('reason__startswith', 'bypassed'), ('reason__startswith', 'forced'), ('reason__startswith', 'sticky'), ('reason__startswith', 'not_sampled'), _connector='OR', _negated=True)), _connector='OR'), fields=['project', 'created_at'], name='shadow_lost'),
+            index=models.Index(condition=models.Q(('state', 'failed'), models.Q(('state', 'skipped'), models.Q(('reason__startswith', 'bypassed'), ('reason__startswith', 'forced'), ('reason__startswith', 'sticky'), ('reason__startswith', 'not_sampled'), ('reason__startswith', 'overload'), _connector='OR', _negated=True)), _connector='OR'), fields=['project', 'created_at'], name='shadow_lost'),
+        ),
+        migrations.AddIndex(
+            model_name='shadowpair',
+            index=models.Index(fields=['project', 'task', '-id'], name='pair_task'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='decision',

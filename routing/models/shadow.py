@@ -8,7 +8,7 @@ from routing.models.immutable import Immutable
 from routing.models.request import TIERS, Completion, Request
 
 #: Reasons of requests that were never to have a pair: no threshold decided them, or no draw did.
-_OUTSIDE = ("bypassed", "forced", "sticky", "not_sampled")
+_OUTSIDE = ("bypassed", "forced", "sticky", "not_sampled", "overload")
 _NO_PAIR_MEANT = models.Q()
 for _why in _OUTSIDE:
     _NO_PAIR_MEANT |= models.Q(reason__startswith=_why)
@@ -130,7 +130,11 @@ class ShadowPair(Immutable):
 
     class Meta:
         # Serves the newest pairs of a project and the frames of its studies.
-        indexes = [models.Index(fields=["project", "-id"], name="pair_frame")]
+        indexes = [
+            models.Index(fields=["project", "-id"], name="pair_frame"),
+            # Serves the Pairs page: the task types there are, and the newest pairs of one.
+            models.Index(fields=["project", "task", "-id"], name="pair_task"),
+        ]
         triggers = counted_pairs()
 
     def __str__(self) -> str:
