@@ -12,11 +12,10 @@ import time
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import connection
 
-from routing import policy, routers
-from routing.models import ApiKey, Deployment, Policy, RouterVersion, ShadowJob
+from routing import counts, policy, routers
+from routing.models import ApiKey, Deployment, Policy, RouterVersion
 from routing.routers.base import Router
 from routing.types import Scope
 
@@ -49,7 +48,7 @@ class Snapshot:
     """Keys by digest, live policies by project, the names a client may ask for.
 
     Attributes:
-        backlog: shadow jobs that wait, of all projects, counted as far as it matters.
+        backlog: shadow jobs of all projects that wait or are with a worker.
     """
 
     keys: dict[str, KeyInfo] = field(default_factory=dict)
@@ -126,9 +125,7 @@ class Live:
         self.snapshot = replace(self.snapshot, keys=keys)  # a router may take seconds to load
         for row in policies.values():
             self._load(row.router)
-        waiting = ShadowJob.objects.filter(state=ShadowJob.State.PENDING)
-        backlog = waiting[: settings.SHADOWEVAL_SHADOW_BACKLOG + 1].count()
-        self.snapshot = Snapshot(keys, policies, backlog)
+        self.snapshot = Snapshot(keys, policies, counts.backlog())
 
     def router(self, version: RouterVersion) -> Router | None:
         """Return the loaded router, or None when its artifact could not be read."""

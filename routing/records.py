@@ -189,7 +189,8 @@ jobs AS (
         request_id, project_id, tier, lane, rate, state, reason, attempts, not_before, created_at,
         finished_at)
     SELECT id, project_id, shadow_tier, lane, rate,
-        CASE skip WHEN '' THEN 'pending' ELSE 'skipped' END, skip, 0, now(), now(), CASE skip WHEN '' THEN NULL ELSE now() END
+        CASE skip WHEN '' THEN 'pending' ELSE 'skipped' END, skip, 0, now(), now(),
+        CASE skip WHEN '' THEN NULL ELSE now() END
     FROM record ON CONFLICT DO NOTHING)
 UPDATE routing_apikey SET last_used_at = now()
 WHERE id IN (SELECT api_key_id FROM record)

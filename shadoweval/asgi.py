@@ -16,7 +16,7 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from routing import call, providers, serving, tasks  # noqa: E402
+from routing import call, gauges, providers, serving, tasks  # noqa: E402
 from routing.connection import Connection  # noqa: E402
 from routing.live import live  # noqa: E402
 from routing.overload import load  # noqa: E402
@@ -94,6 +94,7 @@ class Application:
             return
         self._recorder = Recorder(on_written=Nudge())
         self._recorder.start()
+        _show(self._recorder)
         shared.open()
         watching = asyncio.create_task(load.watch(), name="load")
         await send({"type": "lifespan.startup.complete"})
@@ -115,6 +116,21 @@ async def _tell_readiness(scope: dict[str, Any], receive: Any, send: Any) -> Non
     body = f'{{"status": "{problem or "ok"}"}}'.encode()
     status = 503 if problem else 200
     await Connection(scope, receive, send).reply(status, body, "application/json", {})
+
+
+def _show(recorder: Recorder) -> None:
+    """Have the metrics tell how this process is doing."""
+    journal = recorder.journal
+    for name, meaning, read in (
+        ("calls_in_flight", "Routed calls being served.", lambda: load.in_flight),
+        ("calls_refused", "Calls turned away for overload.", lambda: load.refused),
+        ("loop_late_seconds", "How late the event loop comes, smoothed.", lambda: load.late_s),
+        ("records_waiting", "Records not in Postgres yet.", lambda: recorder.waiting),
+        ("records_lost", "Replies that found no room anywhere.", lambda: recorder.lost),
+        ("journal_bytes", "Size of this process's journal.", lambda: journal.size_bytes),
+        ("journal_refused", "Records the journal had no room for.", lambda: journal.refused),
+    ):
+        gauges.register(name, meaning, read)
 
 
 application = Application()

@@ -171,6 +171,7 @@ STATES = (
     ("skipped", "deadline: too late"),
     ("skipped", "no_reply: failed"),
     ("skipped", "not_sampled: outside"),  # by design, and the weights make up for it
+    ("skipped", "overload: shed"),  # likewise
     ("pending", ""),
 )
 
