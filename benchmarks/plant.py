@@ -84,9 +84,11 @@ class Plant:
 
     def start(self, name: str) -> None:
         """Start `web` or `worker` as `serve` does; web is waited for until it answers."""
+        from shadoweval.charges import stand_back
         from shadoweval.embedded import processes
 
-        argv, log = _command(name), self.place / f"{name}.log"
+        argv, nice = _command(name)
+        log = self.place / f"{name}.log"
         with log.open("ab") as output:
             self._processes[name] = subprocess.Popen(
                 argv,
@@ -97,6 +99,7 @@ class Plant:
                 preexec_fn=processes.die_with_parent(signal.SIGKILL),
             )
         self.pids[name] = self._processes[name].pid
+        stand_back(self.pids[name], nice)
         if name == "web":
             self._until_up()
 
@@ -154,13 +157,19 @@ class Plant:
         raise SystemExit(f"the web process did not start:\n{self.said('web')}")
 
 
-def _command(name: str) -> list[str]:
-    """Return the command line by which `serve` starts a service."""
+def _command(name: str) -> tuple[list[str], int]:
+    """Return the command line by which `serve` starts a service, and its niceness."""
+    from django.conf import settings
+
     from shadoweval.management.commands import serve
 
     # Whatever `serve` runs is what is measured: its own list, though it is private.
-    return [str(word) for service in serve._services() if service.name == name
-            for word in service.argv]  # fmt: skip
+    with socket.socket() as unused:
+        (service,) = (one for one in serve._services(unused) if one.name == name)
+    argv = [str(word) for word in service.argv]
+    if "--fd" in argv:  # nobody here holds a socket for it
+        argv = [*argv[: argv.index("--fd")], "--host", "127.0.0.1", "--port", str(settings.PORT)]
+    return argv, service.nice
 
 
 def free_port() -> int:

@@ -215,7 +215,7 @@ class Child(Charge):
             )
         finally:
             os.close(tell)
-        _stand_back(self._process.pid, self.service.nice)
+        stand_back(self._process.pid, self.service.nice)
 
     def is_ready(self) -> bool:
         """Tell whether it has just said that it is ready; it says so once."""
@@ -248,7 +248,7 @@ class Child(Charge):
         self._process = None
 
 
-def _stand_back(pid: int, nice: int) -> None:
+def stand_back(pid: int, nice: int) -> None:
     """Lower a process's priority; what it starts inherits that."""
     if not nice:
         return

@@ -8,6 +8,7 @@ import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
 from yarl import URL
@@ -19,7 +20,8 @@ from routing.providers.sdk import SdkCalls
 from routing.types import Outgoing, Reply, TierSpec
 from routing.wire import sse
 
-_CONNECT_TIMEOUT_S = 10
+#: Only of connecting: how long the rest may take is the caller's to say.
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 #: An answer or an event larger than this is none: nobody keeps it in memory.
 _MOST_BYTES = 64_000_000
 _LOST = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
@@ -164,12 +166,11 @@ class Pool:
             raise
 
     async def _send(self, url: str, body: bytes, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
         return await self._opened().post(
-            URL(url, encoded=True),
+            _url(url),
             data=body,
             headers=headers,
-            timeout=timeout,
+            timeout=_TIMEOUT,
             allow_redirects=False,
         )
 
@@ -177,6 +178,12 @@ class Pool:
         """Close what is open."""
         if self._session is not None:
             await self._session.close()
+
+
+@lru_cache(maxsize=1000)
+def _url(url: str) -> URL:
+    """Read an address, the same few all the time."""
+    return URL(url, encoded=True)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

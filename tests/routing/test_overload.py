@@ -1,4 +1,4 @@
-"""Too much to do: shadow work gives way first, clients are told at once and in their API's words."""
+"""Too much to do: shadow work gives way first, clients are told at once in their API's words."""
 
 import threading
 
