@@ -58,14 +58,14 @@ class Scenario:
         eventually(lambda: stack.accepts(self.account.key), 60, "the key is known")
         self.load = None
 
-    def asking(self, per_s=30.0, most=None):
+    def asking(self, per_s=30.0, most=None, padding=0):
         """Ask until the block ends."""
-        self.load = load.Load(self.stack.url, self.account.key, self.name, per_s, most)
+        self.load = load.Load(self.stack.url, self.account.key, self.name, per_s, most, padding)
         return load.running(self.load)
 
-    def settle(self, limit_s=120):
-        """Wait until all is written and done; print the counts in one line."""
-        book = ledger.settled(self.stack, self.account, self.load, self.standin, limit_s)
+    def settle(self, limit_s=120, lost=lambda: 0):
+        """Wait until all is written and done, but for what is said to be lost; print the counts."""
+        book = ledger.settled(self.stack, self.account, self.load, self.standin, limit_s, lost)
         self._say(book)
         return book
 

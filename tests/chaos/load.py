@@ -44,11 +44,13 @@ class Reply:
 class Load:
     """Asks from a thread of its own until it is stopped."""
 
-    def __init__(self, url: str, key: str, name: str, per_s: float, most: int | None) -> None:
+    def __init__(
+        self, url: str, key: str, name: str, per_s: float, most: int | None, padding: int = 0
+    ) -> None:
         self.replies: list[Reply] = []
         self.sent = 0
         self._url, self._key, self._name = f"{url}/v1/messages", key, name
-        self._per_s, self._most = per_s, most
+        self._per_s, self._most, self._padding = per_s, most, "x" * padding
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -86,7 +88,7 @@ class Load:
         body = {
             "model": "auto",
             "max_tokens": MAX_TOKENS,
-            "system": f"marker {marker} please",
+            "system": f"marker {marker} please {self._padding}",
             "messages": [{"role": "user", "content": (GREETING, CODE)[number % 2]}],
             "stream": number % 3 == 0,
         }

@@ -29,7 +29,14 @@ def main(said: dict) -> None:
     from routing.models import Project
     from routing.types import Price, TierSpec
 
-    price = Price(Decimal(INPUT_USD), Decimal(OUTPUT_USD), source="made up", date="2026-01-01")
+    price = Price(
+        Decimal(INPUT_USD),
+        Decimal(OUTPUT_USD),
+        cache_write_usd=Decimal(INPUT_USD),
+        cache_read_usd=Decimal(INPUT_USD),
+        source="made up",
+        date="2026-01-01",
+    )
     fields = {"shadow_daily_usd": Decimal(said["cap_usd"])} if said.get("cap_usd") else {}
     project = Project.objects.create(slug=said["name"], name=said["name"], **fields)
     tiers = [

@@ -29,6 +29,11 @@ ATTEMPTS = 5
 #: A shadow call gets this long; a dead worker's jobs are free a minute after that.
 SHADOW_TIMEOUT_S = 8
 
+_END_LEASES = """
+UPDATE routing_shadowjob SET lease_until = now() WHERE project_id = %s AND state = 'running'
+RETURNING id
+"""
+
 T = TypeVar("T")
 
 
@@ -127,7 +132,11 @@ class Stack:
         return done.stdout
 
     def start(
-        self, name: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
+        self,
+        name: str,
+        env: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+        log: str = "",
     ) -> None:
         """Start web, worker or beat.
 
@@ -135,10 +144,11 @@ class Stack:
             name: of the process.
             env: what it is told beside the rest.
             before: a program that runs it.
+            log: the name of its log, when that is not the process's.
         """
         self._running[name] = processes.spawn(
             [*before, *self._argv(name)],
-            log=self.logs / f"{name}.log",
+            log=self.logs / f"{log or name}.log",
             death_signal=signal.SIGKILL,
             env=self.environment() | (env or {}),
             cwd=ROOT,
@@ -218,6 +228,10 @@ class Stack:
         """Return what a query finds."""
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             return connection.execute(query, values).fetchall()
+
+    def end_leases(self, project: int) -> int:
+        """Let the minute pass that a lost job's lease lasts; return how many were running."""
+        return len(self.rows(_END_LEASES, project))
 
     def has_column(self, table: str, column: str) -> bool:
         """Tell whether the product knows a column yet."""
