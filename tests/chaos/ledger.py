@@ -114,13 +114,13 @@ class Ledger:
         """Return the counts in one line."""
         failed = Counter(reply.failure for reply in self.replies if reply.failure)
         good = sum(not reply.failure for reply in self.replies)
-        asked = max(self.shadow_calls().values(), default=0)
+        asked = self.shadow_calls().values()
         return (
             f"chaos {scenario}: replies {good} ok, failed {dict(failed)}; recorded "
             f"{len(self.requests)}, lost {len(self.lost)}, duplicates {len(self.duplicates)}; "
             f"jobs {self.states()}; completions per (request, tier) {self.completions_max} at "
-            f"most; pairs {self.pairs}; shadow calls per request {asked} at most; "
-            f"shadow spend {self.spend_usd:.3f} USD"
+            f"most; pairs {self.pairs}; shadow calls {sum(asked)}, per request "
+            f"{max(asked, default=0)} at most; shadow spend {self.spend_usd:.3f} USD"
         )
 
     def shadow_calls(self) -> dict[str, int]:

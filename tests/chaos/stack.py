@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -193,11 +192,7 @@ class Stack:
         if name == "beat":
             schedule = str(self.folder / "var" / "beat-schedule")
             return [*celery, "beat", "-l", "warning", "--schedule", schedule]
-        if importlib.util.find_spec("shadoweval.web"):
-            return [sys.executable, "-m", "shadoweval.web", "--host", host, "--port", port]
-        web = [sys.executable, "-m", "uvicorn", "shadoweval.asgi:application"]
-        quiet = ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "30"]
-        return [*web, "--host", host, "--port", port, *quiet]
+        return [sys.executable, "-m", "shadoweval.web", "--host", host, "--port", port]
 
     def _is_ready(self) -> bool:
         process = self._running["web"]

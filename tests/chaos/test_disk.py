@@ -56,7 +56,7 @@ def web_on_a_full_disk(stack, tmp_path, round_):
         stack.start("web", env, limit, log=name)
         stack.wait_for_web()
         yield lambda: stack.log(name)
-        stack.stop("web")
+        assert stack.stop("web") == 0
 
 
 def _lost(log):
