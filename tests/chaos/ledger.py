@@ -15,7 +15,7 @@ from tests.chaos.stack import ATTEMPTS, Account, Stack, eventually
 MODELS = {"cheap": SMALL, "expensive": LARGE}
 _REQUESTS = """
 SELECT r.id::text, substring(r.payload::text from 'marker ([a-z0-9-]+)'), r.status, d.tier,
-       c.id IS NOT NULL
+       d.reason, c.id IS NOT NULL
 FROM routing_request r LEFT JOIN routing_decision d ON d.request_id = r.id
 LEFT JOIN routing_completion c ON c.request_id = r.id AND c.tier = d.tier AND NOT c.is_shadow
      AND NOT c.is_partial
@@ -49,6 +49,7 @@ class Recorded:
     marker: str
     status: int
     tier: str
+    reason: str
     has_completion: bool
 
 
@@ -124,12 +125,17 @@ class Ledger:
         )
 
     def shadow_calls(self) -> dict[str, int]:
-        """Calls of the shadow tier, by request id."""
-        marker_of = {row.id: row.marker for row in self.requests}
-        return {
-            job.request_id: self.calls[Key(marker_of[job.request_id], MODELS[job.tier])]
-            for job in self.jobs
-        }
+        """Calls of the shadow tier, by request id.
+
+        Where the cheap tier failed first and was replaced, its first call was the client's.
+        """
+        row_of = {row.id: row for row in self.requests}
+        counts = {}
+        for job in self.jobs:
+            row = row_of[job.request_id]
+            was_asked = row.reason == "fallback"
+            counts[row.id] = self.calls[Key(row.marker, MODELS[job.tier])] - was_asked
+        return counts
 
     def check(
         self, explained: Callable[[Reply], bool] = lambda reply: False, lost: int = 0
@@ -149,8 +155,7 @@ class Ledger:
     def check_jobs(self) -> None:
         """Claim that jobs have ended, with one completion and one pair, paid as often as counted.
 
-        A call may be missing from the attempts never the other way round: an attempt is counted
-        before the provider is asked.
+        There may be fewer calls than attempts, never more: an attempt is counted before its call.
         """
         assert not [job for job in self.jobs if job.state in ("pending", "running")]
         assert self.completions_max == 1

@@ -228,11 +228,6 @@ class Stack:
         """Let the minute pass that a lost job's lease lasts; return how many were running."""
         return len(self.rows(_END_LEASES, project))
 
-    def has_column(self, table: str, column: str) -> bool:
-        """Tell whether the product knows a column yet."""
-        query = "SELECT 1 FROM information_schema.columns WHERE table_name=%s AND column_name=%s"
-        return bool(self.rows(query, table, column))
-
 
 def _end(server: embedded.Postgres | embedded.Valkey, number: signal.Signals) -> None:
     process = server._process

@@ -73,8 +73,6 @@ def test_provider_failing_30_percent(scenario, standin, round_):
 
 
 def test_spend_stays_within_the_cap(scenario, stack, standin, round_):
-    if not stack.has_column("routing_project", "shadow_daily_usd"):
-        pytest.skip("projects have no cap yet")
     cap_usd = 4.0
     run = scenario(cap_usd=str(cap_usd))
     standin.failure_rate = 0.3
