@@ -92,10 +92,7 @@ class Connection:
 
     async def begin(self, status: int, headers: Headers) -> None:
         """Send status and headers; what HTTP cannot carry in a header becomes a question mark."""
-        encoded = [
-            (name.encode("ascii"), _UNPRINTABLE.sub("?", value).encode("ascii"))
-            for name, value in headers.items()
-        ]
+        encoded = [(name.encode("ascii"), _encoded(value)) for name, value in headers.items()]
         self.has_begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
@@ -106,6 +103,12 @@ class Connection:
     async def end(self) -> None:
         """End a body that was sent in pieces."""
         await self._send({"type": "http.response.body", "body": b""})
+
+
+def _encoded(value: str) -> bytes:
+    if not (value.isascii() and value.isprintable()):
+        value = _UNPRINTABLE.sub("?", value)
+    return value.encode("ascii")
 
 
 class Watch:

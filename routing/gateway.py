@@ -97,7 +97,6 @@ async def decide(
     Raises:
         NotFound: when the client asked for a model that is neither routed nor a tier's.
     """
-    start = time.perf_counter()
     task = tasktypes.detect(request.query, request.task)
     decision = await _unscored(request, shape, policy, task)
     if decision is not None:
@@ -105,10 +104,8 @@ async def decide(
     try:
         score = await _score(request.query, router)
     except RouterError:
-        decision = DecisionValue(Tier.EXPENSIVE, Reason.ROUTER_ERROR, policy.threshold, task=task)
-    else:
-        decision = _by_threshold(score, policy.threshold, task)
-    return replace(decision, overhead_ms=(time.perf_counter() - start) * 1000)
+        return DecisionValue(Tier.EXPENSIVE, Reason.ROUTER_ERROR, policy.threshold, task=task)
+    return _by_threshold(score, policy.threshold, task)
 
 
 async def _unscored(
@@ -216,7 +213,7 @@ async def _ask(
     base = Answer(decision, provider=spec.provider, model=spec.model)
     try:
         provider = providers.get(spec.provider)
-        base = replace(base, dialect=provider.dialect)
+        base = Answer(decision, provider=spec.provider, model=spec.model, dialect=provider.dialect)
         outgoing = await _compose(request, spec, provider)
         if request.is_stream:
             idle_s = settings.SHADOWEVAL_STREAM_IDLE_TIMEOUT_S

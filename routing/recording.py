@@ -1,8 +1,8 @@
 """Keep every served reply: in the local journal before it leaves, in Postgres soon after.
 
-A thread of its own writes what is waiting in groups: at once when it is idle, collected while a
-write runs. With Postgres away records wait in the journal; what does not fit into memory is read
-back from it. Journals that dead processes left are written first to last, a group at a time.
+A thread of its own writes what is waiting in groups, some milliseconds later. With Postgres away
+records wait in the journal; what does not fit into memory is read back from it. Journals that dead
+processes left are written first to last, a group at a time.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 _GROUP = 200
 #: Postgres takes no message above a gigabyte; a group of large bodies stays far below.
 _GROUP_BYTES = 32_000_000
-#: Under load groups are let grow for this long; the first record after a pause is written at once.
-_LINGER_S = 0.004
+#: Groups are let grow for this long: nobody waits for them, and a statement costs more than a row.
+_LINGER_S = 0.01
 _RETRY_S = 0.25
 _LOOK_S = 1.0
 _LOOK_FOR_ORPHANS_S = 5.0
@@ -177,11 +177,10 @@ class _Writer:
 
     def _collect(self) -> None:
         """Wait for a record and take what came with it, as far as one statement takes it."""
-        is_idle = self._queue.empty()
         is_hurried = self._is_stopping or self._inheritance.has_more
         try:
             self._take(self._queue.get(timeout=0.0 if is_hurried else _LOOK_S))
-            if not is_idle:
+            if not self._is_stopping:
                 time.sleep(_LINGER_S)
             while len(self._group) < _GROUP and sum(e.size for e in self._group) < _GROUP_BYTES:
                 self._take(self._queue.get_nowait())

@@ -22,6 +22,9 @@ from routing.types import Reply, Served
 _DOUBTFUL = (b"\\u0000", b"\\ud", b"\\uD")
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def clean(value: Any) -> Any:
     """Return JSON-like data that Postgres can hold: no NUL, no lone surrogates."""
     if isinstance(value, str):
@@ -44,7 +47,7 @@ def clean_json(raw: bytes) -> bytes:
 
 def dump(value: Any) -> bytes:
     """Return JSON-like data as text that Postgres can hold."""
-    return json.dumps(clean(value), ensure_ascii=False).encode()
+    return _encode(clean(value)).encode()
 
 
 def is_drawn(request_id: str, rate: float) -> bool:
@@ -206,6 +209,7 @@ def write(records: Sequence[bytes]) -> None:
     """
     together = b"[%b]" % b",".join(records)
     connection.ensure_connection()
+    connection.connection.prepare_threshold = 1  # Django's None would forbid what is asked below
     # Bound on the server: Django's own cursors would copy and quote megabytes once more.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(_WRITE, [Json(together, dumps=lambda text: text)], prepare=True)

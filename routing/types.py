@@ -221,7 +221,6 @@ class DecisionValue:
     score: float | None = None
     rule: str = ""
     task: str = ""
-    overhead_ms: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous", Warning)
 
 _NUDGE_EVERY_S = 0.25
-_COLLECT_AFTER = (50_000, 20, 100)
+#: Collections of 50,000 young objects were seen to take 90 ms; of 5,000, some ms.
+_COLLECT_AFTER = (5_000, 50, 100)
 
 
 class Nudge:

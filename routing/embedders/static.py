@@ -6,6 +6,7 @@ model2vec's `StaticModel` computes the same vectors from this table. It does not
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ class Static:
         ids = [token for token in found if token != self._unknown]
         if not ids:
             return np.zeros(self.dimensions, dtype=np.float32)
-        mean = self._table[ids].mean(axis=0, dtype=np.float32)
-        unit: np.ndarray = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        total = self._table[ids].sum(
+            axis=0, dtype=np.float32
+        )  # as long as the mean is not looked at
+        unit: np.ndarray = total / max(math.sqrt(float(total @ total)), 1e-12)
         return unit

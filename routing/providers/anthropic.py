@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import anthropic
-
 from routing.errors import StrangeReply
 from routing.providers.base import STRANGE, count, key_of, loaded
 from routing.providers.http import HttpProvider, Whole, with_query
@@ -35,7 +33,7 @@ class AnthropicProvider(HttpProvider):
 
     dialect = Dialect.MESSAGES
     default_url = "https://api.anthropic.com"
-    sdk = anthropic
+    sdk_name = "anthropic"
     #: For clients that name none; the SDK would put another one into the shadow call.
     headers_always = {"anthropic-version": "2023-06-01"}
 
@@ -80,14 +78,12 @@ class AnthropicProvider(HttpProvider):
             state_ids=shape.state_ids({"role": "assistant", "content": blocks}),
         )
 
-    def make_client(self, url: str, key: str) -> anthropic.AsyncAnthropic:
+    def make_client(self, url: str, key: str) -> Any:
         """Return the SDK's client, which tries once: the shadow job counts the attempts."""
         http = self._http_client()
-        return anthropic.AsyncAnthropic(base_url=url, api_key=key, max_retries=0, http_client=http)
+        return self.sdk.AsyncAnthropic(base_url=url, api_key=key, max_retries=0, http_client=http)
 
-    async def create(
-        self, client: anthropic.AsyncAnthropic, model: str, payload: dict[str, Any], **more: Any
-    ) -> Any:
+    async def create(self, client: Any, model: str, payload: dict[str, Any], **more: Any) -> Any:
         """Create the message through the SDK."""
         known = {name: payload[name] for name in ("max_tokens", "messages")}
         rest = {name: value for name, value in payload.items() if name not in known}

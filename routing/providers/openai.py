@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-import openai
-
 from routing.errors import StrangeReply
 from routing.providers.base import STRANGE, count, key_of, loaded
 from routing.providers.http import HttpProvider, with_query
@@ -39,7 +37,7 @@ class OpenAIProvider(HttpProvider):
 
     dialect = Dialect.CHAT
     default_url = "https://api.openai.com/v1"
-    sdk = openai
+    sdk_name = "openai"
 
     def limit_field(self, spec: TierSpec) -> str:
         """Return the limit's name: OpenAI's newer models know only one, other servers the other."""
@@ -80,14 +78,12 @@ class OpenAIProvider(HttpProvider):
             state_ids=state,
         )
 
-    def make_client(self, url: str, key: str) -> openai.AsyncOpenAI:
+    def make_client(self, url: str, key: str) -> Any:
         """Return the SDK's client, which tries once: the shadow job counts the attempts."""
         http = self._http_client()
-        return openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, http_client=http)
+        return self.sdk.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, http_client=http)
 
-    async def create(
-        self, client: openai.AsyncOpenAI, model: str, payload: dict[str, Any], **more: Any
-    ) -> Any:
+    async def create(self, client: Any, model: str, payload: dict[str, Any], **more: Any) -> Any:
         """Create the completion through the SDK."""
         known = {"messages": payload["messages"]}
         rest = {name: value for name, value in payload.items() if name not in known}

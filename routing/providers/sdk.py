@@ -7,7 +7,7 @@ import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
-from types import ModuleType
+from importlib import import_module
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
@@ -27,13 +27,18 @@ class SdkCalls(ABC):
     """
 
     default_url: str
-    sdk: ModuleType
+    sdk_name: ClassVar[str]
     headers_always: ClassVar[dict[str, str]] = {}
 
     def __init__(self) -> None:
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Any]] = (
             WeakKeyDictionary()
         )
+
+    @property
+    def sdk(self) -> Any:
+        """The vendor's module, imported when first asked: it takes 50 MB that web can spare."""
+        return import_module(self.sdk_name)
 
     @abstractmethod
     def make_client(self, url: str, key: str) -> Any:

@@ -24,6 +24,9 @@ def _no_constant(literal: str) -> float:
     raise InvalidRequest(f"The body is not valid JSON: {literal} is not a JSON number.")
 
 
+_decode = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant).decode
+
+
 def load(raw: bytes) -> dict[str, Any]:
     """Return the body as an object.
 
@@ -32,7 +35,7 @@ def load(raw: bytes) -> dict[str, Any]:
     """
     try:
         text = raw.decode()  # strictly: json would take half characters and other encodings
-        body = json.loads(text, parse_float=_finite, parse_constant=_no_constant)
+        body = _decode(text)
     except (ValueError, RecursionError) as exc:
         where = (
             f" (line {exc.lineno}, column {exc.colno})"

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from reviews import projects
-from routing import bootstrap, counts, policy, recording, shadow
+from routing import bootstrap, counts, policy, recording, shifts
 from routing.models import Decision, Project, ShadowJob, ShadowPair, StoredCount
 from routing.types import ChatRequest, DecisionValue, Reason, Served, Tier
 from tests.reviews.rows import add_pair, reply
@@ -67,11 +67,11 @@ def test_requests_are_counted_by_tier_and_reason_and_once_when_written_twice(pro
     assert counts.by_tier(project) == {"cheap": 2, "expensive": 1}
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_jobs_are_counted_by_state_and_the_reason_before_its_colon(project):
     recording.write([served(project), served(project, skip="media: too much of it")])
     assert counts.jobs(project) == [("pending", "", 1), ("skipped", "media", 1)]
-    shadow.run()
+    shifts.run()
     assert counts.jobs(project) == [("done", "", 1), ("skipped", "media", 1)]
     assert (counts.pairs(project), counts.backlog(project)) == (1, 0)
     ShadowJob.objects.filter(state=STATES.DONE).update(state=STATES.FAILED, reason="error: 1")
