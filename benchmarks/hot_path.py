@@ -29,6 +29,7 @@ class Row:
         sustained: the same, until the last shadow call was stored.
         cpu_ms: per good reply, by process.
         missing: replies without a record; `unpaired`: without a pair where one was to be;
+            `shed`: whose shadow call gave way to replies;
             `unscored`: recorded ones that the router failed on or came too late for.
     """
 
@@ -43,6 +44,7 @@ class Row:
     errors: dict[str, int]
     missing: int = 0
     unpaired: int = 0
+    shed: int = 0
     unscored: int = 0
     memory: plants.Memory | None = None
 
@@ -69,7 +71,8 @@ class Bench:
             router, shadow, load, got["rps"], got["good"] / took_s, got["p50_ms"], got["p99_ms"],
             self._per_reply(before, got), got["errors"],
             missing=got["good"] - counts.records,
-            unpaired=got["good"] - counts.pairs if shadow else 0,
+            unpaired=got["good"] - counts.pairs - ledger.shed() if shadow else 0,
+            shed=ledger.shed() if shadow else 0,
             unscored=ledger.unscored(),
             memory=plants.Memory.of(self.plant.pids["web"]),
         )  # fmt: skip
@@ -177,7 +180,7 @@ def growth(bench: Bench, kind: str, sizes: list[int]) -> None:
 
 _HEAD = (
     "router  shadow load      req/s  bears   p50 ms  p99 ms   +p50   +p99    web"
-    " worker postgr valkey    sum  gener provid   RSS  PSS  errors no-score no-record no-pair"
+    " worker postgr valkey    sum  gener provid   RSS  PSS  errors shed no-score no-record no-pair"
 )
 
 _FOOT = (
@@ -193,7 +196,7 @@ def line(row: Row, base: Row | None) -> str:
     cpu = [f"{row.cpu_ms[name]:6.2f}" if name in row.cpu_ms else "     -" for name in NAMES]
     ours = f"{row.sum_ms:6.2f}" if row.router != "direct" else "     -"
     memory = f"{row.memory.rss:5.0f}{row.memory.pss:5.0f}" if row.memory else " " * 10
-    lost = f"{row.unscored:8d} {row.missing:9d} {row.unpaired:7d}"
+    lost = f"{row.shed:6d} {row.unscored:8d} {row.missing:9d} {row.unpaired:7d}"
     return (
         f"{row.router:8}{'on' if row.shadow else 'off':7}{row.load:7}{row.rate:8.0f}"
         f"{row.sustained:7.0f}{row.p50_ms:9.1f}{row.p99_ms:8.1f} {added[0]:>6} {added[1]:>6} "

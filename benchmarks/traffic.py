@@ -147,6 +147,14 @@ class Ledger:
         backlog = ShadowJob.objects.filter(**mine, state__in=ShadowJob.OPEN)
         return Counts(requests.count(), pairs.count(), backlog.count())
 
+    def shed(self) -> int:
+        """Count the requests whose shadow call gave way to replies."""
+        from routing.models import ShadowJob
+
+        jobs = ShadowJob.objects.filter(request__project=self._project)
+        since = jobs.filter(request__received_at__gte=self._since, state="skipped")
+        return since.filter(reason__startswith="overload").count()
+
     def unscored(self) -> int:
         """Count the requests that the router failed or came too late on."""
         from routing.models import Request
