@@ -120,7 +120,12 @@ class Watch:
         self._watcher = asyncio.create_task(self._look_out(connection))
 
     async def _look_out(self, connection: Connection) -> None:
-        await connection.until_gone()
+        try:
+            await connection.until_gone()
+        except asyncio.CancelledError:
+            # Kept in the task it would tie both into a knot that only the collector undoes: twenty
+            # objects a request, and a pause of 200 ms now and then.
+            return
         self.is_gone = True
         if self._worker is not None:
             self._worker.cancel()
