@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +21,7 @@ from django.utils import timezone
 
 from routing import pricing, spend
 from routing.models import Completion, ShadowJob, ShadowPair
-from routing.records import clean
+from routing.records import clean, clean_json
 from routing.shadow import Job, end
 from routing.types import Reply
 
@@ -31,8 +30,6 @@ log = logging.getLogger(__name__)
 _STATES = ShadowJob.State
 _FIRST_BACKOFF_S = 2.0
 _LONGEST_BACKOFF_S = 600.0
-#: What jsonb refuses, or may refuse: NUL, and halves of a character outside the basic plane.
-_TO_CLEAN = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 _MINE = """
 SELECT job.id FROM routing_shadowjob AS job
@@ -179,14 +176,7 @@ def _completion(job: Job, reply: Reply) -> str:
             "latency_ms": reply.latency_ms,
         }
     )
-    return f'{columns[:-1]}, "body": {_body(reply.body)}}}'
-
-
-def _body(raw: bytes) -> str:
-    """Return a reply's body as JSON that jsonb takes."""
-    if _TO_CLEAN.search(raw):
-        return json.dumps(clean(json.loads(raw)))
-    return raw.decode()
+    return f'{columns[:-1]}, "body": {clean_json(reply.body).decode()}}}'
 
 
 def _pair(job: Job) -> dict[str, Any]:

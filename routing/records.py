@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -19,8 +20,7 @@ from psycopg.types.json import Json
 from routing.types import Reply, Served
 
 #: Escapes that may stand for a NUL or half a character: Postgres takes neither.
-_DOUBTFUL = (b"\\u0000", b"\\ud", b"\\uD")
-
+_DOUBTFUL = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -40,9 +40,7 @@ def clean(value: Any) -> Any:
 
 def clean_json(raw: bytes) -> bytes:
     """Return valid JSON text as Postgres can hold it; almost always the same bytes."""
-    if any(mark in raw for mark in _DOUBTFUL):
-        return dump(json.loads(raw))
-    return raw
+    return dump(json.loads(raw)) if _DOUBTFUL.search(raw) else raw
 
 
 def dump(value: Any) -> bytes:
