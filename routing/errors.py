@@ -23,7 +23,9 @@ RoutingError
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class RoutingError(Exception):
@@ -183,3 +185,9 @@ class ProviderError(RoutingError):
     def retryable(self) -> bool:
         """Whether the same call may succeed later."""
         return self.status in {408, 409, 429} or self.status >= 500
+
+
+def place(error: Exception) -> str:
+    """Return where it was raised; its text may hold what was asked."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -8,7 +8,6 @@ processes left are written first to last, a group at a time.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import queue
 import threading
@@ -17,12 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from routing import records
+from routing.errors import place
 from routing.journal import Journal, Mark, Orphan, orphans
 from routing.types import Served
 
@@ -36,9 +35,6 @@ _LINGER_S = 0.01
 _RETRY_S = 0.25
 _LOOK_S = 1.0
 _LOOK_FOR_ORPHANS_S = 5.0
-#: Classes of SQLSTATE: bad data, a broken constraint, a limit of Postgres.
-_ROWS_FAULT = ("22", "23", "54")
-_FOREIGN_KEY = "23503"
 
 
 def write(rows: Sequence[Served]) -> None:
@@ -155,11 +151,20 @@ class _Writer:
         """Write until told to stop."""
         try:
             while not self._is_stopping or self._group or not self._queue.empty():
-                if not self._step():
+                if not self._survived_step():
                     break
         finally:
             self._inheritance.release()
             connection.close()
+
+    def _survived_step(self) -> bool:
+        """Do a step; whatever it raises, the writer lives on: nobody else writes."""
+        try:
+            return self._step()
+        except Exception as exc:
+            log.error("recording stumbled: %s at %s", type(exc).__name__, place(exc))
+            time.sleep(_RETRY_S)
+            return self.deadline is None or time.monotonic() < self.deadline
 
     def _step(self) -> bool:
         """Write one group of each kind; return False when there is no time left."""
@@ -220,7 +225,7 @@ class _Writer:
         is_away = False
         while True:
             try:
-                _write_or_split(group)
+                records.store(group)
             except (DatabaseError, InterfaceError) as exc:
                 if not is_away:
                     log.warning("recording waits for the database: %s", type(exc).__name__)
@@ -306,61 +311,3 @@ def _some(all_records: Iterator[bytes]) -> Iterator[bytes]:
         size += len(record)
         if size >= _GROUP_BYTES:
             break
-
-
-def _write_or_split(group: Sequence[bytes]) -> None:
-    """Write a group; if a record in it cannot be stored, the others are, and that one is named.
-
-    Raises:
-        DatabaseError: when it is not the records that are at fault; they can be written later.
-    """
-    try:
-        records.write(group)
-    except Exception as exc:
-        # Whatever one record raises, the writer must live on for the others.
-        if isinstance(exc, DatabaseError | InterfaceError) and not _is_rows_fault(exc):
-            raise
-        if len(group) == 1:
-            _write_cleaned(group[0], exc)
-            return
-        for record in group:
-            _write_or_split([record])
-
-
-def _write_cleaned(record: bytes, first: Exception) -> None:
-    """Try a record once more with its values brought to what Postgres holds, else set it aside."""
-    try:
-        if _sqlstate(first) == _FOREIGN_KEY:
-            raise first
-        records.write([records.unsparing(record)])
-    except Exception as exc:
-        if isinstance(exc, DatabaseError | InterfaceError) and not _is_rows_fault(exc):
-            raise
-        _set_aside(record, exc)
-
-
-def _set_aside(record: bytes, why: Exception) -> None:
-    """Keep what Postgres will never take in a file; of a project that was deleted, nothing."""
-    try:
-        request_id = str(json.loads(record)["id"])
-    except (ValueError, LookupError, RecursionError):
-        request_id = "unknown"
-    log.error("request %s cannot be stored: %s", request_id, type(why).__name__)
-    if _sqlstate(why) == _FOREIGN_KEY:
-        return
-    folder = settings.SHADOWEVAL_JOURNAL_DIR / "refused"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{request_id}.json"
-        path.touch(mode=0o600)
-        path.write_bytes(record)
-    except OSError as exc:
-        log.error("nor can it be set aside: %s", exc.strerror)
-
-
-def _is_rows_fault(error: Any) -> bool:
-    return _sqlstate(error)[:2] in _ROWS_FAULT
-
-
-def _sqlstate(error: BaseException) -> str:
-    return str(getattr(error.__cause__, "sqlstate", None) or "")

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
 from psycopg.types.json import Json
 
 from routing.types import Reply, Served
 
+log = logging.getLogger(__name__)
+
+#: Classes of SQLSTATE: bad data, a broken constraint, a limit of Postgres.
+_ROWS_FAULT = ("22", "23", "54")
+_FOREIGN_KEY = "23503"
 #: Escapes that may stand for a NUL or half a character: Postgres takes neither.
 _DOUBTFUL = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
@@ -213,6 +220,64 @@ def write(records: Sequence[bytes]) -> None:
         cursor.execute(_WRITE, [Json(together, dumps=lambda text: text)], prepare=True)
 
 
-def unsparing(record: bytes) -> bytes:
+def _unsparing(record: bytes) -> bytes:
     """Return a record with every value brought to what Postgres can hold, numbers included."""
     return dump(json.loads(record))
+
+
+def store(group: Sequence[bytes]) -> None:
+    """Write a group; if a record in it cannot be stored, the others are, and that one is named.
+
+    Raises:
+        DatabaseError: when it is not the records that are at fault; they can be written later.
+    """
+    try:
+        write(group)
+    except Exception as exc:
+        # Whatever one record raises, the writer must live on for the others.
+        if isinstance(exc, DatabaseError | InterfaceError) and not _is_rows_fault(exc):
+            raise
+        if len(group) == 1:
+            _write_cleaned(group[0], exc)
+            return
+        for record in group:
+            store([record])
+
+
+def _write_cleaned(record: bytes, first: Exception) -> None:
+    """Try a record once more with its values brought to what Postgres holds, else set it aside."""
+    try:
+        if _sqlstate(first) == _FOREIGN_KEY:
+            raise first
+        write([_unsparing(record)])
+    except Exception as exc:
+        if isinstance(exc, DatabaseError | InterfaceError) and not _is_rows_fault(exc):
+            raise
+        _set_aside(record, exc)
+
+
+def _set_aside(record: bytes, why: Exception) -> None:
+    """Keep what Postgres will never take in a file; of a project that was deleted, nothing."""
+    try:
+        request_id = str(json.loads(record)["id"])
+    except (ValueError, LookupError, RecursionError):
+        request_id = "unknown"
+    log.error("request %s cannot be stored: %s", request_id, type(why).__name__)
+    if _sqlstate(why) == _FOREIGN_KEY:
+        return
+    folder = settings.SHADOWEVAL_JOURNAL_DIR / "refused"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{request_id}.json"
+        path.touch(mode=0o600)
+        path.write_bytes(record)
+    except OSError as exc:
+        log.error("nor can it be set aside: %s", exc.strerror)
+
+
+def _is_rows_fault(error: Any) -> bool:
+    return _sqlstate(error)[:2] in _ROWS_FAULT
+
+
+def _sqlstate(error: BaseException) -> str:
+    return str(getattr(error.__cause__, "sqlstate", None) or "")

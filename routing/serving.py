@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -31,6 +29,7 @@ from routing.errors import (
     RateLimited,
     RequestError,
     ServiceUnavailable,
+    place,
 )
 from routing.live import EAGER_S, KeyInfo, live
 from routing.models import Policy
@@ -77,7 +76,7 @@ async def handle(connection: Connection, recorder: Recorder) -> None:
         raise
     except Exception as exc:
         # The text of an exception may hold what the client sent: its name and place have to do.
-        log.error("request %s failed: %s at %s", request_id, type(exc).__name__, _place(exc))
+        log.error("request %s failed: %s at %s", request_id, type(exc).__name__, place(exc))
         hint = RequestError("Internal error; the log has this request id.", 500, "api_error")
         await refuse(connection, route.speech, hint, str(request_id))
 
@@ -97,11 +96,6 @@ async def _serve(
     await budget.check(key)
     call = Call(request_id, route.speech, start, timezone.now(), key, _policy(key), raw)
     await route.serve(call, connection, recorder)
-
-
-def _place(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 async def _authenticate(headers: Headers) -> KeyInfo:

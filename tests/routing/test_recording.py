@@ -154,9 +154,9 @@ def test_a_read_only_database_loses_nothing(served):
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
         with pytest.raises(DatabaseError):
-            recording._write_or_split([records.encode(row), records.encode(served())])
+            records.store([records.encode(row), records.encode(served())])
         cursor.execute("SET default_transaction_read_only = off")
-    recording._write_or_split([records.encode(row)])
+    records.store([records.encode(row)])
     assert counts() == [1, 1, 1, 1]
 
 
@@ -196,7 +196,7 @@ def test_a_record_holds_the_bodies_byte_for_byte_and_stores_what_they_say(served
 def test_a_number_that_postgres_cannot_hold_is_rounded_rather_than_lost(served):
     row = served()
     raw = b'{"model":"m","messages":[],"temperature":1e-500000}'
-    recording._write_or_split([records.encode(replace(row, request=replace(row.request, raw=raw)))])
+    records.store([records.encode(replace(row, request=replace(row.request, raw=raw)))])
     assert Request.objects.get().payload["temperature"] == 0
 
 
