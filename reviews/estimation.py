@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from django.db import connection
 from django.db.models import Count, Max
 
 from reviews import frames, missing
@@ -79,6 +81,11 @@ class Estimate:
     level: float
 
 
+#: Of this process, the one made last at the end; a page looks at one, its forms at the same.
+_estimates: OrderedDict[tuple[int, str, Moment], Estimate] = OrderedDict()
+_MOST_KEPT = 32
+
+
 class _Columns(NamedTuple):
     """The frame as arrays of shape (N,), in the order in which pairs came into it."""
 
@@ -122,6 +129,23 @@ def estimate(study: Study, kind: str = "", moment: Moment | None = None) -> Esti
     kinds = rated_by_kind(study)
     kind = kind or default_kind(kinds)
     moment = moment or Moment.now(study)
+    known = _known_estimate(study, kind, moment)
+    return replace(known, kinds=kinds, missing=missing.by_why(study))
+
+
+def _known_estimate(study: Study, kind: str, moment: Moment) -> Estimate:
+    """Return the estimate of a moment, made once: neither draws nor verdicts ever change."""
+    name = (study.pk, kind, moment)
+    if connection.in_atomic_block:  # what is not committed yet may never be
+        return _estimate(study, kind, moment)
+    if name not in _estimates:
+        _estimates[name] = _estimate(study, kind, moment)
+        while len(_estimates) > _MOST_KEPT:
+            _estimates.popitem(last=False)
+    return _estimates[name]
+
+
+def _estimate(study: Study, kind: str, moment: Moment) -> Estimate:
     whole = _columns(study, kind, moment)
     frame, rated, n_spoken = _sampled(study, kind, whole)
     # A pair stands for the requests that its shadow rate left without one.
@@ -143,7 +167,7 @@ def estimate(study: Study, kind: str = "", moment: Moment | None = None) -> Esti
         curve=result,
         points=points(result),
         kind=kind,
-        kinds=kinds,
+        kinds={},
         n_frame=frame.pair_id.size,
         n_selected=int(frame.selected.sum()),
         n_rated=int(rated.sum()),
@@ -151,7 +175,7 @@ def estimate(study: Study, kind: str = "", moment: Moment | None = None) -> Esti
         n_newer=whole.pair_id.size - frame.pair_id.size,
         moment=moment,
         n_without_score=int(np.isnan(frame.score).sum()),
-        missing=missing.by_why(study),
+        missing={},
         inputs_sha256=_sha256(frame, rated),
         level=result.level,
     )

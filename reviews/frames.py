@@ -6,16 +6,21 @@ Draws never change and, of one study, are committed in the order of their number
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db import connection
+from django.db import Error, connection
+from django.db.models import Max
 
 from reviews.models import Study
 
+log = logging.getLogger(__name__)
+
 _GROUP = 100_000
+_STUDIES_WARMED = 3
 #: Some 60 bytes each; the frame looked at last is kept, however large.
 _MOST_ROWS_KEPT = 1_000_000
 
@@ -92,6 +97,19 @@ def draws(study: Study, last_id: int) -> Draws:
             _keep(study.pk, found)
     n = int(np.searchsorted(found.draw_id, last_id, side="right"))
     return Draws(*(column[:n] for column in found))
+
+
+def warm() -> None:
+    """Read the frames of the newest studies, so that the first look at a curve need not."""
+    try:
+        for study in Study.objects.order_by("-pk")[:_STUDIES_WARMED]:
+            last = study.sample.aggregate(last=Max("id"))["last"]
+            if last is not None:
+                draws(study, last)
+    except Error as exc:
+        log.warning("frames could not be read ahead: %s", type(exc).__name__)
+    finally:
+        connection.close()
 
 
 def losses(study: Study, kind: str, last_id: int, rows: Draws) -> tuple[np.ndarray, np.ndarray]:
