@@ -25,6 +25,9 @@ from routing.wire.speech import Speech
 #: The error of a record whose client did not wait.
 LEFT = "client_left: the client was gone before the answer was whole"
 
+#: The error of a record that the end of the process cut.
+STOPPING = "stopping: the service was shut down"
+
 _afterwards: set[asyncio.Task[Any]] = set()
 
 

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 
 from routing import gateway, idempotency, streaming
-from routing.call import LEFT, Call, later, remember, reply_headers, served, timed
+from routing.call import LEFT, STOPPING, Call, later, remember, reply_headers, served, timed
 from routing.connection import ClientGone, Connection, Watch
 from routing.errors import RequestError
 from routing.gateway import Answer
@@ -90,7 +90,7 @@ async def _serve(
         recorder.put(timed(call, served(call, Answer(decision, status=499, error=LEFT)), 0.0))
         return None
     except asyncio.CancelledError:
-        stopping = Answer(decision, status=503, error="stopping: the service was shut down")
+        stopping = Answer(decision, status=503, error=STOPPING)
         recorder.put(timed(call, served(call, stopping), 0.0))
         raise
     if answer.stream is not None:

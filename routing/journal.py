@@ -45,6 +45,11 @@ class Segment:
     is_synced: bool = True
     is_full: bool = False
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file was deleted under us."""
+        return os.fstat(self.descriptor).st_nlink == 0
+
     def write(self, record: bytes) -> int:
         """Append; return the record's offset. What is written in part only is cut off again."""
         head = _HEAD.pack(len(record), zlib.crc32(record))
@@ -78,6 +83,12 @@ class Segment:
             self.path.unlink(missing_ok=True)
         except OSError as exc:
             log.warning("journal %s cannot be deleted: %s", self.path.name, exc)
+
+
+def _empty_if_done(segment: Segment) -> None:
+    if not segment.waiting and segment.size > len(_MAGIC):
+        with contextlib.suppress(OSError):
+            segment.empty()
 
 
 @dataclass(frozen=True)
@@ -148,10 +159,19 @@ class Journal:
         if self.size_bytes + length > self.most_bytes:
             raise OSError(errno.EDQUOT, "it has grown to SHADOWEVAL_JOURNAL_MB")
         last = self._segments[-1] if self._segments else None
+        if last is not None and last.is_gone:
+            self._let_go()
+            last = None
         if last is None or last.is_full or last.size >= SEGMENT_BYTES:
             last = self._next()
             self._segments.append(last)
         return last
+
+    def _let_go(self) -> None:
+        """Somebody deleted our folder: what is in it is open, but gone with us; begin another."""
+        log.error("the journal's folder was deleted; a new one is made")
+        os.close(self._lock_file)
+        self._folder = None
 
     def _next(self) -> Segment:
         while self._folder is None:
@@ -187,9 +207,8 @@ class Journal:
             closed, last = self._segments[:-1], self._segments[-1] if self._segments else None
             finished = [segment for segment in closed if not segment.waiting]
             self._segments = [s for s in self._segments if s not in finished]
-            if last is not None and not last.waiting and last.size > SEGMENT_BYTES // 8:
-                with contextlib.suppress(OSError):
-                    last.empty()
+            if last is not None:
+                _empty_if_done(last)
         for segment in finished:
             segment.remove()
 
@@ -288,7 +307,7 @@ def _records(path: Path) -> Iterator[bytes]:
         while file.tell() < size:
             head = file.read(_HEAD.size)
             length, checksum = _HEAD.unpack(head) if len(head) == _HEAD.size else (size, 0)
-            if file.tell() + length > size:
+            if not length or file.tell() + length > size:  # zeros are what a power cut leaves
                 log.warning("journal %s ends amid a record, which is left out", path.name)
                 return
             record = file.read(length)

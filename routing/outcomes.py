@@ -33,8 +33,8 @@ _LONGEST_BACKOFF_S = 600.0
 
 _MINE = """
 SELECT job.id FROM routing_shadowjob AS job
-JOIN unnest(%s::bigint[], %s::int[]) AS mine(id, attempts)
-    ON mine.id = job.id AND mine.attempts = job.attempts
+JOIN unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS mine(id, attempts, lease_until)
+    ON mine.id = job.id AND mine.attempts = job.attempts AND mine.lease_until = job.lease_until
 WHERE job.state = 'running' ORDER BY job.id FOR UPDATE OF job
 """
 _COMPLETIONS = """
@@ -130,7 +130,11 @@ def _write(group: Sequence[End]) -> None:
 def _mine(group: Sequence[End]) -> list[End]:
     """Lock the jobs that are still ours, and return their outcomes."""
     with connection.cursor() as cursor:
-        cursor.execute(_MINE, [[job.pk for job, _ in group], [job.attempts for job, _ in group]])
+        jobs = [job for job, _ in group]
+        claims = [
+            [getattr(job, name) for job in jobs] for name in ("pk", "attempts", "lease_until")
+        ]
+        cursor.execute(_MINE, claims)
         locked = {pk for (pk,) in cursor.fetchall()}
     for job, _ in group:
         if job.pk not in locked:

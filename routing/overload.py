@@ -27,6 +27,7 @@ KEPT_SHARE = 0.1
 _BUSY_SHARE = 0.8
 #: A loop that comes this late has no time left for anything.
 _LATE_S = 0.1
+_LESS = 0.7
 _LOOK_S = 0.1
 _SLOWLY = 0.2
 
@@ -67,11 +68,12 @@ class Load:
 
     @property
     def is_busy(self) -> bool:
-        """Whether shadow work has to give way."""
+        """Whether shadow work has to give way; once it does, until there is clearly less to do."""
+        part = _LESS if self._was_busy else 1.0
         return (
-            self.in_flight > _BUSY_SHARE * settings.SHADOWEVAL_CONCURRENCY
-            or self.late_s > _LATE_S
-            or live.snapshot.backlog > settings.SHADOWEVAL_SHADOW_BACKLOG
+            self.in_flight > part * _BUSY_SHARE * settings.SHADOWEVAL_CONCURRENCY
+            or self.late_s > part * _LATE_S
+            or live.snapshot.backlog > part * settings.SHADOWEVAL_SHADOW_BACKLOG
         )
 
     def kept_share(self) -> float:

@@ -285,8 +285,9 @@ class _Inheritance:
                 log.warning("the journal of a process that ended was written to Postgres")
                 self._orphan.remove()
                 self._orphan = None
-        except OSError as exc:
-            log.error("a journal cannot be read: %s", exc)
+        except Exception as exc:
+            # Whatever it was: a journal that was not read to its end must not be removed.
+            log.error("a journal cannot be read: %s at %s", type(exc).__name__, place(exc))
             self.release()
 
     def _look(self) -> None:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 #: Classes of SQLSTATE: bad data, a broken constraint, a limit of Postgres.
 _ROWS_FAULT = ("22", "23", "54")
 _FOREIGN_KEY = "23503"
+#: An operator's statement_timeout: fewer rows may fit into it.
+_TIMED_OUT = "57014"
 #: Escapes that may stand for a NUL or half a character: Postgres takes neither.
 _DOUBTFUL = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
@@ -68,14 +70,14 @@ def skip_reason(row: Served) -> str:
     """
     if not is_drawn(str(row.request_id), row.shadow_rate):
         return "not_sampled: outside the policy's shadow rate"
+    if not is_drawn(str(row.request_id), row.shadow_rate * row.kept_share):
+        return "overload: shed while there was too much to do; the rate says how many were kept"
     if row.skip:
         return row.skip
     if row.reply is None and (row.error or not row.is_stream):
         return "no_reply: the served call failed, so there is nothing to pair"
     if row.reply is not None and row.reply.is_partial:
         return "partial: the answer broke off, so there is nothing to pair"
-    if not is_drawn(str(row.request_id), row.shadow_rate * row.kept_share):
-        return "overload: shed while there was too much to do; the rate says how many were kept"
     return ""
 
 
@@ -174,7 +176,8 @@ requests AS (
     INSERT INTO routing_request (
         id, project_id, api_key_id, received_at, wire, asked_model, payload, query, task,
         metadata, headers, url_query, session, is_stream, status, error, overhead_ms, latency_ms)
-    SELECT id, project_id, api_key_id, received_at, wire, asked_model, payload - 'model', query,
+    SELECT id, project_id, (SELECT key.id FROM routing_apikey AS key WHERE key.id = api_key_id),
+        received_at, wire, asked_model, payload - 'model', query,
         task, metadata, headers, url_query, session, is_stream, status, error, overhead_ms,
         latency_ms
     FROM record ON CONFLICT DO NOTHING),
@@ -235,6 +238,10 @@ def store(group: Sequence[bytes]) -> None:
         write(group)
     except Exception as exc:
         # Whatever one record raises, the writer must live on for the others.
+        if _sqlstate(exc) == _TIMED_OUT and len(group) > 1:
+            store(group[: len(group) // 2])
+            store(group[len(group) // 2 :])
+            return
         if isinstance(exc, DatabaseError | InterfaceError) and not _is_rows_fault(exc):
             raise
         if len(group) == 1:

@@ -83,7 +83,9 @@ def _delete_batch(project: Project, before: datetime) -> bool:
     """
     place = f"retention:{project.pk}"
     old = Request.objects.filter(project=project, received_at__lt=before)
-    since_us: int | None = cache.get(place)  # a number: whatever else is cached would be pickled
+    # Each pass ends after a day: what was kept then may go now. Numbers, as all else is pickled.
+    is_new_pass = cache.add(f"{place}:pass", 1, _REMEMBERED_S)
+    since_us: int | None = None if is_new_pass else cache.get(place)
     if since_us is not None:
         old = old.filter(received_at__gt=_EPOCH + timedelta(microseconds=since_us))
     seen = list(old.order_by("received_at").values_list("received_at", "pk")[:_BATCH])

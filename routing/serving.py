@@ -42,11 +42,14 @@ from routing.wire.speech import ANTHROPIC, NATIVE, OPENAI, Speech
 log = logging.getLogger(__name__)
 
 _LOOK_UP_S = 10.0
+#: Requests with unknown keys that wait at once.
+_MOST_LOOK_UPS = 200
 _MODELS = "/v1/models"
 #: What Anthropic's API says when there is too much to do; the others say 429.
 _OVERLOADED = 529
 
 #: Looking up keys must not hold the threads that record and parse.
+_looking_up = asyncio.Semaphore(_MOST_LOOK_UPS)
 _key_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
 
 
@@ -64,8 +67,13 @@ async def handle(connection: Connection, recorder: Recorder) -> None:
     route, request_id = route_of(connection), uuid4()
     assert route is not None
     try:
+        if connection.method != route.method:
+            raise MethodNotAllowed(
+                f"{connection.method} is not supported here; use {route.method}."
+            )
+        start, key = time.perf_counter(), await _authenticate(connection.headers)
         with load.one_more():
-            await _serve(route, request_id, connection, recorder)
+            await _serve(route, request_id, start, key, connection, recorder)
     except RequestError as exc:
         await refuse(connection, route.speech, exc, str(request_id))
     except ClientGone:
@@ -82,12 +90,13 @@ async def handle(connection: Connection, recorder: Recorder) -> None:
 
 
 async def _serve(
-    route: Route, request_id: UUID, connection: Connection, recorder: Recorder
+    route: Route,
+    request_id: UUID,
+    start: float,
+    key: KeyInfo,
+    connection: Connection,
+    recorder: Recorder,
 ) -> None:
-    start = time.perf_counter()
-    if connection.method != route.method:
-        raise MethodNotAllowed(f"{connection.method} is not supported here; use {route.method}.")
-    key = await _authenticate(connection.headers)
     if Scope.ROUTE not in key.scopes:
         raise PermissionDenied("This API key may not route: it lacks the scope `route`.")
     raw = await connection.read(
@@ -119,14 +128,17 @@ async def _authenticate(headers: Headers) -> KeyInfo:
 
 async def _look_again() -> None:
     """Wait for a snapshot younger than this moment; wrong keys share one look-up."""
-    now = time.monotonic()
-    await asyncio.sleep(max(0.0, EAGER_S - (now - live.tried_at)))
-    loop = asyncio.get_running_loop()
-    try:
-        reading = loop.run_in_executor(_key_reader, live.refresh, now)
-        await asyncio.wait_for(reading, _LOOK_UP_S)
-    except Exception as exc:
-        log.warning("cannot look up a new key: %s", type(exc).__name__)
+    if _looking_up.locked():
+        raise ServiceUnavailable("Too many unknown keys are being looked up; try again.")
+    async with _looking_up:
+        now = time.monotonic()
+        await asyncio.sleep(max(0.0, EAGER_S - (now - live.tried_at)))
+        loop = asyncio.get_running_loop()
+        try:
+            reading = loop.run_in_executor(_key_reader, live.refresh, now)
+            await asyncio.wait_for(reading, _LOOK_UP_S)
+        except Exception as exc:
+            log.warning("cannot look up a new key: %s", type(exc).__name__)
 
 
 def _policy(key: KeyInfo) -> Policy:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -33,7 +34,9 @@ _STATES = ShadowJob.State
 LEASE_MARGIN_S = 60
 _DEADLINE = "deadline: waited too long for a worker or the provider"
 #: Jobs that wait for money held by calls in flight are looked at again after this.
-_MONEY_WAIT_S = 2.0
+_MONEY_WAIT_S = 10.0
+#: One claim looks this long for jobs that can be paid.
+_LOOK_S = 1.0
 
 # The lanes that have jobs are found by skipping through the index, one probe a lane, so that jobs
 # of a closed lane are never read, however many they are. Lanes take turns by chance: when the
@@ -65,7 +68,7 @@ UPDATE routing_shadowjob SET
     lease_until = CASE WHEN created_at < %(deadline)s THEN NULL ELSE %(lease)s END,
     attempts = attempts + CASE WHEN created_at < %(deadline)s THEN 0 ELSE 1 END
 WHERE id = ANY(ARRAY(SELECT id FROM due))
-RETURNING id, request_id, project_id, tier, rate, attempts, state
+RETURNING id, request_id, project_id, tier, rate, attempts, lease_until, state
 """
 _READ = """
 SELECT request.id, request.wire, request.payload::text, request.headers::text, request.url_query,
@@ -82,7 +85,8 @@ class Job:
     """A claimed job with all that its call and its pair need.
 
     Attributes:
-        attempts: counted with this one; whoever claims the job next has another number.
+        attempts: counted with this one.
+        lease_until: names this claim: whoever takes the job next has a later one.
         spec: who plays the shadow tier under the policy that decided the request.
         cap_usd: of the project's day, None for none.
         payload_bytes: of the payload as JSON.
@@ -95,6 +99,7 @@ class Job:
     tier: Tier
     rate: float
     attempts: int
+    lease_until: datetime
     spec: TierSpec
     router_id: int
     wire: str
@@ -121,11 +126,12 @@ def claim(
         rooms: how many jobs of a lane may be taken; 0 leaves it alone.
         others: the same for lanes not named there.
     """
+    give_up = time.monotonic() + _LOOK_S
     while True:
         with transaction.atomic():
             taken = _take(limit, rooms or {}, limit if others is None else others)
             jobs = _with_money(_read([row for row in taken if row[-1] == _STATES.RUNNING]))
-        if jobs or len(taken) < limit:
+        if jobs or not taken or time.monotonic() > give_up:
             return jobs
 
 
@@ -171,7 +177,7 @@ def _read(taken: Sequence[tuple[Any, ...]]) -> list[Job]:
 
 
 def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
-    pk, request_id, project_id, tier, rate, attempts, _ = taken
+    pk, request_id, project_id, tier, rate, attempts, lease_until, _ = taken
     wire, payload, headers, url_query, task, policy_id, score, cap_usd = request
     terms = policy.terms(policy_id)
     return Job(
@@ -181,6 +187,7 @@ def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
         tier=Tier(tier),
         rate=rate,
         attempts=attempts,
+        lease_until=lease_until,
         spec=terms.spec(Tier(tier)),
         router_id=terms.router_id,
         wire=wire,

@@ -114,13 +114,21 @@ def upper_bound(spec: TierSpec, payload: dict[str, Any], size_bytes: int) -> Dec
     if price is None:
         return None
     prompt = size_bytes + _ADDED_TOKENS
-    limits = [payload[name] for name in _LIMITS if isinstance(payload.get(name), int)]
-    answers = payload["n"] if isinstance(payload.get("n"), int) else 1
-    output = max(limits, default=DEFAULT_OUTPUT_TOKENS) * max(answers, 1)
+    limits = [count for name in _LIMITS if (count := _count(payload.get(name)))]
+    answers = _count(payload.get("n")) or 1
+    output = max(limits, default=DEFAULT_OUTPUT_TOKENS) * answers
     total = prompt * _dearest(price) + output * price.output_usd
     is_long = price.long_over_tokens is not None and prompt > price.long_over_tokens
     factor = price.long_factor if is_long and price.long_factor is not None else Decimal(1)
     return total * factor / _MILLION
+
+
+def _count(value: Any) -> int | None:
+    """Return a limit that a request names, None for none: -1 and the like mean "no limit"."""
+    is_whole = (
+        isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    )
+    return int(value) if is_whole and value >= 1 else None
 
 
 def _dearest(price: Price) -> Decimal:

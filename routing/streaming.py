@@ -6,13 +6,14 @@ partial, and a partial answer is never half of a pair.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from routing import budget, pricing, providers
-from routing.call import LEFT, Call, later, remember, reply_headers, timed
+from routing.call import LEFT, STOPPING, Call, later, remember, reply_headers, timed
 from routing.connection import ClientGone, Connection, Headers, Watch
 from routing.errors import ProviderUnreachable, RequestError
 from routing.gateway import Answer
@@ -69,6 +70,9 @@ async def stream(
         await watch.while_there(pump)
     except ClientGone:
         streamed.error = streamed.error or LEFT
+    except asyncio.CancelledError:
+        streamed.error = streamed.error or STOPPING
+        raise
     except Exception as exc:
         streamed.error = streamed.error or f"relay: {type(exc).__name__}"
         log.error("a stream could not be passed on: %s", type(exc).__name__)

@@ -1,6 +1,7 @@
 """What is appended survives the process, is given back in order, and goes when it is done."""
 
 import os
+import shutil
 import subprocess
 import sys
 from itertools import islice
@@ -10,7 +11,7 @@ import pytest
 from routing import journal
 from routing.journal import Journal, orphans
 
-RECORDS = [b"one", b"", b"three " * 1000, b"\x00\xff"]
+RECORDS = [b"one", b"2", b"three " * 1000, b"\x00\xff"]
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_what_is_done_is_not_kept(tmp_path, mine, monkeypatch):
     mine.done(marks[:9])
     assert len(files(tmp_path)) == 1
     mine.done(marks[9:])
-    assert mine.size_bytes < 300
+    assert mine.size_bytes < 100  # nothing of them is left, however few they are
 
 
 def test_records_are_read_back_while_others_go(mine, monkeypatch):
@@ -153,6 +154,31 @@ def test_a_folder_that_cannot_be_written_refuses(tmp_path):
     refusing = Journal(tmp_path / "file" / "journal", 10**8)
     assert refusing.append(b"x") is None
     refusing.close()
+
+
+def test_a_folder_that_was_deleted_is_made_anew(tmp_path, mine):
+    mine.append(b"gone")
+    shutil.rmtree(tmp_path)
+    mark = mine.append(b"kept")
+    (path,) = files(tmp_path)
+    assert b"kept" in path.read_bytes()
+    assert mine.read(mark) == b"kept"
+
+
+def test_zeros_at_the_end_are_no_records(tmp_path):
+    left_behind(tmp_path, [b"whole"])
+    (path,) = files(tmp_path)
+    with path.open("ab") as file:
+        file.write(bytes(100))
+    assert replayed(tmp_path) == [b"whole"]
+
+
+def test_a_small_bound_is_a_bound_on_what_waits(tmp_path):
+    small = Journal(tmp_path, most_bytes=1000)
+    for _ in range(20):
+        small.done([small.append(b"x" * 900)])
+    assert small.refused == 0
+    small.close()
 
 
 def test_only_this_account_can_read_it(tmp_path, mine):
