@@ -42,8 +42,15 @@ def api_key(project):
 
 
 @pytest.fixture
-def service(transactional_db, project):
-    """The whole ASGI application on a real socket; yields its address."""
+def service(server):
+    """The address of the whole application."""
+    port = server.servers[0].sockets[0].getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def server(transactional_db, project):
+    """The whole ASGI application on a real socket."""
     from shadoweval.asgi import Application
 
     config = uvicorn.Config(Application(), port=0, log_level="warning", lifespan="on")
@@ -52,8 +59,7 @@ def service(transactional_db, project):
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
+    yield server
     server.should_exit = True
     thread.join(30)
     connection.close()

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import shutil
+import threading
 import time
 from dataclasses import replace
 from uuid import uuid4
@@ -12,7 +14,8 @@ from django.db import DatabaseError, connection
 from django.db.models import NOT_PROVIDED, AutoField
 from django.utils import timezone
 
-from routing import policy, recording, records
+from reviews import projects
+from routing import access, journal, policy, recording, records
 from routing.models import Completion, Decision, Request, ShadowJob
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
@@ -255,3 +258,82 @@ def test_overload_keeps_a_share_and_says_so_in_the_rate(served):
     assert why == {"overload", "not_sampled"}
     assert 2 <= len(kept) <= 45  # 20 expected
     assert {rate for _, _, rate in states} == {0.05}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_record_of_a_key_that_is_gone_is_kept_without_it(served, project):
+    _, key = access.create_key(project, "gone")
+    row = replace(served(), api_key_id=key.pk)
+    key.delete()
+    asyncio.run(record([row]))
+    assert Request.objects.get().api_key_id is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_journal_that_cannot_be_read_to_its_end_stays(served, journals, monkeypatch):
+    first = recording.Recorder()
+    for _ in range(5):
+        first.put(served())
+    asyncio.run(first.stop(0))
+    (left,) = journals.iterdir()
+
+    def broken(path):
+        raise MemoryError
+
+    monkeypatch.setattr(journal, "_records", broken)
+    recorder = recording.Recorder()
+    recorder.start()
+    time.sleep(1.5)
+    asyncio.run(recorder.stop())
+    assert left.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_short_statement_timeout_makes_smaller_groups(served):
+    rows = [served("word " * 20_000) for _ in range(24)]
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '40ms'")
+        try:
+            records.store([records.encode(row) for row in rows])
+        finally:
+            cursor.execute("SET statement_timeout = 0")
+    assert counts() == [24] * 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_written_and_deleted_does_not_come_back(served, journals, project):
+    recorder = recording.Recorder()
+    recorder.start()
+    recorder.put(served())
+    wait_until(lambda: Request.objects.count() == 1 and not recorder.waiting)
+    projects.delete(project)
+    (mine,) = journals.iterdir()
+    copy = journals / "of-a-dead-process"  # what a kill -9 would leave at this moment
+    shutil.copytree(mine, copy)
+    asyncio.run(recorder.stop())
+    following = recording.Recorder()
+    following.start()
+    wait_until(lambda: not copy.exists())
+    asyncio.run(following.stop())
+    assert Request.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_project_can_be_deleted_under_traffic(served, project):
+    stop, failed = threading.Event(), []
+
+    def traffic():
+        while not stop.is_set():
+            try:
+                records.store([records.encode(served()) for _ in range(5)])
+            except DatabaseError as exc:  # the recorder would try again
+                failed.append(exc)
+        connection.close()
+
+    thread = threading.Thread(target=traffic)
+    thread.start()
+    wait_until(lambda: Request.objects.count() > 50)
+    projects.delete(project)
+    stop.set()
+    thread.join()
+    assert counts() == [0, 0, 0, 0]

@@ -100,3 +100,13 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(project, capsys):
     assert Request.objects.count() == 1
     call_command("retention")
     assert not Request.objects.exists()
+
+
+def test_each_day_begins_anew_whatever_comes_in_between(project):
+    aged(project, 120)
+    retention.run()
+    late = aged(project, 150)  # from a journal or an import
+    cache.delete(f"retention:{project.pk}:pass")  # a day passed, with traffic all the time
+    aged(project, 110)
+    retention.run()
+    assert not Request.objects.filter(pk=late.request_id).exists()

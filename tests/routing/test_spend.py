@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from routing import outcomes, shadow, spend
+from routing import outcomes, policy, shadow, spend
 from routing.models import Project, ShadowJob, ShadowSpend
 from routing.outcomes import Outcome
 from routing.types import Price, Reply, TierSpec, Usage
@@ -132,3 +132,38 @@ def test_a_bound_counts_every_answer_long_prompts_and_the_dearest_rate():
     assert plain == Decimal(2000 + 2 * 10 * 5) / 1_000_000
     assert spend.upper_bound(TierSpec("a", "m", price=dear), asked, 1000) == Decimal("0.0041")
     assert spend.upper_bound(TierSpec("a", "m", price=longer), asked, 1000) == 3 * plain
+
+
+@pytest.mark.parametrize("limit", [-1, -(10**6), 0, True, "many", None, 0.5])
+def test_a_limit_that_is_none_does_not_lower_the_bound(limit):
+    spec = TierSpec("openai", "m", price=PRICE)
+    named = spend.upper_bound(spec, {"max_tokens": limit, "n": limit}, 10)
+    assert named == spend.upper_bound(spec, {}, 10)
+
+
+def test_a_late_second_writing_leaves_the_next_claim_alone(capped):
+    capped(1, Decimal(1))
+    not_asked = Outcome(reason="busy: x", retryable=True, retry_after_s=0.0, was_asked=False)
+    (first,) = shadow.claim(1)
+    outcomes.finish([(first, not_asked)])
+    (second,) = shadow.claim(1)
+    assert first.attempts == second.attempts
+    outcomes.finish([(first, not_asked)])  # its writer did not hear that it was committed
+    assert states() == ["running"]
+    outcomes.finish([(second, Outcome(REPLY))])
+    assert states() == ["done"]
+    assert spent() == (CALL_USD, 0)
+
+
+def test_what_cannot_be_paid_keeps_nobody_waiting(capped, project):
+    capped(250, Decimal("0.0001"))
+    other = Project.objects.create(slug="other", name="Other")
+    theirs = policy.create(
+        project=other, router=policy.live(project).router, threshold=0.4,
+        cheap=TierSpec("anthropic", "m"), expensive=TierSpec("anthropic", "m"),
+    )  # fmt: skip
+    policy.deploy(theirs, by=None, reason="test")
+    jobs.write(other, 5, TierSpec("anthropic", "m"))
+    taken = shadow.claim(100)
+    assert {job.project_id for job in taken} == {other.pk}
+    assert states().count("skipped") == 250

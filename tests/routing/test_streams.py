@@ -1,5 +1,6 @@
 """Streams: passed on as they come, recorded as what they add up to, never half of a pair."""
 
+import contextlib
 import json
 
 import httpx2 as httpx
@@ -191,3 +192,22 @@ def test_a_chat_stream_without_its_last_mark_is_whole_for_the_other_client(
         message = stream.get_final_message()
     assert (message.content[0].text, message.stop_reason) == ("hi", "end_turn")
     assert eventually(lambda: job()).state == "pending"
+
+
+def test_a_stream_that_the_end_of_the_process_cuts_says_so(
+    point, server, service, api_key, provider, eventually
+):
+    point(rate=1.0)
+    provider.gap_s = 0.3
+    asked, headers = {**ASKED, "stream": True}, {"x-api-key": api_key}
+    with (
+        contextlib.suppress(httpx.HTTPError),
+        httpx.stream("POST", service + "/v1/messages", json=asked, headers=headers) as got,
+    ):
+        for line in got.iter_lines():
+            if "text_delta" in line:
+                for task in list(server.server_state.tasks):  # as when its time to stop is over
+                    task.get_loop().call_soon_threadsafe(task.cancel)
+    row = eventually(lambda: Request.objects.first())
+    assert row.error.startswith("stopping")
+    assert Completion.objects.get().is_partial
