@@ -81,7 +81,7 @@ async def handle(connection: Connection, recorder: Recorder) -> None:
     except asyncio.CancelledError:
         stopping = ServiceUnavailable("The service is being stopped; send the request again.")
         await refuse(connection, route.speech, stopping, str(request_id))
-        raise
+        log.warning("request %s was cut: the service is being stopped", request_id)
     except Exception as exc:
         # The text of an exception may hold what the client sent: its name and place have to do.
         log.error("request %s failed: %s at %s", request_id, type(exc).__name__, place(exc))

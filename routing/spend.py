@@ -11,14 +11,15 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from routing.models import ShadowJob
+from routing.models import Project, ShadowJob, ShadowSpend
 from routing.types import Price, TierSpec
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,15 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 _ELSEWHERE = ('"file_id"', '"type": "url"', '"url": "http', '"file_url"')
 
 _OPEN = """
-INSERT INTO routing_shadowspend (project_id, day, usd, reserved_usd) VALUES (%s, %s, 0, 0)
+INSERT INTO routing_shadowspend (project_id, day, usd, reserved_usd)
+SELECT %(project)s, %(day)s, CASE WHEN EXISTS (
+    SELECT FROM routing_shadowspend WHERE project_id = %(project)s AND day = %(day)s
+) THEN 0 ELSE (
+    SELECT coalesce(sum(completion.cost_usd), 0) FROM routing_request AS request
+    JOIN routing_completion AS completion ON completion.request_id = request.id
+    WHERE request.project_id = %(project)s AND request.received_at >= %(since)s
+        AND completion.is_shadow AND completion.created_at >= %(midnight)s
+) END, 0
 ON CONFLICT (project_id, day) DO UPDATE SET usd = routing_shadowspend.usd
 RETURNING usd, reserved_usd
 """
@@ -162,7 +171,10 @@ def reserve(wishes: Sequence[Wish]) -> Reserved:
 def _reserve_of_day(
     cursor: Any, project_id: int, day: date, wishes: Sequence[Wish], told: Reserved
 ) -> None:
-    cursor.execute(_OPEN, [project_id, day])
+    midnight = datetime.combine(day, time.min, UTC)
+    since = midnight - timedelta(seconds=settings.SHADOWEVAL_SHADOW_DEADLINE_S)
+    said = {"project": project_id, "day": day, "midnight": midnight, "since": since}
+    cursor.execute(_OPEN, said)
     usd, reserved = cursor.fetchone()
     held = Decimal(0)
     for wish in wishes:
@@ -193,3 +205,12 @@ def settle(ends: Sequence[tuple[Hold, Decimal | None]]) -> None:
         for project_id, day in sorted(freed):
             key = (project_id, day)
             cursor.execute(_ADD, [paid[key], -freed[key], project_id, day])
+
+
+def today(project: Project) -> Decimal:
+    """Return what the project's shadow calls cost this UTC day, with what is held for others.
+
+    Counted where the project has a cap.
+    """
+    rows = ShadowSpend.objects.filter(project=project, day=timezone.now().date())
+    return rows.values_list("usd", flat=True).first() or Decimal(0)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from routing import budget, pricing, providers
 from routing.call import LEFT, STOPPING, Call, later, remember, reply_headers, timed
 from routing.connection import ClientGone, Connection, Headers, Watch
-from routing.errors import ProviderUnreachable, RequestError
+from routing.errors import ProviderUnreachable, RequestError, ServiceUnavailable
 from routing.gateway import Answer
 from routing.idempotency import Kept
 from routing.providers.base import EventStream
@@ -72,6 +72,9 @@ async def stream(
         streamed.error = streamed.error or LEFT
     except asyncio.CancelledError:
         streamed.error = streamed.error or STOPPING
+        stopping = ServiceUnavailable("The service is being stopped; send the request again.")
+        await connection.write(call.speech.error_event(stopping, str(call.id)))
+        await connection.end()
         raise
     except Exception as exc:
         streamed.error = streamed.error or f"relay: {type(exc).__name__}"

@@ -30,6 +30,7 @@ class Supervisor:
         log_dir: Path,
         watched: Sequence[Watched] = (),
         on_restarted: Callable[[str], object] = lambda problem: None,
+        on_stopping: Callable[[], object] = lambda: None,
     ) -> None:
         """Name what to run.
 
@@ -38,6 +39,7 @@ class Supervisor:
             log_dir: Gets one <name>.log for each service.
             watched: Looked after before the services.
             on_restarted: Called at the end of a restart with what went wrong, "" for nothing.
+            on_stopping: Called when the end begins, before anything is stopped.
         """
         self._services = list(commands)
         self._log_dir = log_dir
@@ -46,6 +48,7 @@ class Supervisor:
             Child(service, log_dir) for service in commands for _ in range(service.count)
         ]
         self._on_restarted = on_restarted
+        self._on_stopping = on_stopping
         #: Processes beside the regular ones: they come up, or they finish.
         self._passing: list[Child] = []
         self._restart: Generator[None, None, str] | None = None
@@ -69,6 +72,7 @@ class Supervisor:
                     time.sleep(POLL_S)
             finally:
                 logger.info("Stopping; press Ctrl-C again to hurry")
+                self._on_stopping()
                 for service in reversed(self._services):
                     self._stop(service)
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from reviews import demo as demo_content
 from reviews import listing, permissions, rating, rendering
 from reviews.views.frame import about, current_project, page
-from routing import counts, policy
+from routing import counts, policy, spend
 from routing.models import Completion, Project, Request, ShadowPair
 from routing.types import Tier
 
@@ -51,6 +51,7 @@ def _counts(project: Project | None) -> dict[str, Any]:
         "jobs": counts.jobs(project),
         "backlog": counts.backlog(project),
         "lag_s": counts.lag_s(project),
+        "shadow_usd": spend.today(project),
     }
 
 

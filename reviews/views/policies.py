@@ -92,7 +92,7 @@ def create_key(request: HttpRequest) -> HttpResponse:
 def cap_shadow(request: HttpRequest) -> HttpResponse:
     """Bound what a project's shadow calls may cost in a day; empty is no bound."""
     project, text = posted_project(request), request.POST.get("shadow_daily_usd", "").strip()
-    cap = Decimal(0) if text in ("0", "0.0") else _usd(text)
+    cap = _usd(text, least=Decimal(0))
     Project.objects.filter(pk=project.pk).update(shadow_daily_usd=cap)
     said = "have no cap" if cap is None else f"may cost {cap.normalize():f} USD a day"
     messages.success(request, f"Shadow calls of {project} {said}.")
@@ -108,15 +108,18 @@ def _per_minute(text: str) -> int | None:
     return int(text)
 
 
-def _usd(text: str) -> Decimal | None:
+def _usd(text: str, least: Decimal = Decimal("0.0001")) -> Decimal | None:
     if not text:
         return None
     try:
         value = Decimal(text)
     except InvalidOperation:
-        value = Decimal(0)
-    if not (value.is_finite() and Decimal("0.0001") <= value <= 1_000_000):
-        raise BadInput("USD per day must be a number from 0.0001 to 1,000,000.")
+        value = Decimal(-1)
+    if not (value.is_finite() and least <= value <= 1_000_000):
+        raise BadInput(
+            f"USD per day must be a number from {least} to 1,000,000, written like 2.50; "
+            "leave it empty for no cap."
+        )
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,9 @@ from routing.types import Reason, Scope, Tier
 router = Router(tags=["Ledger"])
 
 #: The large columns that a list does not show.
+#: How long a request that is not there is waited for.
+_PATIENCE_S = 0.5
+_LOOK_S = 0.02
 _LARGE = ("payload", "query", "metadata", "headers")
 
 
@@ -111,9 +115,17 @@ def find(project: Project, request_id: UUID, *, full: bool = False) -> Request:
     rows = _rows(project) if full else Request.objects.filter(project=project)
     if full:
         rows = rows.select_related("pair").prefetch_related("feedback")
-    row = rows.filter(pk=request_id).first()
+    row = _soon(rows.filter(pk=request_id))
     if row is None:
         raise NotFound(f"No request {request_id} is recorded in this project.")
+    return row
+
+
+def _soon(rows: QuerySet[Request]) -> Request | None:
+    """Return the row; a reply that has just left may be in the journal still, for a moment."""
+    give_up = time.monotonic() + _PATIENCE_S
+    while (row := rows.all().first()) is None and time.monotonic() < give_up:
+        time.sleep(_LOOK_S)
     return row
 
 

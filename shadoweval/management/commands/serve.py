@@ -59,7 +59,11 @@ class Command(BaseCommand):
         greeting.start()
         with running.announced(settings.VAR_DIR) as on_restarted:
             logs = settings.VAR_DIR / "logs"
-            Supervisor(_services(listener), logs, servers, on_restarted).run()
+            # Our copy of the socket must not outlive the web processes': the kernel would go on
+            # accepting for nobody.
+            Supervisor(
+                _services(listener), logs, servers, on_restarted, on_stopping=listener.close
+            ).run()
         self.stdout.write("Stopped.")
 
     def _greet(self, note: Path, is_first: bool) -> None:
