@@ -66,8 +66,8 @@ def give_feedback(
     """Store feedback on one request of the key's project. Needs the scope `route`.
 
     The same content again is the same row: 201 the first time, 200 after that, so that a call may
-    be repeated. Different content is added to what was said before. A request is known a moment
-    after its reply has left: on 404, try again after a second.
+    be repeated. Different content is added to what was said before. A request is known as
+    soon as its reply is there, while Postgres is: on 404 try again later.
     """
     row, is_new = record(ledger.find(request.auth.project, request_id), body.content())
     return Status(201 if is_new else 200, shapes.feedback(row))

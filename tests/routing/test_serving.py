@@ -220,3 +220,14 @@ def test_a_task_that_no_header_can_carry_still_gets_its_reply(service, api_key, 
     assert reply.status_code == 200
     assert "?" in reply.headers["x-shadoweval-task"]
     wait_until_recorded(1)
+
+
+def test_a_reply_can_be_looked_up_and_rated_as_soon_as_it_is_there(service, api_key):
+    asked = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "q"}]}
+    with httpx.Client(base_url=service, headers={"x-api-key": api_key}, timeout=20) as client:
+        for _ in range(10):
+            name = client.post("/v1/messages", json=asked).headers["x-shadoweval-request-id"]
+            assert client.get(f"/api/v1/requests/{name}").status_code == 200
+            name = client.post("/v1/messages", json=asked).headers["x-shadoweval-request-id"]
+            told = client.post(f"/api/v1/requests/{name}/feedback", json={"thumb": "up"})
+            assert told.status_code == 201

@@ -167,3 +167,12 @@ def test_what_cannot_be_paid_keeps_nobody_waiting(capped, project):
     taken = shadow.claim(100)
     assert {job.project_id for job in taken} == {other.pk}
     assert states().count("skipped") == 250
+
+
+def test_a_cap_that_is_set_during_the_day_counts_what_the_day_cost_already(capped):
+    capped(3, None)
+    outcomes.finish([(job, Outcome(REPLY)) for job in shadow.claim(3)])
+    assert not ShadowSpend.objects.exists()
+    capped(1, Decimal(1))
+    (job,) = shadow.claim(1)
+    assert spent() == (3 * CALL_USD + job.hold.usd, job.hold.usd)

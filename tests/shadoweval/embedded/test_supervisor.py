@@ -51,7 +51,8 @@ def note(problem):
 
 def run(*services, watched=()):
     try:
-        Supervisor(services, folder / "logs", watched, note).run()
+        stopping = (folder / "stopping").touch
+        Supervisor(services, folder / "logs", watched, note, on_stopping=stopping).run()
     except ServiceGaveUp as error:
         sys.exit(str(error))
 
@@ -102,6 +103,7 @@ def test_signal_stops_all_children_last_one_first(folder, script, running, until
     supervisor.signal(number)
     assert supervisor.finish() == (0, "")
     assert lines(folder / "asked") == ["second", "first"]
+    assert (folder / "stopping").exists()
     assert not running(folder)
 
 
