@@ -107,7 +107,7 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
 )
 
 
-_NEED_DATABASE = {_migrations, _router, _policy}
+_NEED_DATABASE = {_migrations, _router, _policy, _provider}
 
 
 class Command(BaseCommand):
