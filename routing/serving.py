@@ -12,12 +12,12 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
-from routing import access, budget, exchange, gateway
+from routing import access, budget, exchange, gateway, ids
 from routing.call import Call
 from routing.connection import ClientGone, Connection, Headers
 from routing.errors import (
@@ -64,7 +64,7 @@ class Route:
 
 async def handle(connection: Connection, recorder: Recorder) -> None:
     """Serve one request on a hot route; whatever happens, the reply has the route's own shape."""
-    route, request_id = route_of(connection), uuid4()
+    route, request_id = route_of(connection), ids.new()
     assert route is not None
     try:
         if connection.method != route.method:
@@ -235,7 +235,7 @@ def _speech_of(connection: Connection) -> Speech:
 async def not_found(connection: Connection) -> None:
     """Answer an unknown path below /v1/ in the shape of the API that the client speaks."""
     error = NotFound(f"{connection.path[:200]} does not exist here.")
-    await refuse(connection, _speech_of(connection), error, str(uuid4()))
+    await refuse(connection, _speech_of(connection), error, str(ids.new()))
 
 
 async def limit_cold(connection: Connection) -> bool:
@@ -246,7 +246,7 @@ async def limit_cold(connection: Connection) -> bool:
     try:
         await budget.check_rate(key)
     except RateLimited as exc:
-        await refuse(connection, NATIVE, exc, str(uuid4()))
+        await refuse(connection, NATIVE, exc, str(ids.new()))
         return True
     return False
 

@@ -154,7 +154,8 @@ def test_what_was_rated_before_the_frame_grew_does_not_count_double(project, sta
     # Exactly the first of the queue count, whenever they were rated.
     assert result.n_rated + result.n_waiting == 30
     everything = estimation.point_at(result, estimation.ALWAYS_CHEAP)
-    counted = study.sample.order_by("u")[: result.n_rated]
+    frame = study.sample.order_by("id")[: result.n_frame]
+    counted = sorted(frame, key=lambda row: row.u)[: result.n_rated]
     bad = sum(row.pair.score == 0.9 for row in counted) / result.n_rated
     assert everything["degradation"] == pytest.approx(bad)
     assert bad < 0.25
@@ -230,8 +231,10 @@ def test_pairs_that_come_later_do_not_take_back_what_was_rated(project, starter)
         add_pair(project, 0.5)
     sampling.extend(study)
     after = estimation.estimate(study)
-    assert (after.n_rated, after.n_newer, after.n_frame) == (30, 10, 30)
-    assert after.points == before.points
+    # A new pair may come so late in the queue that the frame takes it in without losing any.
+    assert (after.n_rated, after.n_newer + after.n_frame) == (30, 40)
+    assert after.n_frame < 40
+    assert after.n_frame > 30 or after.points == before.points
     for _ in range(10):
         rate_next(study, ann, lambda score: score < 0.5)
     later = estimation.estimate(study)
