@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +26,8 @@ router = Router(tags=["Ledger"])
 #: How long a request that is not there is waited for.
 _PATIENCE_S = 0.5
 _LOOK_S = 0.02
+#: Who waits holds a database connection: few may at once.
+_waiting = threading.BoundedSemaphore(3)
 _LARGE = ("payload", "query", "metadata", "headers")
 
 
@@ -123,9 +126,15 @@ def find(project: Project, request_id: UUID, *, full: bool = False) -> Request:
 
 def _soon(rows: QuerySet[Request]) -> Request | None:
     """Return the row; a reply that has just left may be in the journal still, for a moment."""
-    give_up = time.monotonic() + _PATIENCE_S
-    while (row := rows.all().first()) is None and time.monotonic() < give_up:
-        time.sleep(_LOOK_S)
+    row = rows.first()
+    if row is not None or not _waiting.acquire(blocking=False):
+        return row
+    try:
+        give_up = time.monotonic() + _PATIENCE_S
+        while (row := rows.all().first()) is None and time.monotonic() < give_up:
+            time.sleep(_LOOK_S)
+    finally:
+        _waiting.release()
     return row
 
 
