@@ -82,7 +82,7 @@ class Estimate:
 
 
 #: Of this process, the one made last at the end; a page looks at one, its forms at the same.
-_estimates: OrderedDict[tuple[int, str, Moment], Estimate] = OrderedDict()
+_estimates: OrderedDict[tuple[int, str, Moment, int], Estimate] = OrderedDict()
 _MOST_KEPT = 32
 
 
@@ -135,14 +135,17 @@ def estimate(study: Study, kind: str = "", moment: Moment | None = None) -> Esti
 
 def _known_estimate(study: Study, kind: str, moment: Moment) -> Estimate:
     """Return the estimate of a moment, made once: neither draws nor verdicts ever change."""
-    name = (study.pk, kind, moment)
+    # Of verdicts that are written at once, a later number may be there before an earlier one.
+    said = Verdict.objects.filter(study=study, id__lte=moment.verdict_id).count()
+    name = (study.pk, kind, moment, said)
     if connection.in_atomic_block:  # what is not committed yet may never be
         return _estimate(study, kind, moment)
-    if name not in _estimates:
-        _estimates[name] = _estimate(study, kind, moment)
+    known = _estimates.get(name)
+    if known is None:
+        known = _estimates[name] = _estimate(study, kind, moment)
         while len(_estimates) > _MOST_KEPT:
             _estimates.popitem(last=False)
-    return _estimates[name]
+    return known
 
 
 def _estimate(study: Study, kind: str, moment: Moment) -> Estimate:

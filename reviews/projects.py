@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from reviews.models import Evidence, SignOff, Study
-from routing.models import Project
+from routing.models import Project, ShadowJob
+
+_TRIES = 3
+_DEADLOCK = "40P01"
 
 
-@transaction.atomic
 def delete(project: Project) -> None:
     """Delete the project: keys, requests, answers, pairs, studies, ratings, sign-offs, policies.
 
-    Traffic that is being recorded waits, and is then dropped with its project.
+    Traffic that is being recorded waits, and is then dropped with its project. Where it meets the
+    deletion half way, Postgres ends one of them: recording tries again by itself, and so do we.
     """
-    # In the order in which records lock them.
-    list(project.api_keys.select_for_update())
+    for _ in range(_TRIES - 1):
+        try:
+            return _delete(project)
+        except OperationalError as exc:
+            if getattr(exc.__cause__, "sqlstate", "") != _DEADLOCK:
+                raise
+    return _delete(project)
+
+
+@transaction.atomic
+def _delete(project: Project) -> None:
+    # In the order in which workers and records lock them.
+    jobs = ShadowJob.objects.filter(project=project, state__in=ShadowJob.OPEN).order_by("pk")
+    list(jobs.select_for_update().values_list("pk", flat=True))
+    list(project.api_keys.order_by("pk").select_for_update())
     Project.objects.select_for_update().get(pk=project.pk)
     SignOff.objects.filter(project=project).delete()
     Evidence.objects.filter(study__project=project).delete()

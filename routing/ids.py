@@ -27,3 +27,8 @@ def new() -> UUID:
     random = int.from_bytes(os.urandom(10))
     high, low = random >> 68, random & ((1 << 62) - 1)
     return UUID(int=(milliseconds << 80) | _VERSION | (high << 64) | _VARIANT | low)
+
+
+def age_s(request_id: UUID) -> float:
+    """Return how many seconds ago an id was made; of any other id, something far from now."""
+    return abs(time.time() - (request_id.int >> 80) / 1000)

@@ -160,7 +160,8 @@ class Journal:
             raise OSError(errno.EDQUOT, "it has grown to SHADOWEVAL_JOURNAL_MB")
         last = self._segments[-1] if self._segments else None
         if last is not None and last.is_gone:
-            self._let_go()
+            if last.path.parent == self._folder:
+                self._let_go()
             last = None
         if last is None or last.is_full or last.size >= SEGMENT_BYTES:
             last = self._next()

@@ -239,8 +239,7 @@ def store(group: Sequence[bytes]) -> None:
     except Exception as exc:
         # Whatever one record raises, the writer must live on for the others.
         if _sqlstate(exc) == _TIMED_OUT and len(group) > 1:
-            store(group[: len(group) // 2])
-            store(group[len(group) // 2 :])
+            _store_halves(group)
             return
         if isinstance(exc, DatabaseError | InterfaceError) and not _is_rows_fault(exc):
             raise
@@ -249,6 +248,15 @@ def store(group: Sequence[bytes]) -> None:
             return
         for record in group:
             store([record])
+
+
+def _store_halves(group: Sequence[bytes]) -> None:
+    """Write both halves, the second even when the first cannot be written now."""
+    middle = len(group) // 2
+    try:
+        store(group[:middle])
+    finally:
+        store(group[middle:])
 
 
 def _write_cleaned(record: bytes, first: Exception) -> None:

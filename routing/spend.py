@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -134,10 +135,13 @@ def upper_bound(spec: TierSpec, payload: dict[str, Any], size_bytes: int) -> Dec
 
 def _count(value: Any) -> int | None:
     """Return a limit that a request names, None for none: -1 and the like mean "no limit"."""
-    is_whole = (
-        isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
-    )
-    return int(value) if is_whole and value >= 1 else None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        count = math.ceil(float(value))  # some servers take "100" for 100
+    except (ValueError, OverflowError):
+        return None
+    return count if count >= 1 else None
 
 
 def _dearest(price: Price) -> Decimal:

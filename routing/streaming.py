@@ -7,6 +7,7 @@ partial, and a partial answer is never half of a pair.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 #: After its last event a stream may stay open; nobody waits long for that.
 _AFTER_END_S = 1.0
+_GOODBYE_S = 1.0
 _LETTERS_A_TOKEN = 4
 
 
@@ -72,9 +74,9 @@ async def stream(
         streamed.error = streamed.error or LEFT
     except asyncio.CancelledError:
         streamed.error = streamed.error or STOPPING
-        stopping = ServiceUnavailable("The service is being stopped; send the request again.")
-        await connection.write(call.speech.error_event(stopping, str(call.id)))
-        await connection.end()
+        if not streamed.is_recorded:
+            record()  # first: a client that does not read may hold up what follows
+            await _say_goodbye(call, connection)
         raise
     except Exception as exc:
         streamed.error = streamed.error or f"relay: {type(exc).__name__}"
@@ -85,6 +87,15 @@ async def stream(
     if streamed.error or streamed.sent is None:
         return None
     return Kept(200, headers, b"".join(streamed.sent))
+
+
+async def _say_goodbye(call: Call, connection: Connection) -> None:
+    """End a stream that the process cannot finish, so that the client raises its own exception."""
+    stopping = ServiceUnavailable("The service is being stopped; send the request again.")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GOODBYE_S):
+            await connection.write(call.speech.error_event(stopping, str(call.id)))
+            await connection.end()
 
 
 async def _pump(

@@ -112,8 +112,8 @@ def _usd(text: str, least: Decimal = Decimal("0.0001")) -> Decimal | None:
     if not text:
         return None
     try:
-        value = Decimal(text)
-    except InvalidOperation:
+        value = round(Decimal(text), 4)
+    except (InvalidOperation, ValueError, OverflowError):
         value = Decimal(-1)
     if not (value.is_finite() and least <= value <= 1_000_000):
         raise BadInput(

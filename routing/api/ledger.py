@@ -13,6 +13,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from ninja import Query, Router, Schema
 from pydantic import AwareDatetime, Field, field_validator
 
+from routing import ids
 from routing.api import shapes
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
@@ -22,12 +23,14 @@ from routing.types import Reason, Scope, Tier
 
 router = Router(tags=["Ledger"])
 
-#: The large columns that a list does not show.
 #: How long a request that is not there is waited for.
 _PATIENCE_S = 0.5
 _LOOK_S = 0.02
 #: Who waits holds a database connection: few may at once.
 _waiting = threading.BoundedSemaphore(3)
+#: A request that is older than this is there or was never.
+_NEW_S = 5.0
+#: The large columns that a list does not show.
 _LARGE = ("payload", "query", "metadata", "headers")
 
 
@@ -118,16 +121,16 @@ def find(project: Project, request_id: UUID, *, full: bool = False) -> Request:
     rows = _rows(project) if full else Request.objects.filter(project=project)
     if full:
         rows = rows.select_related("pair").prefetch_related("feedback")
-    row = _soon(rows.filter(pk=request_id))
+    row = _soon(rows.filter(pk=request_id), ids.age_s(request_id) < _NEW_S)
     if row is None:
         raise NotFound(f"No request {request_id} is recorded in this project.")
     return row
 
 
-def _soon(rows: QuerySet[Request]) -> Request | None:
+def _soon(rows: QuerySet[Request], is_new: bool) -> Request | None:
     """Return the row; a reply that has just left may be in the journal still, for a moment."""
     row = rows.first()
-    if row is not None or not _waiting.acquire(blocking=False):
+    if row is not None or not is_new or not _waiting.acquire(blocking=False):
         return row
     try:
         give_up = time.monotonic() + _PATIENCE_S

@@ -165,6 +165,22 @@ def test_a_folder_that_was_deleted_is_made_anew(tmp_path, mine):
     assert mine.read(mark) == b"kept"
 
 
+def test_a_folder_that_cannot_be_made_anew_costs_no_stranger_its_file(tmp_path):
+    root = tmp_path / "journal"
+    made = Journal(root, 10**8)
+    made.append(b"gone")
+    shutil.rmtree(root)
+    root.write_text("a file where the folder should be")
+    assert made.append(b"x") is None
+    strangers = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
+    assert [made.append(b"x") for _ in range(3)] == [None] * 3
+    for stranger in strangers:
+        os.close(stranger)  # an error if somebody else did
+    root.unlink()
+    assert made.append(b"kept") is not None
+    made.close()
+
+
 def test_zeros_at_the_end_are_no_records(tmp_path):
     left_behind(tmp_path, [b"whole"])
     (path,) = files(tmp_path)

@@ -134,11 +134,18 @@ def test_a_bound_counts_every_answer_long_prompts_and_the_dearest_rate():
     assert spend.upper_bound(TierSpec("a", "m", price=longer), asked, 1000) == 3 * plain
 
 
-@pytest.mark.parametrize("limit", [-1, -(10**6), 0, True, "many", None, 0.5])
+@pytest.mark.parametrize("limit", [-1, -(10**6), 0, True, "many", None, "nan"])
 def test_a_limit_that_is_none_does_not_lower_the_bound(limit):
     spec = TierSpec("openai", "m", price=PRICE)
     named = spend.upper_bound(spec, {"max_tokens": limit, "n": limit}, 10)
     assert named == spend.upper_bound(spec, {}, 10)
+
+
+@pytest.mark.parametrize("limit", ["50000", 50_000.0, 49_999.5])
+def test_a_limit_in_another_shape_counts(limit):
+    spec = TierSpec("openai", "m", price=PRICE)
+    named = spend.upper_bound(spec, {"max_tokens": limit}, 10)
+    assert named == spend.upper_bound(spec, {"max_tokens": 50_000}, 10)
 
 
 def test_a_late_second_writing_leaves_the_next_claim_alone(capped):
