@@ -25,6 +25,11 @@ def starter_rows() -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
+def starter_name() -> str:
+    """Return the name of the starter version; it tells the embedder, so that none clash."""
+    return f"starter-{settings.SHADOWEVAL_EMBEDDER}-1"
+
+
 def fit_starter(progress: Callable[[int, int], None] = lambda done, total: None) -> RouterVersion:
     """Write the starter router of the settings' embedder; a second run returns the first one's row.
 
@@ -32,7 +37,7 @@ def fit_starter(progress: Callable[[int, int], None] = lambda done, total: None)
     one that policies use. Its labels are a person's guess at what a small model can do
     (proxy labels). It is a place to start from, not evidence.
     """
-    name = f"starter-{settings.SHADOWEVAL_EMBEDDER}-1"
+    name = starter_name()
     known = RouterVersion.objects.filter(name=name).first()
     if known:
         return known

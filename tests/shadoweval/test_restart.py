@@ -87,7 +87,7 @@ def key(project, starter):
     """A key on a database that `serve` need not prepare."""
     columns = ("kind", "embedder", "artifact", "sha256", "is_starter")
     as_it_is = {name: getattr(starter, name) for name in columns}
-    RouterVersion.objects.create(name=training.STARTER_NAME, **as_it_is)
+    RouterVersion.objects.create(name=training.starter_name(), **as_it_is)
     return access.create_key(project, "load")[0]
 
 
