@@ -132,7 +132,8 @@ class Journal:
         """Write a record; return where it is, or None when it found no place."""
         try:
             with self._guard:
-                mark = self._append(record)
+                segment = self._room_for(len(record))
+                mark = Mark(segment, segment.write(record), len(record))
         except OSError as exc:
             self.refused += 1
             if not self._is_failing:
@@ -143,17 +144,6 @@ class Journal:
             log.warning("the journal takes records again")
         self._is_failing = False
         return mark
-
-    def _append(self, record: bytes) -> Mark:
-        segment = self._room_for(len(record))
-        try:
-            offset = segment.write(record)
-        except OSError:
-            if segment.waiting or segment.size == len(_MAGIC):
-                raise
-            segment.empty()  # what fills the disk may be our own, and no longer needed
-            offset = segment.write(record)
-        return Mark(segment, offset, len(record))
 
     def _room_for(self, length: int) -> Segment:
         if self.size_bytes + length > self.most_bytes:

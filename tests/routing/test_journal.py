@@ -121,32 +121,26 @@ def test_size_is_bounded_and_room_comes_back(tmp_path):
     assert replayed(tmp_path) == [b"x" * 300] * 3
 
 
-def test_a_disk_that_is_full_refuses_and_leaves_no_half(tmp_path):
-    script = (
+def on_a_full_disk(root, script):
+    """Run a script on a journal `made` whose disk takes 2,000 bytes; return what it prints."""
+    full = (
         "import resource, sys; from pathlib import Path; from routing.journal import Journal\n"
         "made = Journal(Path(sys.argv[1]), 10**8)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
-        "print([made.append(b'x' * 800) is not None for _ in range(4)], made.refused)\n"
     )
-    out = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert out.stdout.strip() == "[True, True, False, False] 2"
+    command = [sys.executable, "-c", full + script, str(root)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_disk_that_is_full_refuses_and_leaves_no_half(tmp_path):
+    script = "print([made.append(b'x' * 800) is not None for _ in range(4)], made.refused)"
+    assert on_a_full_disk(tmp_path, script) == "[True, True, False, False] 2"
     assert replayed(tmp_path) == [b"x" * 800] * 2
 
 
 def test_a_full_disk_gets_back_what_is_no_longer_needed(tmp_path):
-    script = (
-        "import resource, sys; from pathlib import Path; from routing.journal import Journal\n"
-        "made = Journal(Path(sys.argv[1]), 10**8)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
-        "for n in range(20): made.done([made.append(b'x' * 800)])\n"
-        "print(made.refused)\n"
-    )
-    out = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert out.stdout.strip() == "0"
+    script = "for n in range(20): made.done([made.append(b'x' * 800)])\nprint(made.refused)"
+    assert on_a_full_disk(tmp_path, script) == "0"
 
 
 def test_a_folder_that_cannot_be_written_refuses(tmp_path):
