@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from reviews import rendering
-from reviews.models import Presentation, Rater, Rating, Slot, Verdict
-from routing.models import ShadowPair
+from django.utils.safestring import SafeString
+
+from reviews import leaks, rendering, sampling, style
+from reviews.models import Guideline, Presentation, Rater, Rating, Slot, Study, Verdict
+from routing.models import Policy, ShadowPair
 from routing.types import Tier
 from routing.wire.body import last_user_turn, text_of
 
@@ -27,76 +29,163 @@ _NO_SIDE = {_CHOICE.EQUAL: _PREFERENCE.TIE, _CHOICE.BOTH_BAD: _PREFERENCE.BOTH_B
 
 @dataclass(frozen=True)
 class Blind:
-    """Everything that leaves for a rater's browser: three texts and a token."""
+    """Everything that leaves for a rater's browser: the texts and a token.
+
+    Attributes:
+        is_long: whether both answers are folded, if either is long.
+    """
 
     token: str
-    query_html: str
-    turns_html: list[str]
-    prefill_html: list[str]
-    left_html: str
-    right_html: str
+    query_html: SafeString
+    turns_html: list[SafeString]
+    prefill_html: list[SafeString]
+    left_html: SafeString
+    right_html: SafeString
+    is_long: bool
 
 
-def present(slot: Slot, rater: Rater) -> Presentation:
-    """Draw the side by a coin and store it."""
-    left = secrets.choice([Tier.CHEAP, Tier.EXPENSIVE])
-    return Presentation.objects.create(token=uuid4(), slot=slot, rater=rater, left=left.value)
+@dataclass(frozen=True)
+class Meaning:
+    """What a rating says by tier."""
+
+    preference: str
+    cheap_adequate: bool
+    expensive_adequate: bool
+
+
+def present(
+    slot: Slot, rater: Rater, *, left: Tier | None = None, guideline: Guideline | None = None
+) -> Presentation:
+    """Store one showing: its side, drawn by a coin unless it is given, and what it leaks."""
+    left = left or secrets.choice([Tier.CHEAP, Tier.EXPENSIVE])
+    return Presentation.objects.create(
+        token=uuid4(),
+        slot=slot,
+        rater=rater,
+        left=left.value,
+        guideline=guideline,
+        asks_origin=_asks_origin(slot, rater),
+        leaks=_leaks(slot),
+    )
+
+
+def _asks_origin(slot: Slot, rater: Rater) -> bool:
+    """Return whether this showing ends with the question which model answered."""
+    every = slot.study.origin_every
+    if slot.kind != Slot.Kind.SAMPLE or not every:
+        return False
+    return sampling.uniform(f"{slot.study.seed}|origin|{rater.pk}", slot.pk) < 1 / every
+
+
+def _leaks(slot: Slot) -> dict[str, list[str]]:
+    """Return the kinds of leaks in each answer, by tier; where there are none, nothing."""
+    pair = _pair(slot)
+    found = {tier: _found(text, pair) for tier, text in _texts(pair).items()}
+    return {tier: sorted({leak.kind for leak in some}) for tier, some in found.items() if some}
+
+
+def _found(text: str, pair: ShadowPair) -> tuple[leaks.Leak, ...]:
+    return leaks.find(text, _names(pair.request.decision.policy), query=pair.request.query)
+
+
+def _names(policy: Policy) -> list[str]:
+    """Return the models whose names would tell the tiers apart."""
+    return [policy.tier_spec(tier).model for tier in Tier]
+
+
+def _pair(slot: Slot) -> ShadowPair:
+    related = ("request__decision__policy", "cheap", "expensive")
+    return ShadowPair.objects.select_related(*related).get(pk=slot.pair_id)
+
+
+def _texts(pair: ShadowPair) -> dict[str, str]:
+    return {Tier.CHEAP.value: pair.cheap.text, Tier.EXPENSIVE.value: pair.expensive.text}
 
 
 def blind(shown: Presentation) -> Blind:
     """Return what the rater may see of a pair."""
-    pair = ShadowPair.objects.select_related("request", "cheap", "expensive").get(
-        pk=shown.slot.pair_id
-    )
-    texts = {Tier.CHEAP.value: pair.cheap.text, Tier.EXPENSIVE.value: pair.expensive.text}
-    left, right = texts[shown.left], texts[Tier(shown.left).other.value]
+    pair = _pair(shown.slot)
+    left, right = _sides(shown, pair)
+    payload = pair.request.payload
     return Blind(
         token=str(shown.token),
         query_html=rendering.plain(pair.request.query),
-        turns_html=_earlier_turns(pair.request.payload),
-        prefill_html=_prefill(pair.request.payload),
+        turns_html=_earlier_turns(payload),
+        prefill_html=_prefill(payload),
         left_html=rendering.markdown(left),
         right_html=rendering.markdown(right),
+        is_long=rendering.fold(left, right),
     )
 
 
-def _earlier_turns(payload: dict[str, Any]) -> list[str]:
+def sides(shown: Presentation) -> tuple[str, str]:
+    """Return the texts that the rater sees left and right."""
+    return _sides(shown, _pair(shown.slot))
+
+
+def _sides(shown: Presentation, pair: ShadowPair) -> tuple[str, str]:
+    """Return the texts on the left and on the right; of an identical pair, one of them twice."""
+    texts = {tier: _told(text, pair, shown.slot.study) for tier, text in _texts(pair).items()}
+    left, right = texts[shown.left], texts[Tier(shown.left).other.value]
+    return (left, left) if shown.slot.kind == Slot.Kind.IDENTICAL else (left, right)
+
+
+def _told(text: str, pair: ShadowPair, study: Study) -> str:
+    """Return an answer as the study shows it: leaks masked, style made alike."""
+    if study.masks_leaks:
+        text = leaks.mask(text, _found(text, pair))
+    return style.normalise(text) if study.normalises_style else text
+
+
+def _earlier_turns(payload: dict[str, Any]) -> list[SafeString]:
     """Return the system prompt and the turns before the last user turn, rendered."""
     system = payload.get("system")
-    turns: list[str] = [rendering.plain(f"System: {text_of(system)}")] if system else []
+    turns = [rendering.plain(f"System: {text_of(system)}")] if system else []
     messages = payload.get("messages", [])
     return turns + [_turn(turn) for turn in messages[: last_user_turn(messages)]]
 
 
-def _prefill(payload: dict[str, Any]) -> list[str]:
+def _prefill(payload: dict[str, Any]) -> list[SafeString]:
     """Return what follows the last user turn: the beginning that both answers had to continue."""
     messages = payload.get("messages", [])
     return [_turn(turn) for turn in messages[last_user_turn(messages) + 1 :]]
 
 
-def _turn(turn: dict[str, Any]) -> str:
+def _turn(turn: dict[str, Any]) -> SafeString:
     return rendering.plain(f"{turn['role'].capitalize()}: {text_of(turn['content'])}")
+
+
+def meaning(rating: Rating) -> Meaning:
+    """Return what a rating says by tier."""
+    left = Tier(rating.presentation.left)
+    adequate = (rating.left_adequate, rating.right_adequate)
+    cheap, expensive = adequate if left is Tier.CHEAP else adequate[::-1]
+    return Meaning(_preference(_CHOICE(rating.choice), left), cheap, expensive)
+
+
+def _preference(choice: Rating.Choice, left: Tier) -> str:
+    if choice in _NO_SIDE:
+        return _NO_SIDE[choice].value
+    better = left if _SIDE[choice] == "left" else left.other
+    return (_PREFERENCE.CHEAP if better is Tier.CHEAP else _PREFERENCE.EXPENSIVE).value
+
+
+def better_side(preference: str, left: str) -> str:
+    """Return a preference in a rater's words: A, B, or neither."""
+    if preference not in (_PREFERENCE.CHEAP, _PREFERENCE.EXPENSIVE):
+        return {"tie": "about equal", "both_bad": "both bad"}[preference]
+    return "A is better" if preference == left else "B is better"
 
 
 def unblind(rating: Rating, slot: Slot) -> Verdict:
     """Write the verdict of a rating, by tier."""
-    shown = rating.presentation
-    cheap_is_left = shown.left == Tier.CHEAP
-    adequate = (rating.left_adequate, rating.right_adequate)
-    cheap, expensive = adequate if cheap_is_left else adequate[::-1]
+    said = meaning(rating)
     return Verdict.objects.create(
         study_id=slot.study_id,
         pair_id=slot.pair_id,
-        rater=shown.rater,
+        rater=rating.presentation.rater,
         rating=rating,
-        preference=_preference(_CHOICE(rating.choice), shown),
-        cheap_adequate=cheap,
-        expensive_adequate=expensive,
+        preference=said.preference,
+        cheap_adequate=said.cheap_adequate,
+        expensive_adequate=said.expensive_adequate,
     )
-
-
-def _preference(choice: Rating.Choice, shown: Presentation) -> str:
-    if choice in _NO_SIDE:
-        return _NO_SIDE[choice]
-    better = Tier(shown.left) if _SIDE[choice] == "left" else Tier(shown.left).other
-    return _PREFERENCE.CHEAP if better is Tier.CHEAP else _PREFERENCE.EXPENSIVE

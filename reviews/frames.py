@@ -36,7 +36,8 @@ SELECT string_agg(int8send(pair_id), '' ORDER BY id),
     string_agg(int8send(id), '' ORDER BY id)
 FROM (
     SELECT draw.*, pair.score, pair.rate, cheap.cost_usd AS cheap, expensive.cost_usd AS expensive
-    FROM (SELECT id, pair_id, inclusion_probability, selected, u FROM reviews_sampledpair
+    FROM (SELECT id, pair_id, inclusion_probability, u,
+              selected AND purpose = 'calibrate' AS selected FROM reviews_sampledpair
           WHERE study_id = %s AND id > %s AND id <= %s ORDER BY id LIMIT %s) AS draw
     JOIN routing_shadowpair AS pair ON pair.id = draw.pair_id
     JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
@@ -50,24 +51,27 @@ SELECT string_agg(int8send(pair_id), '' ORDER BY pair_id),
     string_agg(float8send(coalesce(adequate, 'NaN')), '' ORDER BY pair_id)
 FROM (
     SELECT pair_id,
-        sum((preference = 'expensive')::int) FILTER (WHERE preference <> '')::float8
-            / nullif(count(*) FILTER (WHERE preference <> ''), 0) AS harm,
-        sum(cheap_adequate::int)::float8 / nullif(count(cheap_adequate), 0) AS adequate
-    FROM (
+        coalesce(sum((preference = 'expensive')::int) FILTER (WHERE said)::float8
+            / nullif(count(*) FILTER (WHERE said), 0),
+            max(1) FILTER (WHERE preference = 'cannot')) AS harm,
+        coalesce(sum(cheap_adequate::int)::float8 / nullif(count(cheap_adequate), 0),
+            max(0) FILTER (WHERE preference = 'cannot')) AS adequate
+    FROM (SELECT *, preference NOT IN ('', 'cannot') AS said FROM (
         SELECT DISTINCT ON (pair_id, rater_id) pair_id, preference, cheap_adequate
         FROM reviews_verdict AS verdict
         WHERE study_id = %s AND id <= %s AND rater_id IN (
             SELECT id FROM reviews_rater WHERE kind = %s)
         ORDER BY pair_id, rater_id, id DESC
-    ) AS newest GROUP BY pair_id
-) AS said
+    ) AS newest) AS newest GROUP BY pair_id
+) AS losses
 """
 
 
 class Draws(NamedTuple):
     """The draws of a frame as arrays of shape (N,), in the order in which pairs came into it.
 
-    Score and costs are nan where they are unknown.
+    Score and costs are nan where they are unknown. `selected` is for calibration; a pair drawn
+    for training is in the frame and never counts as rated.
     """
 
     pair_id: np.ndarray
@@ -115,7 +119,8 @@ def warm() -> None:
 def losses(study: Study, kind: str, last_id: int, rows: Draws) -> tuple[np.ndarray, np.ndarray]:
     """Return harm and adequacy of each row's pair, nan where nobody spoke: two of shape (N,).
 
-    They are means over the newest verdict of each rater of the kind, up to a verdict's number.
+    They are means over the newest verdict of each rater of the kind, up to a verdict's number. A
+    pair that nobody could judge counts as harm: it was drawn, and leaving it out would flatter.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LOSSES, [study.pk, last_id, kind])

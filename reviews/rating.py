@@ -6,31 +6,34 @@ once, with its verdict; a correction is a newer row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from reviews import blinding, permissions
+from reviews import blinding, checks, guidance, permissions
 from reviews.errors import Conflict
-from reviews.models import Presentation, Rater, Rating, Reveal, Slot, Study, Verdict
+from reviews.models import (
+    OriginGuess,
+    Presentation,
+    Rater,
+    Rating,
+    Reveal,
+    Skip,
+    Slot,
+    Study,
+    Verdict,
+)
 from routing.models import ShadowPair
 
-_STATES = Slot.State
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far one rater and the team are."""
-
-    mine: int
-    team: int
-    total: int
+_STATES, _KINDS = Slot.State, Slot.Kind
+#: So many people who cannot judge a pair, and nobody else is asked.
+_MOST_SKIPS = 2
 
 
 def rater_of(user: User) -> Rater:
@@ -46,35 +49,59 @@ def hand_out(study: Study, rater: Rater) -> Presentation | None:
     """Lease the rater's next slot and draw its side; None when nothing is left for them.
 
     A rater who comes back gets the showing they had. Two raters never get one slot: the row is
-    taken under a lock that others skip.
+    taken under a lock that others skip. A rater's own requests wait for each other.
     """
-    slot = _held(study, rater) or _next(study, rater)
+    Rater.objects.select_for_update(no_key=True).get(pk=rater.pk)
+    rater.refresh_from_db(fields=["paused_at"])
+    if rater.paused_at or study.state != Study.State.RUNNING:
+        return None
+    slot = _held(study, rater) or _due(study, rater) or _next(study, rater)
     if slot is None:
         return None
+    _lease(slot, rater)
+    shown = slot.presentations.filter(rater=rater).order_by("-id").first()
+    return shown or blinding.present(
+        slot, rater, left=checks.side(slot, rater), guideline=guidance.current(study)
+    )
+
+
+def _lease(slot: Slot, rater: Rater) -> None:
     slot.rater, slot.state = rater, _STATES.LEASED
     slot.lease_until = timezone.now() + timedelta(seconds=settings.SHADOWEVAL_LEASE_S)
     slot.save(update_fields=["rater", "state", "lease_until"])
-    shown = slot.presentations.filter(rater=rater).order_by("-id").first()
-    return shown or blinding.present(slot, rater)
 
 
 def _held(study: Study, rater: Rater) -> Slot | None:
+    """Return what the rater has in hand; a check is theirs alone and does not run out."""
+    lasts = Q(lease_until__gt=timezone.now()) | ~Q(kind=_KINDS.SAMPLE)
     held = Slot.objects.select_for_update().filter(
-        study=study, rater=rater, state=_STATES.LEASED, lease_until__gt=timezone.now()
+        lasts, study=study, rater=rater, state=_STATES.LEASED
     )
+    held = held.exclude(kind=_KINDS.ADJUDICATION)
     return held.exclude(pair_id__in=rater.reveals.values("pair_id")).first()
+
+
+def _due(study: Study, rater: Rater) -> Slot | None:
+    """Return a check, while there are pairs left among which it does not stand out."""
+    is_left = _candidates(study, rater).exists()
+    return checks.due(study, rater) if is_left else None
 
 
 def _next(study: Study, rater: Rater) -> Slot | None:
     """Return the first slot in random order that is free, of a pair new to the rater."""
+    locked = _candidates(study, rater).select_for_update(skip_locked=True)
+    return locked.order_by("order", "id").first()
+
+
+def _candidates(study: Study, rater: Rater) -> QuerySet[Slot]:
     free = Q(state=_STATES.OPEN) | Q(state=_STATES.LEASED, lease_until__lte=timezone.now())
     mine = Slot.objects.filter(study=study, rater=rater)
+    skipped = Skip.objects.filter(presentation__rater=rater, presentation__slot__study=study)
     # The rater's own slot may come back to them; the pair's other slot never does.
     is_new = Q(rater=rater) | ~Q(pair_id__in=mine.values("pair_id"))
     is_blind = ~Q(pair_id__in=rater.reveals.values("pair_id"))
-    candidates = Slot.objects.filter(free, is_new, is_blind, study=study)
-    locked = candidates.select_for_update(skip_locked=True).order_by("order", "id")
-    return locked.first()
+    is_asked = ~Q(pair_id__in=skipped.values("presentation__slot__pair_id"))
+    return Slot.objects.filter(free, is_new, is_blind, is_asked, study=study, kind=_KINDS.SAMPLE)
 
 
 @transaction.atomic
@@ -85,33 +112,141 @@ def submit(
     choice: str,
     left_adequate: bool,
     right_adequate: bool,
+    reasons: Sequence[str] = (),
     comment: str = "",
     seconds: float = 0.0,
-) -> Verdict:
-    """Store a rating and its verdict, and close the slot; sent again, it corrects the first.
+) -> Rating:
+    """Store a rating, with its verdict where it is evidence, and close the slot.
+
+    Sent again, it corrects the first.
 
     Raises:
         Presentation.DoesNotExist: when the showing is not this rater's.
         Conflict: when the lease ended and the slot went to somebody else, or the rater has seen
             which answer is which.
     """
-    shown = Presentation.objects.select_related("slot").get(token=token, rater=rater)
-    slot = Slot.objects.select_for_update().get(pk=shown.slot_id)
-    if rater.reveals.filter(pair_id=slot.pair_id).exists():
-        raise Conflict("You have seen which answer of this pair is which; it is no longer blind.")
-    if slot.rater_id != rater.pk:
-        raise Conflict("Your time for this pair ran out and somebody else has it now.")
+    shown, slot = _mine(token, rater)
     rating = Rating.objects.create(
         presentation=shown,
         choice=choice,
         left_adequate=left_adequate,
         right_adequate=right_adequate,
+        reasons=[name for name in slot.study.reasons if name in reasons],
         comment=comment,
         seconds=seconds,
     )
-    slot.state, slot.lease_until = _STATES.DONE, None
+    _close(slot, _STATES.DONE)
+    if slot.kind == _KINDS.SAMPLE:
+        blinding.unblind(rating, slot)
+    return rating
+
+
+def _mine(token: UUID, rater: Rater) -> tuple[Presentation, Slot]:
+    """Return the rater's showing and its slot, locked.
+
+    Raises:
+        Presentation.DoesNotExist: when the showing is not this rater's.
+        Conflict: when the slot is no longer theirs to rate.
+    """
+    shown = Presentation.objects.get(token=token, rater=rater)
+    slot = Slot.objects.select_for_update(of=["self"]).select_related("study").get(pk=shown.slot_id)
+    shown.slot = slot
+    if rater.reveals.filter(pair_id=slot.pair_id).exists():
+        raise Conflict("You have seen which answer of this pair is which; it is no longer blind.")
+    if slot.rater_id != rater.pk:
+        raise Conflict("Your time for this pair ran out and somebody else has it now.")
+    return shown, slot
+
+
+def _close(slot: Slot, state: str) -> None:
+    slot.state, slot.lease_until = state, None
     slot.save(update_fields=["state", "lease_until"])
-    return blinding.unblind(rating, slot)
+
+
+@transaction.atomic
+def renew(token: UUID, rater: Rater) -> datetime:
+    """Extend the lease of a pair that is being looked at; return its new end.
+
+    A lease that ran out is taken again as long as nobody else has.
+
+    Raises:
+        Presentation.DoesNotExist: when the showing is not this rater's.
+        Conflict: when the slot is no longer theirs, or rated already.
+    """
+    _, slot = _mine(token, rater)
+    if slot.state != _STATES.LEASED:
+        raise Conflict("This pair is rated already.")
+    _lease(slot, rater)
+    assert slot.lease_until is not None
+    return slot.lease_until
+
+
+def lease_left_s(slot: Slot) -> int:
+    """Return the seconds for which the slot is still its rater's; 0 when it is not leased."""
+    if slot.lease_until is None:
+        return 0
+    return max(int((slot.lease_until - timezone.now()).total_seconds()), 0)
+
+
+@transaction.atomic
+def skip(token: UUID, rater: Rater, *, reason: str, comment: str = "") -> None:
+    """Note that the rater cannot judge a pair, and pass its slot on.
+
+    When nobody is left to ask, the pair is given up: a verdict says that it could not be judged,
+    and it counts as harm, since leaving it out would flatter.
+
+    Raises:
+        Presentation.DoesNotExist: when the showing is not this rater's.
+        Conflict: when the slot is no longer theirs, or rated already.
+    """
+    shown, slot = _mine(token, rater)
+    if slot.state != _STATES.LEASED:
+        raise Conflict("This pair is rated already; correct the rating instead.")
+    Skip.objects.create(presentation=shown, reason=reason, comment=comment)
+    if slot.kind != _KINDS.SAMPLE:
+        return _close(slot, _STATES.GIVEN_UP)
+    if _is_hopeless(slot, rater):
+        return _give_up(slot, rater)
+    slot.rater = None
+    slot.save(update_fields=["rater"])
+    return _close(slot, _STATES.OPEN)
+
+
+def _is_hopeless(slot: Slot, rater: Rater) -> bool:
+    """Return whether enough people could not judge the pair, or nobody else is there."""
+    skips = Skip.objects.filter(
+        presentation__slot__pair=slot.pair_id, presentation__slot__study=slot.study_id
+    )
+    who = {rater.pk} | set(skips.values_list("presentation__rater_id", flat=True))
+    if len(who) >= _MOST_SKIPS:
+        return True
+    others = permissions.people_who_can("rate").exclude(rater__in=who)
+    return not others.exclude(rater__reveals__pair=slot.pair_id).exists()
+
+
+def _give_up(slot: Slot, rater: Rater) -> None:
+    """Close what is open of the pair; if nobody rated it, say that it could not be judged."""
+    pair = slot.study.slots.filter(pair=slot.pair_id, kind=_KINDS.SAMPLE)
+    pair.filter(Q(pk=slot.pk) | Q(state=_STATES.OPEN)).update(
+        state=_STATES.GIVEN_UP, rater=None, lease_until=None
+    )
+    if not Verdict.objects.filter(study=slot.study_id, pair=slot.pair_id, rating__isnull=False):
+        Verdict.objects.create(
+            study_id=slot.study_id,
+            pair_id=slot.pair_id,
+            rater=rater,
+            preference=Verdict.Preference.CANNOT,
+        )
+
+
+def guess_origin(token: UUID, rater: Rater, guess: str) -> None:
+    """Store which answer the rater takes for the costlier model's; the first guess stays.
+
+    Raises:
+        Presentation.DoesNotExist: when the showing is not this rater's, or was not asked about.
+    """
+    shown = Presentation.objects.get(token=token, rater=rater, asks_origin=True)
+    OriginGuess.objects.get_or_create(presentation=shown, defaults={"guess": guess})
 
 
 def may_reveal(pair: ShadowPair, rater: Rater) -> bool:
@@ -122,7 +257,9 @@ def may_reveal(pair: ShadowPair, rater: Rater) -> bool:
 
 def is_needed(pair: ShadowPair, rater: Rater) -> bool:
     """Return whether the pair waits for a rating and nobody but this rater could give it."""
-    waits = pair.slots.filter(study__state=Study.State.RUNNING).exclude(state=_STATES.DONE)
+    waits = pair.slots.filter(
+        study__state=Study.State.RUNNING, state__in=[_STATES.OPEN, _STATES.LEASED]
+    )
     others = permissions.people_who_can("rate").exclude(rater=rater)
     return waits.exists() and not others.exclude(rater__reveals__pair=pair).exists()
 
@@ -138,7 +275,8 @@ def reveal(pair: ShadowPair, rater: Rater) -> None:
     if is_asked and not may_reveal(pair, rater) and is_needed(pair, rater):
         raise Conflict("Nobody else can rate this pair: rate it first, or add another rater.")
     held = Slot.objects.select_for_update().filter(pair=pair, rater=rater, state=_STATES.LEASED)
-    held.update(state=_STATES.OPEN, rater=None, lease_until=None)
+    held.filter(kind=_KINDS.SAMPLE).update(state=_STATES.OPEN, rater=None, lease_until=None)
+    held.exclude(kind=_KINDS.SAMPLE).update(state=_STATES.GIVEN_UP, lease_until=None)
     Reveal.objects.get_or_create(pair=pair, rater=rater)
 
 
@@ -149,26 +287,3 @@ def shown_to(token: UUID, rater: Rater) -> Presentation:
         Presentation.DoesNotExist: when the showing is not this rater's.
     """
     return Presentation.objects.select_related("slot__study").get(token=token, rater=rater)
-
-
-def last_rated(study: Study, rater: Rater) -> Presentation | None:
-    """Return the showing that the rater rated last."""
-    rated = Rating.objects.filter(presentation__rater=rater, presentation__slot__study=study)
-    newest = rated.order_by("-id").select_related("presentation").first()
-    return newest.presentation if newest else None
-
-
-def last_said(shown: Presentation) -> Rating | None:
-    """Return what was said at a showing before, to be corrected; None at a first showing."""
-    return shown.ratings.order_by("-id").first()
-
-
-def progress(study: Study, rater: Rater) -> Progress:
-    """Return the ratings done by the rater and by all, of the slots there are."""
-    done = Q(state=_STATES.DONE)
-    counted = study.slots.aggregate(
-        mine=Count("pk", filter=done & Q(rater=rater)),
-        team=Count("pk", filter=done),
-        total=Count("pk"),
-    )
-    return Progress(**counted)

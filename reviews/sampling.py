@@ -1,6 +1,7 @@
 """Draw pairs for rating: a seeded hash decides, and the probability is stored with the draw.
 
-Every pair of the study's frame gets a row, drawn or not, once: nothing is ever redrawn.
+Every pair of the study's frame gets a row, drawn or not, once: nothing is ever redrawn. The same
+hash draws for calibration and, above that, for training: no pair serves both.
 Source: statistics.md in docs, section "Sampling".
 """
 
@@ -20,7 +21,11 @@ from routing.models import Policy, ShadowPair
 _GROUP = 2_000
 #: Score bands of the strata; tasks are crossed with them.
 _BANDS = 5
-_SECOND_RATING_SHARE = 0.15
+#: Scores are below 1; a study of every threshold draws up to 1.01.
+_TOP_SCORE = 1.0
+#: A larger tilt starves the lowest scores, over which degradation sums: statistics.md, allocation.
+MOST_TILT = 3.0
+_PURPOSE = SampledPair.Purpose
 
 
 def uniform(seed: str, request_id: object) -> float:
@@ -35,27 +40,52 @@ def uniform(seed: str, request_id: object) -> float:
 
 
 def inclusion_probability(study: Study, pair: ShadowPair) -> float:
-    """Return the probability with which the pair is drawn: equal below the largest candidate.
+    """Return the probability with which the pair is drawn to calibrate.
 
-    Pairs scored at or above it go to EXPENSIVE under every threshold in question, so that
-    rating them would decide nothing. A pair without a score (the router failed) is never cheap.
+    Equal below the largest candidate, or rising by score band to `tilt` times as much. Pairs
+    scored at or above it go to EXPENSIVE under every threshold in question, so that rating them
+    would decide nothing. A pair without a score (the router failed) is never cheap.
     """
     if pair.score is None or pair.score >= study.largest_threshold:
         return 0.0
-    return study.rate
+    return study.rate * (1 + (study.tilt - 1) * _band(study, pair.score) / (_BANDS - 1))
 
 
-def stratum(pair: ShadowPair) -> str:
+def _band(study: Study, score: float) -> int:
+    """Return which fifth of the scores in question this is, from 0."""
+    return min(int(score / min(study.largest_threshold, _TOP_SCORE) * _BANDS), _BANDS - 1)
+
+
+def stratum(study: Study, pair: ShadowPair) -> str:
     """Return task type and score band, such as `math/2`."""
-    band = "none" if pair.score is None else str(min(int(pair.score * _BANDS), _BANDS - 1))
-    return f"{pair.task}/{band}"
+    is_in = pair.score is not None and pair.score < study.largest_threshold
+    return f"{pair.task}/{_band(study, pair.score or 0.0) if is_in else 'none'}"
 
 
-def start(live: Policy, *, name: str, seed: str, rate: float) -> Study:
-    """Write a running study of a policy's router and models, and draw from the pairs there are."""
-    study = Study.objects.create(
-        project=live.project, policy=live, router=live.router, name=name, seed=seed, rate=rate
+def warning(tilt: float) -> str:
+    """Return what is wrong with a tilt, or nothing."""
+    if tilt <= MOST_TILT:
+        return ""
+    return (
+        f"A tilt of 1:{tilt:g} leaves few ratings at low scores, where most cheap requests are: "
+        f"up to 1:{MOST_TILT:g} costs nothing, beyond it certified thresholds fall."
     )
+
+
+def start(live: Policy, *, name: str, seed: str, rate: float, **plan: Any) -> Study:
+    """Write a running study of a policy's router and models, and draw from the pairs there are.
+
+    Args:
+        live: the policy studied.
+        name: for people.
+        seed: of every draw.
+        rate: share of pairs drawn to calibrate; of the lowest score band when tilted.
+        plan: other fields of the study, such as `train_rate`, `tilt` or `ratings_per_pair`.
+    """
+    study = Study.objects.create(
+        project=live.project, policy=live, router=live.router, name=name, seed=seed, rate=rate,
+        **plan,
+    )  # fmt: skip
     extend(study)
     return study
 
@@ -133,28 +163,37 @@ def _draw(study: Study, pairs: Iterable[ShadowPair]) -> int:
 def _row(study: Study, pair: ShadowPair) -> SampledPair:
     probability = inclusion_probability(study, pair)
     u = uniform(study.seed, pair.request_id)
+    trains = probability > 0 and probability <= u < probability + study.train_rate
     return SampledPair(
         study=study,
         pair=pair,
-        stratum=stratum(pair),
+        purpose=_PURPOSE.TRAIN if trains else _PURPOSE.CALIBRATE,
+        stratum=stratum(study, pair),
         u=u,
         inclusion_probability=probability,
-        selected=u < probability,
+        selected=trains or u < probability,
     )
 
 
 def _slots(row: SampledPair) -> list[Slot]:
-    """Return the slots of a drawn pair: one, and a second for a random 15 %."""
-    twice = uniform(f"{row.study.seed}|second", row.pair.request_id) < _SECOND_RATING_SHARE
-    order = row.u / row.inclusion_probability
+    """Return the slots of a drawn pair: as many as the study says, and for a share one more."""
+    study = row.study
+    again = uniform(f"{study.seed}|second", row.pair.request_id) < study.second_share
     return [
         Slot(
             sampled_pair=row,
             study_id=row.study_id,
             pair_id=row.pair_id,
             ordinal=ordinal,
-            # Second ratings come last: they serve agreement, not the estimate.
-            order=order + ordinal - 1,
+            # Further ratings come last: they serve agreement, not the estimate.
+            order=_order(row) + ordinal - 1,
         )
-        for ordinal in range(1, 3 if twice else 2)
+        for ordinal in range(1, study.ratings_per_pair + 1 + again)
     ]
+
+
+def _order(row: SampledPair) -> float:
+    """Return the place of a drawn pair in the queue, uniform in [0, 1) for both purposes."""
+    if row.purpose == _PURPOSE.TRAIN:
+        return (row.u - row.inclusion_probability) / row.study.train_rate
+    return row.u / row.inclusion_probability

@@ -1,19 +1,36 @@
 """Rows of what people learn from many requests."""
 
-from reviews.models.rating import Presentation, Rater, Rating, Reveal, Slot, Verdict
+from reviews.models.adjudication import Adjudication
+from reviews.models.guidance import Gold, Guideline, GuidelineRead
+from reviews.models.rating import (
+    OriginGuess,
+    Presentation,
+    Rater,
+    Rating,
+    Reveal,
+    Skip,
+    Slot,
+    Verdict,
+)
 from reviews.models.sampling import SampledPair
 from reviews.models.signoff import Approval, Evidence, SignOff
 from reviews.models.study import Study
 
 __all__ = [
+    "Adjudication",
     "Approval",
     "Evidence",
+    "Gold",
+    "Guideline",
+    "GuidelineRead",
+    "OriginGuess",
     "Presentation",
     "Rater",
     "Rating",
     "Reveal",
     "SampledPair",
     "SignOff",
+    "Skip",
     "Slot",
     "Study",
     "Verdict",

@@ -1,8 +1,10 @@
 """Ratings: who is asked, what was shown, what was said blind, and what it means unblinded."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from reviews.models.guidance import Guideline
 from reviews.models.sampling import SampledPair
 from reviews.models.study import Study
 from routing.models import Project, ShadowPair
@@ -27,6 +29,11 @@ class Rater(models.Model):
         Project, models.CASCADE, null=True, related_name="raters",
         help_text="Set for raters that came with imported labels",
     )  # fmt: skip
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    pause_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
         constraints = [
@@ -40,18 +47,35 @@ class Rater(models.Model):
 
 
 class Slot(models.Model):
-    """One place for one rating of one sampled pair; leased to one rater at a time.
+    """One place for one rating of one pair; leased to one rater at a time.
 
-    Claimed with SELECT … FOR UPDATE SKIP LOCKED. `order` is u over the inclusion probability:
-    raters who stop early have rated a smaller random sample, not a biased one.
+    Those of the sample are written with the draw and claimed with SELECT … FOR UPDATE SKIP LOCKED.
+    `order` is u over the inclusion probability: raters who stop early have rated a smaller random
+    sample, not a biased one. The other kinds are written for one rater when they are handed out;
+    of a check, `order` is the number of pairs the rater had rated.
     """
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
         LEASED = "leased", "Leased"
         DONE = "done", "Done"
+        GIVEN_UP = "given_up", "Given up: nobody could judge it"
 
-    sampled_pair = models.ForeignKey(SampledPair, models.CASCADE, related_name="slots")
+    class Kind(models.TextChoices):
+        SAMPLE = "sample", "Sample"
+        PRACTICE = "practice", "Practice"
+        GOLD = "gold", "Gold"
+        REPEAT = "repeat", "Repeat"
+        IDENTICAL = "identical", "Identical answers"
+        ADJUDICATION = "adjudication", "Adjudication"
+
+    #: Kinds that look at the rater; they never count as evidence.
+    CHECKS = (Kind.GOLD, Kind.REPEAT, Kind.IDENTICAL)
+
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.SAMPLE)
+    sampled_pair = models.ForeignKey(
+        SampledPair, models.CASCADE, related_name="slots", null=True, blank=True
+    )
     study = models.ForeignKey(Study, models.CASCADE, related_name="slots")
     pair = models.ForeignKey(ShadowPair, models.CASCADE, related_name="slots")
     ordinal = models.PositiveSmallIntegerField()
@@ -64,10 +88,18 @@ class Slot(models.Model):
         # Serves the hand-out: the next open slot of a study in random order.
         indexes = [
             models.Index(
-                fields=["study", "order"], name="slot_next", condition=~models.Q(state="done")
-            )
+                fields=["study", "order"],
+                name="slot_next",
+                condition=models.Q(state__in=["open", "leased"]),
+            ),
+            # Serves what one rater did and holds.
+            models.Index(fields=["study", "rater", "kind"], name="slot_of_rater"),
         ]
         constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(kind="sample") | models.Q(sampled_pair__isnull=False),
+                name="sample_slot_has_draw",
+            ),
             models.UniqueConstraint(fields=["sampled_pair", "ordinal"], name="slot_ordinal_once"),
             models.UniqueConstraint(
                 fields=["sampled_pair", "rater"],
@@ -90,10 +122,19 @@ class Presentation(Immutable):
     slot = models.ForeignKey(Slot, models.CASCADE, related_name="presentations")
     rater = models.ForeignKey(Rater, models.CASCADE, related_name="presentations")
     left = models.CharField(max_length=10, choices=TIERS)
+    guideline = models.ForeignKey(Guideline, models.CASCADE, null=True, related_name="+")
+    asks_origin = models.BooleanField(
+        default=False, help_text="After the verdict: which answer came from the costlier model?"
+    )
+    leaks = models.JSONField(
+        default=dict, help_text="By tier, the kinds of what could tell the model that were found"
+    )
     shown_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         triggers = [append_only()]
+        # Serves a rater's showings, the newest first.
+        indexes = [models.Index(fields=["rater", "-id"], name="shown_newest")]
 
     def __str__(self) -> str:
         return f"presentation {self.token}"
@@ -117,6 +158,7 @@ class Rating(Immutable):
     choice = models.CharField(max_length=12, choices=Choice)
     left_adequate = models.BooleanField()
     right_adequate = models.BooleanField()
+    reasons = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     comment = models.TextField(blank=True)
     seconds = models.FloatField(help_text="Active time on the page, as the browser counted it")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -126,6 +168,47 @@ class Rating(Immutable):
 
     def __str__(self) -> str:
         return self.choice
+
+
+class Skip(Immutable):
+    """A rater could not judge what was shown, and why. The slot goes to others."""
+
+    class Reason(models.TextChoices):
+        CANNOT_JUDGE = "cannot_judge", "I can’t judge this"
+        PERSONAL_DATA = "personal_data", "It holds personal data"
+        BROKEN = "broken", "It is broken or empty"
+        LEAKS = "leaks", "It tells which model wrote it"
+        OTHER = "other", "Something else"
+
+    presentation = models.ForeignKey(Presentation, models.CASCADE, related_name="skips")
+    reason = models.CharField(max_length=15, choices=Reason)
+    comment = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        triggers = [append_only()]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class OriginGuess(Immutable):
+    """Which answer a rater took for the costlier model's, asked after their verdict."""
+
+    class Guess(models.TextChoices):
+        LEFT = "left", "A"
+        RIGHT = "right", "B"
+        UNSURE = "unsure", "Can’t tell"
+
+    presentation = models.OneToOneField(Presentation, models.CASCADE, related_name="origin_guess")
+    guess = models.CharField(max_length=6, choices=Guess)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        triggers = [append_only()]
+
+    def __str__(self) -> str:
+        return self.guess
 
 
 class Reveal(Immutable):
@@ -157,6 +240,7 @@ class Verdict(Immutable):
         TIE = "tie", "Tie"
         EXPENSIVE = "expensive", "Expensive better"
         BOTH_BAD = "both_bad", "Both bad"
+        CANNOT = "cannot", "Could not be judged"
 
     study = models.ForeignKey(Study, models.CASCADE, related_name="verdicts")
     pair = models.ForeignKey(ShadowPair, models.CASCADE, related_name="verdicts")

@@ -11,7 +11,9 @@ class SampledPair(Immutable):
     """One pair of a study's frame, with the draw that did or did not select it.
 
     Rows that were not selected are kept: they are the frame over which shares and costs are
-    exact. `u` and `inclusion_probability` are fixed before anybody rates.
+    exact. `u` and `inclusion_probability` are fixed before anybody rates. The probability is that
+    of calibration, also on a pair drawn for training: of the same `u` the part below it
+    calibrates, the next part trains, so no pair does both.
     """
 
     class Purpose(models.TextChoices):

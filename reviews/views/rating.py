@@ -1,4 +1,8 @@
-"""The rating page: one pair at a time, blind. Only a token stands for what is shown."""
+"""The rating page: one pair at a time, blind. Only a token stands for what is shown.
+
+Between pairs come other steps: guidelines to read, what was agreed on a practice pair, and the
+question which model answered. Each is a fragment that takes the place of the pair.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,40 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from reviews import blinding, rating
-from reviews.models import Presentation, Rater, Rating, Slot, Study
-from reviews.views.frame import notices, page
+from reviews import blinding, checks, guidance, practice, progress, rating, rendering, worddiff
+from reviews.errors import BadInput
+from reviews.models import (
+    Guideline,
+    OriginGuess,
+    Presentation,
+    Rater,
+    Rating,
+    Skip,
+    Slot,
+    Study,
+)
+from reviews.views.frame import View, notices, page
 
 _KEYS = ("1", "2", "3", "4", "5", "0")
+_SHORT = ("A much", "A slightly", "Equal", "B slightly", "B much", "Both bad")
 
 
 def _rater(request: HttpRequest) -> Rater:
     assert isinstance(request.user, User)
     return rating.rater_of(request.user)
+
+
+def _shown(token: UUID, rater: Rater) -> Presentation:
+    """Return the rater's showing, or answer 404."""
+    try:
+        return rating.shown_to(token, rater)
+    except Presentation.DoesNotExist:
+        raise Http404 from None
 
 
 def _studies() -> list[Study]:
@@ -43,61 +66,194 @@ def _study(request: HttpRequest, studies: list[Study]) -> Study | None:
     return chosen
 
 
-def _context(study: Study | None, rater: Rater, shown: Presentation | None) -> dict[str, Any]:
-    choices = zip(_KEYS, Rating.Choice.choices, strict=True)
+# --- steps: which fragment comes next, with what it needs ---------------------------------
+
+
+def _next(study: Study | None, rater: Rater) -> dict[str, Any]:
+    """Return the next step: guidelines to read, a pair, or why there is none."""
+    if study is None:
+        return {"step": "empty"}
+    if briefing := guidance.briefing(study, rater):
+        return {"step": "briefing", "briefing": briefing, "study": study}
+    shown = rating.hand_out(study, rater)
+    return _pair(shown, rater) if shown else _end(study, rater)
+
+
+def _end(study: Study, rater: Rater) -> dict[str, Any]:
     return {
+        "step": "empty",
         "study": study,
-        "pair": blinding.blind(shown) if shown else None,
-        "progress": rating.progress(study, rater) if study else None,
-        "choices": [(key, value, label) for key, (value, label) in choices],
-        "said": rating.last_said(shown) if shown else None,
+        "rater": rater,
+        "progress": progress.of(study, rater),
+        "next_end": progress.next_lease_end(study, rater),
     }
 
 
-@require_GET
-@never_cache
-@page("rate")
-def rate(request: HttpRequest) -> HttpResponse:
-    """Show the rater's next pair, or what there is to choose from."""
-    rater, studies = _rater(request), _studies()
-    study = _study(request, studies)
-    shown = rating.hand_out(study, rater) if study else None
-    last = rating.last_rated(study, rater) if study else None
-    context = _context(study, rater, shown) | {"studies": studies, "last": last}
+def _pair(shown: Presentation, rater: Rater) -> dict[str, Any]:
+    study, slot = shown.slot.study, shown.slot
+    said = progress.last_said(shown)
+    is_practice = slot.kind == Slot.Kind.PRACTICE
+    return {
+        "step": "pair",
+        "study": study,
+        "pair": blinding.blind(shown),
+        "progress": progress.of(study, rater),
+        "choices": zip(_KEYS, _SHORT, *zip(*Rating.Choice.choices, strict=True), strict=True),
+        "skip_reasons": list(enumerate(Skip.Reason.choices, 1)),
+        "said": said,
+        "practice_left": checks.practice_left(study, rater) if is_practice else 0,
+        "lease_s": rating.lease_left_s(slot),
+        "guideline_html": rendering.markdown(guidance.current(study).body),
+    }
+
+
+def _after(shown: Presentation, rater: Rater) -> dict[str, Any]:
+    """Return the step after a rating: what was agreed, whose answer it was, or the next pair."""
+    if shown.slot.kind == Slot.Kind.PRACTICE and (told := practice.feedback(shown)):
+        return {"step": "feedback", "feedback": told, "study": shown.slot.study}
+    is_asked = shown.asks_origin and not OriginGuess.objects.filter(presentation=shown).exists()
+    if is_asked and shown.ratings.exists():
+        guesses = list(enumerate(OriginGuess.Guess.choices, 1))
+        return {"step": "origin", "token": shown.token, "guesses": guesses}
+    return _next(shown.slot.study, rater)
+
+
+def _fragment(request: HttpRequest, step: dict[str, Any], **more: Any) -> HttpResponse:
+    return render(request, "reviews/rate/_step.html", step | more)
+
+
+def _whole(request: HttpRequest, rater: Rater, study: Study | None, step: Any) -> HttpResponse:
+    last = progress.last_rated(study, rater) if study else None
+    context = {"study": study, "studies": _studies(), "last": last, **step}
     context |= notices(study.project, study.policy) if study else {}
-    return render(request, "reviews/rate.html", context)
+    return render(request, "reviews/rate/rate.html", context)
 
 
-@require_POST
-@page("rate")
-def submit(request: HttpRequest, token: UUID) -> HttpResponse:
-    """Take a rating and answer with the next pair."""
+def _answer(request: HttpRequest, shown: Presentation, rater: Rater, saved: str) -> HttpResponse:
+    """Go on after something was stored; a browser without JavaScript by a page of its own."""
+    if request.headers.get("x-requested-with") != "fetch":
+        return redirect("rate_after", shown.token)
+    return _fragment(request, _after(shown, rater), saved=saved)
+
+
+# --- pages --------------------------------------------------------------------------------
+
+
+def _get(view: View) -> View:
+    return require_GET(never_cache(page("rate")(view)))
+
+
+def _post(view: View) -> View:
+    return require_POST(page("rate")(view))
+
+
+@_get
+def rate(request: HttpRequest) -> HttpResponse:
+    """Show the rater's next step, or what there is to choose from."""
+    rater, study = _rater(request), _study(request, _studies())
+    last = progress.last_rated(study, rater) if study else None
+    step = _after(last, rater) if last and last.asks_origin else _next(study, rater)
+    return _whole(request, rater, study, step)
+
+
+@_get
+def after(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Show the step after a rating as a page."""
     rater = _rater(request)
+    shown = _shown(token, rater)
+    return _whole(request, rater, shown.slot.study, _after(shown, rater))
+
+
+@_get
+def following(request: HttpRequest) -> HttpResponse:
+    """Return the next step as a fragment."""
+    return _fragment(request, _next(_study(request, _studies()), _rater(request)))
+
+
+@_post
+def submit(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Take a rating and answer with what comes next."""
+    rater = _rater(request)
+    shown = _shown(token, rater)
     try:
         said = _said(request)
-        verdict = rating.submit(token, rater, **said)
-    except Presentation.DoesNotExist:
-        raise Http404 from None
     except ValueError as exc:
         return HttpResponse(str(exc), status=400, content_type="text/plain")
-    if request.headers.get("x-requested-with") != "fetch":  # a browser without JavaScript
+    rating.submit(token, rater, **said)
+    return _answer(request, shown, rater, str(token))
+
+
+@_post
+def skip(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Take the reason why a pair cannot be judged, and go on."""
+    rater, reason = _rater(request), request.POST.get("reason", "")
+    shown = _shown(token, rater)
+    if reason not in Skip.Reason.values:
+        return HttpResponse("Say why: one of the reasons.", status=400, content_type="text/plain")
+    rating.skip(token, rater, reason=reason, comment=request.POST.get("comment", "")[:1000])
+    return _answer(request, shown, rater, "")
+
+
+@_post
+def origin(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Take the guess which answer came from the costlier model, and go on."""
+    rater, guess = _rater(request), request.POST.get("guess", "")
+    shown = _shown(token, rater)
+    if guess not in OriginGuess.Guess.values or not shown.asks_origin:
+        return HttpResponse("Choose A, B or can’t tell.", status=400, content_type="text/plain")
+    rating.guess_origin(token, rater, guess)
+    return _answer(request, shown, rater, "")
+
+
+@_post
+def renew(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Keep a pair that is being looked at; answer with the seconds it is kept for."""
+    rater = _rater(request)
+    _shown(token, rater)
+    rating.renew(token, rater)
+    return JsonResponse({"lease_s": rating.lease_left_s(_shown(token, rater).slot)})
+
+
+@_post
+def read(request: HttpRequest) -> HttpResponse:
+    """Note that the guidelines were read, and go on."""
+    rater, study = _rater(request), _study(request, _studies())
+    version = request.POST.get("version", "")
+    if study is None or not version.isdecimal() or len(version) > 9:
+        raise BadInput("These guidelines are gone; reload the page.")
+    try:
+        guidance.mark_read(study, rater, int(version))
+    except Guideline.DoesNotExist:
+        raise BadInput("These guidelines are gone; reload the page.") from None
+    if request.headers.get("x-requested-with") != "fetch":
         return redirect("rate")
-    shown = rating.hand_out(verdict.study, rater)
-    context = _context(verdict.study, rater, shown) | {"saved": str(token)}
-    return render(request, "reviews/_pair.html", context)
+    return _fragment(request, _next(study, rater))
 
 
-@require_GET
-@never_cache
-@page("rate")
+@_get
 def again(request: HttpRequest, token: UUID) -> HttpResponse:
     """Show a pair once more for a correction, sides as they were."""
     rater = _rater(request)
-    try:
-        shown = rating.shown_to(token, rater)
-    except Presentation.DoesNotExist:
-        raise Http404 from None
-    return render(request, "reviews/_pair.html", _context(shown.slot.study, rater, shown))
+    shown = _shown(token, rater)
+    step = _pair(shown, rater)
+    if request.headers.get("x-requested-with") != "fetch":
+        return _whole(request, rater, shown.slot.study, step)
+    return _fragment(request, step)
+
+
+@_get
+def mine(request: HttpRequest) -> HttpResponse:
+    """Return the rater's last ten ratings, to go back to."""
+    study = _study(request, _studies())
+    rows = progress.recent(study, _rater(request)) if study else []
+    return render(request, "reviews/rate/_mine.html", {"rows": rows})
+
+
+@_get
+def differences(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Return both answers with the words in which they differ marked."""
+    left, right = worddiff.fragments(*blinding.sides(_shown(token, _rater(request))))
+    return render(request, "reviews/rate/_differences.html", {"left": left, "right": right})
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:
@@ -116,6 +272,7 @@ def _said(request: HttpRequest) -> dict[str, Any]:
         "choice": post["choice"],
         "left_adequate": fit[0] == "yes",
         "right_adequate": fit[1] == "yes",
+        "reasons": post.getlist("reasons"),
         "comment": post.get("comment", "")[:5000],
         "seconds": _seconds(post.get("seconds", "")),
     }

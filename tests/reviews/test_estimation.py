@@ -25,7 +25,7 @@ SCORES = (0.1, 0.3, 0.6, 0.9, None)
 def study(project, starter):
     for score in SCORES:
         add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05")
-    return sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
+    return sampling.start(policy.live(project), name="s", seed="7", rate=1.0, check_every=0)
 
 
 def rater(name, kind=Rater.Kind.HUMAN):
@@ -115,7 +115,7 @@ def test_a_pair_stands_for_the_requests_that_its_shadow_rate_left_out(project, s
     # One pair in four of the second kind was made, so it counts as four requests.
     add_pair(project, 0.1, cheap_usd="0.01", expensive_usd="0.05")
     add_pair(project, 0.9, cheap_usd="0.01", expensive_usd="0.09", shadow_rate=0.25)
-    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
+    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0, check_every=0)
     ann = rater("ann")
     say(study, ann, 0, "expensive", False)
     say(study, ann, 1, "cheap", True)
@@ -140,7 +140,7 @@ def test_what_was_rated_before_the_frame_grew_does_not_count_double(project, sta
     # The first ten pairs are all bad and all rated; then come ninety good ones.
     for _ in range(10):
         add_pair(project, 0.9)
-    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
+    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0, check_every=0)
     ann = rater("ann")
     for _ in range(10):
         rate_next(study, ann, lambda score: score < 0.5)
@@ -222,7 +222,7 @@ def test_the_inputs_hash_moves_with_every_input(study):
 def test_pairs_that_come_later_do_not_take_back_what_was_rated(project, starter):
     for nth in range(30):
         add_pair(project, nth / 30)
-    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
+    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0, check_every=0)
     ann = rater("ann")
     while rating.hand_out(study, ann):
         rate_next(study, ann, lambda score: score < 0.5)
