@@ -1,0 +1,75 @@
+"""The bootstrap over items: how often each is drawn, and the interval its draws give.
+
+An item (a pair, with everything that was said about it) is the unit that varies; ratings of one
+item are never drawn apart. What is computed from the drawn items lives with its statistic.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reviews.stats.intervals import Interval
+
+FloatArray = NDArray[np.float64]
+
+RESAMPLES = 999
+
+
+def multiplicities(
+    n: int, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """Draw n of n items with replacement, again and again, and count each item's part.
+
+    Args:
+        n: items.
+        rng: seeded by the caller, so that a figure can be computed again.
+        resamples: B.
+
+    Returns:
+        (B, n) whole numbers as floats, each row summing to n.
+
+    Source:
+        Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 6.
+
+    Example:
+        >>> multiplicities(4, np.random.default_rng(0), resamples=2).sum(axis=1).tolist()
+        [4.0, 4.0]
+    """
+    if n == 0:
+        return np.zeros((resamples, 0))
+    drawn = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(resamples))
+    return np.fromiter(drawn, dtype=np.dtype((np.float64, n)), count=resamples)
+
+
+def percentile_interval(draws: ArrayLike, level: float = 0.95) -> Interval[float]:
+    """Cut the tails off resampled values; say nothing where the resamples cannot.
+
+    Both ends are nan when more resamples are undefined than one tail holds, for then the sample is
+    too small to say where the tail ends; and when all resamples are alike, for an interval of no
+    width would claim what no sample can know.
+
+    Args:
+        draws: (B,) resampled values, nan where a resample was undefined.
+        level: two-sided confidence in (0, 1).
+
+    Raises:
+        ValueError: level outside (0, 1).
+
+    Source:
+        Efron and Tibshirani 1993, chapter 13.
+
+    Example:
+        >>> percentile_interval(np.arange(1001), level=0.9)
+        Interval(low=50.0, high=950.0)
+        >>> percentile_interval([1.0, 1.0, 1.0])
+        Interval(low=nan, high=nan)
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+    values = np.asarray(draws, dtype=np.float64)
+    tail = (1 - level) / 2
+    defined = values[~np.isnan(values)]
+    if defined.size < (1 - tail) * values.size or np.unique(defined).size < 2:
+        return Interval(np.nan, np.nan)
+    # Counted from the ends and not interpolated: a draw may be infinite.
+    low, high = np.quantile(defined, [tail, 1 - tail], method="inverted_cdf")
+    return Interval(float(low), float(high))

@@ -1,0 +1,51 @@
+"""The bootstrap: what is drawn, and when its intervals say nothing."""
+
+import numpy as np
+import pytest
+
+from reviews.stats.resampling import multiplicities, percentile_interval
+
+NAN, INF = float("nan"), float("inf")
+
+
+def test_each_resample_draws_as_many_items_as_there_are():
+    drawn = multiplicities(30, np.random.default_rng(1), resamples=200)
+    assert drawn.shape == (200, 30)
+    assert (drawn.sum(axis=1) == 30).all()
+    # Multinomial: mean 1, variance 1 - 1/n.
+    assert drawn.var() == pytest.approx(1 - 1 / 30, abs=0.1)
+
+
+def test_the_seed_decides():
+    again = [multiplicities(9, np.random.default_rng(seed), resamples=5) for seed in (3, 3, 4)]
+    assert (again[0] == again[1]).all()
+    assert (again[0] != again[2]).any()
+
+
+def test_nothing_to_draw_from_gives_empty_resamples():
+    assert multiplicities(0, np.random.default_rng(1), resamples=5).shape == (5, 0)
+
+
+def test_tails_are_cut_at_the_level():
+    draws = np.random.default_rng(2).permutation(np.arange(1001.0))
+    assert percentile_interval(draws, level=0.95) == (25, 975)
+    assert percentile_interval(draws, level=0.5) == (250, 750)
+
+
+def test_infinite_draws_stay_infinite():
+    assert percentile_interval([1.0] * 50 + [INF] * 50) == (1, INF)
+
+
+@pytest.mark.parametrize("draws", [[], [NAN] * 9, [0.5] * 9, [INF] * 9, [0, 1] * 45 + [NAN] * 10])
+def test_resamples_that_cannot_tell_give_no_interval(draws):
+    assert np.isnan(percentile_interval(draws)).all()
+
+
+def test_undefined_resamples_fewer_than_a_tail_are_left_out():
+    assert percentile_interval([0, 1] * 49 + [NAN] * 2) == (0, 1)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, NAN])
+def test_impossible_level_is_refused(level):
+    with pytest.raises(ValueError, match="level must lie"):
+        percentile_interval([0, 1], level)
