@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-
 from reviews.stats.agreement import cohen, fleiss, gwet, krippendorff, panel, percent, scott
 
 NAN = float("nan")

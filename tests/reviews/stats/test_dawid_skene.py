@@ -6,18 +6,18 @@ import pytest
 from reviews.stats.dawid_skene import fit, pooled
 
 # Table 1 of the paper: per patient the three readings of observer 1, then observers 2 to 5.
-PATIENTS = """
+READINGS = """
 1111111 3334334 1122122 2223121 2223222 2223322 1222111 3333433 2222223 2322223 4444444 2223343
 1111111 2223212 1211111 1112111 1111111 1111111 2222221 2221322 2222222 2222221 2223222 2212222
 1111111 1111111 2322222 1111111 1111111 1121121 1111111 3333233 1111111 2222222 2223232 4334343
 2212232 2323233 3333432 1111111 1111111 1212111 2322222 1211111 2222222
-""".split()
+"""
 OBSERVER = [0, 0, 0, 1, 2, 3, 4]
 
 
 def patients():
     counts = np.zeros((45, 5, 4))
-    for patient, readings in enumerate(PATIENTS):
+    for patient, readings in enumerate(READINGS.split()):
         for observer, reading in zip(OBSERVER, readings, strict=True):
             counts[patient, observer, int(reading) - 1] += 1
     return counts

@@ -4,10 +4,38 @@ import doctest
 
 import pytest
 
-from reviews.stats import curve, intervals, weighting
+from reviews.stats import (
+    agreement,
+    blindness,
+    conduct,
+    curve,
+    dawid_skene,
+    intervals,
+    judge,
+    logistic,
+    positions,
+    resampling,
+    tallies,
+    weighting,
+)
+
+MODULES = [
+    agreement,
+    blindness,
+    conduct,
+    curve,
+    dawid_skene,
+    intervals,
+    judge,
+    logistic,
+    positions,
+    resampling,
+    tallies,
+    weighting,
+]
 
 
-@pytest.mark.parametrize("module", [curve, intervals, weighting], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
 def test_docstring_examples_hold(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
