@@ -16,19 +16,22 @@ def reply(text):
     return Reply(body, text, "m", "end_turn", Usage(3, 2), 1.0)
 
 
-def add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05", shadow_rate=1.0):
+def add_pair(
+    project, score, cheap_usd="0.01", expensive_usd="0.05", shadow_rate=1.0, query="q",
+    cheap="from cheap", expensive="from expensive", task="math",
+):  # fmt: skip
     """Write one request served by EXPENSIVE, its cheap shadow, and the pair."""
     live, request_id = policy.live(project), uuid4()
     reason = Reason.ROUTER_ERROR if score is None else Reason.AT_OR_ABOVE_THRESHOLD
-    decision = DecisionValue(Tier.EXPENSIVE, reason, live.threshold, score, task="math")
-    payload = {"messages": [{"role": "user", "content": "q"}], "max_tokens": 5}
+    decision = DecisionValue(Tier.EXPENSIVE, reason, live.threshold, score, task=task)
+    payload = {"messages": [{"role": "user", "content": query}], "max_tokens": 5}
     served = Served(
         request_id, timezone.now(), project.pk, None, live.pk, "anthropic",
-        ChatRequest(payload, "q", "auto"), decision, 200, "", "simulated",
-        reply("from expensive"), Decimal(expensive_usd), shadow_rate, 1.0, 2.0,
+        ChatRequest(payload, query, "auto"), decision, 200, "", "simulated",
+        reply(expensive), Decimal(expensive_usd), shadow_rate, 1.0, 2.0,
     )  # fmt: skip
     recording.write([served])
-    fields = records.completion_fields(reply("from cheap"), "simulated", Decimal(cheap_usd))
+    fields = records.completion_fields(reply(cheap), "simulated", Decimal(cheap_usd))
     cheap = Completion.objects.create(
         request_id=request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields
     )
