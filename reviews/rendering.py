@@ -32,7 +32,3 @@ def markdown(text: str) -> SafeString:
 def plain(text: str) -> SafeString:
     """Return the text escaped, for an element that keeps white space."""
     return escape(text[:_MOST_CHARS])
-
-
-def fold(left, right):
-    return max(len(left), len(right)) > 3000

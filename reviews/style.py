@@ -1,5 +1,0 @@
-"""tmp"""
-
-
-def normalise(text):
-    return text

@@ -1,7 +1,0 @@
-"""tmp"""
-
-from django.utils.html import escape
-
-
-def fragments(a, b):
-    return escape(a), escape(b)
