@@ -81,7 +81,9 @@ def _leaks(slot: Slot) -> dict[str, list[str]]:
     """Return the kinds of leaks in each answer, by tier; where there are none, nothing."""
     pair = _pair(slot)
     found = {tier: _found(text, pair) for tier, text in _texts(pair).items()}
-    return {tier: sorted({leak.kind for leak in some}) for tier, some in found.items() if some}
+    return {
+        tier: sorted({leak.kind.value for leak in some}) for tier, some in found.items() if some
+    }
 
 
 def _found(text: str, pair: ShadowPair) -> tuple[leaks.Leak, ...]:
@@ -99,7 +101,9 @@ def _pair(slot: Slot) -> ShadowPair:
 
 
 def _texts(pair: ShadowPair) -> dict[str, str]:
-    return {Tier.CHEAP.value: pair.cheap.text, Tier.EXPENSIVE.value: pair.expensive.text}
+    """Return what is shown of the answers at most: what is looked at is bounded, too."""
+    texts = {Tier.CHEAP.value: pair.cheap.text, Tier.EXPENSIVE.value: pair.expensive.text}
+    return {tier: rendering.cut(text) for tier, text in texts.items()}
 
 
 def blind(shown: Presentation) -> Blind:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Max, Min, QuerySet
 
@@ -46,7 +45,7 @@ def _practice(study: Study, rater: Rater) -> Slot | None:
     if mine.filter(kind=_KINDS.SAMPLE, state=_STATES.DONE).exists():
         return None
     begun = mine.filter(kind=_KINDS.PRACTICE).count()
-    gold = _unseen_gold(study, rater, Gold.Use.PRACTICE)
+    gold = _golds(study, rater, Gold.Use.PRACTICE).first()
     if gold is None or begun >= study.practice_pairs:
         return None
     return _write(study, rater, _KINDS.PRACTICE, gold.pair, begun)
@@ -84,29 +83,25 @@ def _write(study: Study, rater: Rater, kind: str, pair: ShadowPair, n: int) -> S
     )
 
 
-def _seen(study: Study, rater: Rater) -> QuerySet[Presentation, dict[str, Any]]:
-    """Return the pairs that the rater was shown in this study, blind."""
+def _seen(study: Study, rater: Rater) -> set[int]:
+    """Return the pairs that the rater was shown in this study, blind or not."""
     shown = Presentation.objects.filter(rater=rater, slot__study=study)
-    return shown.values("slot__pair_id")
+    revealed = rater.reveals.values_list("pair_id", flat=True)
+    return {*shown.values_list("slot__pair_id", flat=True), *revealed}
 
 
-def _unseen_gold(study: Study, rater: Rater, use: str) -> Gold | None:
+def _golds(study: Study, rater: Rater, use: str) -> QuerySet[Gold]:
+    """Return the gold pairs that are new to the rater."""
     golds = study.golds.filter(use=use, retired_at=None).select_related("pair")
-    golds = golds.exclude(pair_id__in=_seen(study, rater))
-    return golds.exclude(pair_id__in=rater.reveals.values("pair_id")).order_by("id").first()
+    return golds.exclude(pair_id__in=_seen(study, rater)).order_by("id")
 
 
 def _gold(study: Study, rater: Rater) -> ShadowPair | None:
     """Return a hidden gold pair that no open slot waits for: it would be one rater short."""
-    golds = study.golds.filter(use=Gold.Use.HIDDEN, retired_at=None).select_related("pair")
-    golds = golds.exclude(pair__slots__in=_waiting(study))
-    golds = golds.exclude(pair_id__in=_seen(study, rater))
-    golds = golds.exclude(pair_id__in=rater.reveals.values("pair_id"))
-    return next((gold.pair for gold in golds.order_by("id")[:1]), None)
-
-
-def _waiting(study: Study) -> QuerySet[Slot]:
-    return study.slots.filter(kind=_KINDS.SAMPLE, state__in=[_STATES.OPEN, _STATES.LEASED])
+    golds = _golds(study, rater, Gold.Use.HIDDEN)
+    waiting = study.slots.filter(kind=_KINDS.SAMPLE, state__in=[_STATES.OPEN, _STATES.LEASED])
+    gold = golds.exclude(pair__slots__in=waiting).first()
+    return gold.pair if gold else None
 
 
 def _repeat(study: Study, rater: Rater) -> ShadowPair | None:
@@ -133,7 +128,7 @@ def _identical(study: Study, rater: Rater) -> ShadowPair | None:
     near: list[SampledPair] = []
     for at in ({"id__gte": begin}, {"id__lt": begin}):
         near += study.sample.filter(**at).order_by("id").select_related("pair")[:_LOOKED_AT]
-    seen = {row["slot__pair_id"] for row in _seen(study, rater)}
+    seen = _seen(study, rater)
     spare = (row.pair for row in near if not row.selected and row.pair_id not in seen)
     return next(spare, None)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from reviews import rendering, worddiff
 from reviews.errors import BadInput, Conflict
@@ -15,7 +15,7 @@ from reviews.models import Guideline, GuidelineRead, Rater, Rating, Study
 
 #: What a study starts with; leads write their own.
 DEFAULT = """\
-Read the question, then both answers. The sides are drawn by lot, and some pairs come more than once.
+Read the question, then both answers. The sides are drawn by lot; some pairs come more than once.
 
 **Better** means: you would rather send this one to the person who asked.
 - Right and complete beats well written.
@@ -23,10 +23,10 @@ Read the question, then both answers. The sides are drawn by lot, and some pairs
 - *About equal*: you would not care which of the two is sent.
 - *Both bad*: you would send neither.
 
-**Good enough to send** is asked of each answer alone: it would help the person and not mislead them.
+**Good enough to send** is asked of each answer alone: it would help and not mislead.
 
-*Example.* Asked for the capital of Australia, A says “Canberra.” and B says “Sydney, the largest city.”
-A is much better; A is good enough, B is not.
+*Example.* Asked for the capital of Australia, A says “Canberra.” and B says “Sydney, the largest
+city.” A is much better; A is good enough, B is not.
 """
 _MOST_CHARS = 20_000
 
@@ -80,7 +80,8 @@ def briefing(study: Study, rater: Rater) -> Briefing | None:
     last = reads.order_by("-guideline__version").select_related("guideline").first()
     if last is not None and last.guideline_id == newest.pk:
         return None
-    changes = worddiff.fragments(last.guideline.body, newest.body)[1] if last else ""
+    changed = last and worddiff.compare(last.guideline.body, newest.body)
+    changes = mark_safe(changed.right_html) if changed else ""  # noqa: S308 - escaped text
     return Briefing(newest, rendering.markdown(newest.body), changes)
 
 

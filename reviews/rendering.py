@@ -29,6 +29,7 @@ _CLEANER = nh3.Cleaner(
 )
 #: Longer answers are cut for display, on both sides alike.
 _MOST_CHARS = 60_000
+_CUT = "\n\n(cut for display)"
 #: Parsing costs some 5 µs a unit: what is left of an answer when they are spent is shown as it is.
 _MOST_WORK = 10_000
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
@@ -60,7 +61,7 @@ _LATEX = re.compile(
 
 def markdown(text: str) -> SafeString:
     """Return safe HTML. Links become text and address, images too: both could tell or track."""
-    rich, rest = _split(_cut(text))
+    rich, rest = _split(cut(text))
     state: EnvType = {"coloured": _MOST_COLOURED}
     tokens = _MARKDOWN.parse(rich, state)
     if any(token.level >= _MOST_LEVELS - 1 for token in tokens):
@@ -71,7 +72,7 @@ def markdown(text: str) -> SafeString:
 
 def plain(text: str) -> SafeString:
     """Return the text escaped, for an element that keeps white space."""
-    return mark_safe(invisible.show(escape(_cut(text))))  # noqa: S308 - just escaped
+    return mark_safe(invisible.show(escape(cut(text))))  # noqa: S308 - just escaped
 
 
 def fold(left: str, right: str) -> bool:
@@ -79,9 +80,13 @@ def fold(left: str, right: str) -> bool:
     return any(len(a) > _FOLD_CHARS or a.count("\n") > _FOLD_LINES for a in (left, right))
 
 
-def _cut(text: str) -> str:
-    cut = text if len(text) <= _MOST_CHARS else f"{text[:_MOST_CHARS]}\n\n(cut for display)"
-    return invisible.valid(cut).replace("\r\n", "\n").replace("\r", "\n")
+def cut(text: str) -> str:
+    """Return as much of a text as is ever shown, valid and with plain line ends.
+
+    Cut again, it stays what it is.
+    """
+    shown = text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - len(_CUT)] + _CUT
+    return invisible.valid(shown).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _as_is(text: str) -> SafeString:

@@ -252,8 +252,8 @@ def mine(request: HttpRequest) -> HttpResponse:
 @_get
 def differences(request: HttpRequest, token: UUID) -> HttpResponse:
     """Return both answers with the words in which they differ marked."""
-    left, right = worddiff.fragments(*blinding.sides(_shown(token, _rater(request))))
-    return render(request, "reviews/rate/_differences.html", {"left": left, "right": right})
+    found = worddiff.compare(*blinding.sides(_shown(token, _rater(request))))
+    return render(request, "reviews/rate/_differences.html", {"found": found})
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:

@@ -101,7 +101,8 @@ async function mine() {
 
 async function differences() {
   try {
-    await panes.differences(place, `${form().getAttribute("action")}differences/`);
+    const note = await panes.differences(place, `${form().getAttribute("action")}differences/`);
+    if (note) say(note);
   } catch {
     say("The differences could not be loaded; try again.");
   }

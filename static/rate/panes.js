@@ -61,11 +61,13 @@ export async function differences(place, address) {
   }
   const reply = await fetch(address, { headers: { "X-Requested-With": "fetch" } });
   if (!reply.ok || reply.redirected) throw new Error(String(reply.status));
-  const parts = new DOMParser().parseFromString(await reply.text(), "text/html").querySelectorAll("template");
+  const found = new DOMParser().parseFromString(await reply.text(), "text/html");
+  const parts = found.querySelectorAll("template");
   [a, b].forEach((one, n) => {
     one.asRead = [...one.childNodes];
     one.classList.add("differs");
     one.replaceChildren(parts[n].content.cloneNode(true));
   });
   press(button, true);
+  return found.body.textContent.trim();
 }

@@ -46,6 +46,7 @@ def visit(chromium, service):
         page.wait_for_url(lambda url: "/login/" not in url)
         return page
 
+    open_as.errors = errors  # for a test that provokes some
     yield open_as
     for context in contexts:
         context.close()

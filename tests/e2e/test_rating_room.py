@@ -35,7 +35,7 @@ def pairs(service, project):
             n / 20,
             query=f"When is invoice number {n} due, and how can I pay it?",
             cheap=ANSWER.format(n=n),
-            expensive=f"Invoice {n} is due in two weeks. " * (90 if n % 4 == 0 else 3),
+            expensive=f"Invoice {n} is due in two weeks. " * (120 if n % 4 == 0 else 3),
         )
         for n in range(14)
     ]
@@ -159,6 +159,8 @@ def test_a_lost_connection_loses_nothing(visit, project, pairs):
     press(page, "Escape", "q", "Enter")
     page.wait_for_selector("#problem:has-text('connection is away')")
     page.unroute("**/rate/**")
+    assert {error.split(": ")[-1] for error in visit.errors} == {"net::ERR_FAILED"}
+    visit.errors.clear()
     page.reload()
     page.wait_for_selector(f"#rating[data-token='{token}']")
     assert page.input_value("#comment") == "half a thought"
@@ -179,12 +181,11 @@ def test_scrolling_one_answer_scrolls_the_other_and_long_ones_fold_together(visi
     folded = page.evaluate(heights)
     press(page, "f")
     assert folded[0] == folded[1] <= min(page.evaluate(heights))
-    long = page.evaluate(
-        "[...document.querySelectorAll('.answer')].sort((x, y) => y.scrollHeight - x.scrollHeight)[0].id"
-    )
-    page.hover(f"#{long}")
+    tallest = "x.scrollHeight > y.scrollHeight ? 'answer-a' : 'answer-b'"
+    tall = page.evaluate(f"((x, y) => {tallest})(...document.querySelectorAll('.answer'))")
+    page.hover(f"#{tall}")
     page.mouse.wheel(0, 200)
-    page.wait_for_function(f"document.getElementById('{long}').scrollTop > 0")
+    page.wait_for_function(f"document.getElementById('{tall}').scrollTop > 0")
 
 
 def test_changed_guidelines_are_shown_before_the_next_pair(visit, project, pairs):
