@@ -12,6 +12,8 @@ from reviews.stats.intervals import Interval
 FloatArray = NDArray[np.float64]
 
 RESAMPLES = 999
+# Sums of the same weights in another order differ by less than this.
+_ROUNDING = 1e-12
 
 
 def multiplicities(
@@ -68,8 +70,14 @@ def percentile_interval(draws: ArrayLike, level: float = 0.95) -> Interval[float
     values = np.asarray(draws, dtype=np.float64)
     tail = (1 - level) / 2
     defined = values[~np.isnan(values)]
-    if defined.size < (1 - tail) * values.size or np.unique(defined).size < 2:
+    if defined.size == 0 or defined.size < (1 - tail) * values.size or _alike(defined):
         return Interval(np.nan, np.nan)
     # Counted from the ends and not interpolated: a draw may be infinite.
     low, high = np.quantile(defined, [tail, 1 - tail], method="inverted_cdf")
     return Interval(float(low), float(high))
+
+
+def _alike(draws: FloatArray) -> bool:
+    """Say whether draws differ by rounding only; infinite ones are alike."""
+    low, high = float(draws.min()), float(draws.max())
+    return low == high or high - low <= _ROUNDING * max(min(abs(low), abs(high)), 1.0)

@@ -108,7 +108,8 @@ def hajek(z: ArrayLike, weight: ArrayLike) -> WeightedMean:
     n, total = values.size, weights.sum()
     if n == 0:
         return WeightedMean(np.nan, np.nan, 0, 0.0)
-    mean = float(weights @ values / total)
+    # Rounding can step just past equal values, and a share of 1 would be no share any more.
+    mean = float(np.clip(weights @ values / total, values.min(), values.max()))
     u = weights * (values - mean) / total
     variance = float(n / (n - 1) * (u @ u)) if n > 1 else np.nan
     return WeightedMean(mean, variance, n, kish_n(weights))

@@ -249,11 +249,30 @@ def test_seed_level_and_resamples_each_matter():
     assert interval(level=0.5).low > interval().low
 
 
+def test_resamples_are_weighted_as_the_sample_is():
+    # Half the items agree by chance only; weights all but remove them.
+    rng = np.random.default_rng(19)
+    ratings = np.vstack([crowd(rng, missing=0), rng.integers(4, size=(60, 5))])
+    weight = np.repeat([1000.0, 1.0], 60)
+    found = panel(ratings, range(4), rng, weight=weight)
+    for estimate in (found.alpha_nominal, found.alpha_ordinal, found.ac1):
+        assert estimate.interval.low < estimate.value < estimate.interval.high
+
+
 def test_perfect_agreement_has_no_interval_of_no_width():
     found = panel(two_raters([[9, 0], [0, 1]]), [0, 1], np.random.default_rng(13))
     assert found.percent.value == found.alpha_nominal.value == found.ac1.value == 1
     # Clopper-Pearson for ten of ten.
     assert found.percent.interval == pytest.approx((0.691503, 1), abs=1e-6)
+    assert np.isnan([found.alpha_nominal.interval, found.ac1.interval]).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_weights_do_not_make_perfect_agreement_seem_to_vary(seed):
+    rng = np.random.default_rng(seed)
+    ratings = np.repeat(np.arange(31.0)[:, None] % 3, 3, axis=1)
+    found = panel(ratings, range(3), rng, weight=rng.uniform(1, 50, 31), resamples=99)
+    assert found.percent.value == 1
     assert np.isnan([found.alpha_nominal.interval, found.ac1.interval]).all()
 
 

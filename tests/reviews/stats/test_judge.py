@@ -96,6 +96,15 @@ def test_weights_count():
     assert weighted.phi.value != pytest.approx(compared(judge, people).phi.value, abs=1e-3)
 
 
+def test_resamples_are_weighted_as_the_sample_is():
+    rng = np.random.default_rng(8)
+    (judge, people), noise = judged(rng, n=300), rng.integers(2, size=(2, 300))
+    weight = np.repeat([1000.0, 1.0], 300)
+    found = compared(np.r_[judge, noise[0]], np.r_[people, noise[1]], weight)
+    for estimate in (found.phi, found.worth):
+        assert estimate.interval.low < estimate.value < estimate.interval.high
+
+
 def test_shares_of_people_and_half_verdicts_count_as_their_part():
     judge, people = np.array([1, 0.5, 0, 0, 1]), np.array([2 / 3, 1, 0, 1 / 3, 0])
     weight = np.array([1.0, 2, 3, 4, 5])

@@ -70,6 +70,12 @@ def test_raters_who_happen_to_be_alike_are_no_surer_than_coins():
     assert found.p_value == pytest.approx(2 * stats.t.sf(0.1 / 0.05, 9))
 
 
+def test_equally_busy_raters_give_the_t_test_of_their_shares():
+    # Equal numbers of votes: the same as a t test on the raters' shares.
+    found = position_effect(*votes(a=(90, 100), b=(60, 100), c=(70, 100)))
+    assert found.p_value == pytest.approx(stats.ttest_1samp([0.9, 0.6, 0.7], 0.5).pvalue)
+
+
 def test_one_rater_says_nothing_about_a_pool():
     found = position_effect(*votes(a=(100, 100)))
     assert found.interval == (0, 1)

@@ -36,7 +36,9 @@ def test_infinite_draws_stay_infinite():
     assert percentile_interval([1.0] * 50 + [INF] * 50) == (1, INF)
 
 
-@pytest.mark.parametrize("draws", [[], [NAN] * 9, [0.5] * 9, [INF] * 9, [0, 1] * 45 + [NAN] * 10])
+@pytest.mark.parametrize(
+    "draws", [[], [NAN] * 9, [0.5] * 9, [INF] * 9, [1, 1 - 1e-15] * 9, [0, 1] * 45 + [NAN] * 10]
+)
 def test_resamples_that_cannot_tell_give_no_interval(draws):
     assert np.isnan(percentile_interval(draws)).all()
 

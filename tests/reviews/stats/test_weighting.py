@@ -78,6 +78,14 @@ def test_hajek_does_not_depend_on_the_scale_of_the_weights():
     assert hajek(Z, WEIGHT / 45) == pytest.approx(hajek(Z, WEIGHT), rel=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_share_of_everything_is_exactly_one(seed):
+    weight = np.random.default_rng(seed).uniform(1, 50, 31)
+    estimate = hajek(np.ones(31), weight)
+    assert estimate.mean == 1
+    assert korn_graubard(*estimate).high == 1
+
+
 def test_domain_mean_linearises_over_the_whole_sample():
     domain = np.array([True] * 6 + [False] * 4)
     estimate = domain_mean(Z, WEIGHT, domain)
