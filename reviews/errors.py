@@ -4,7 +4,9 @@ ReviewError
 ├── NotAllowed      the person may not do this; says who may
 ├── Conflict        the state moved on: a lease ended, a sign-off was decided
 ├── NothingToSign   the evidence does not carry the request
-└── BadInput        a form says something that cannot be done
+├── BadInput        a form says something that cannot be done
+├── TooOften        somebody tries again and again; wait a little
+└── NotSent         the mail server did not take a mail
 """
 
 
@@ -26,3 +28,11 @@ class BadInput(ReviewError):
 
 class NothingToSign(ReviewError):
     """There is no rated sample behind the threshold."""
+
+
+class TooOften(ReviewError):
+    """Somebody tries again and again."""
+
+
+class NotSent(ReviewError):
+    """A mail is not on its way."""

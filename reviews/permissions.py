@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import AnonymousUser, Group, User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from reviews.errors import NotAllowed
 
@@ -22,8 +23,11 @@ CAN = {
     "decide_signoff": {"engineering", "product"},
     "roll_back": {"engineering", "admin"},
     "cap_shadow": {"lead", "admin"},
+    "invite": {"lead", "admin"},
     "administer": {"admin"},
 }
+#: The roles that a role may hand on by an invitation.
+GIVES = {"lead": ("rater",), "admin": ROLES}
 
 
 def roles_of(user: User | AnonymousUser) -> set[str]:
@@ -42,7 +46,26 @@ def can(user: User | AnonymousUser, action: str) -> bool:
 def people_who_can(action: str) -> QuerySet[User]:
     """Return the people who can log in and whose roles allow the action."""
     people = User.objects.filter(is_active=True, groups__name__in=CAN[action])
-    return people.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX).distinct()
+    return people.filter(_has_a_way_in()).distinct()
+
+
+def _has_a_way_in() -> Q:
+    has_password = ~Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    if not settings.SHADOWEVAL_OIDC_URL:
+        return has_password
+    return has_password | Q(socialaccount__isnull=False)
+
+
+def admins() -> QuerySet[User]:
+    """Return the people who can log in and administer, superusers included."""
+    is_admin = Q(groups__name="admin") | Q(is_superuser=True)
+    return User.objects.filter(_has_a_way_in(), is_admin, is_active=True).distinct()
+
+
+def gives(user: User | AnonymousUser) -> tuple[str, ...]:
+    """Return the roles that the person may hand on, in the order of ROLES."""
+    given = {role for own in roles_of(user) for role in GIVES.get(own, ())}
+    return tuple(role for role in ROLES if role in given)
 
 
 def check(user: User | AnonymousUser, action: str) -> None:

@@ -83,17 +83,23 @@ def _held(study: Study, rater: Rater) -> Slot | None:
 
 def _due(study: Study, rater: Rater) -> Slot | None:
     """Return a check, while there are pairs left among which it does not stand out."""
-    is_left = _candidates(study, rater).exists()
+    is_left = _free(study, rater).exists()
     return checks.due(study, rater) if is_left else None
 
 
 def _next(study: Study, rater: Rater) -> Slot | None:
-    """Return the first slot in random order that is free, of a pair new to the rater."""
-    locked = _candidates(study, rater).select_for_update(skip_locked=True)
+    """Return the first slot in random order that the rater may take."""
+    locked = _free(study, rater).select_for_update(skip_locked=True)
     return locked.order_by("order", "id").first()
 
 
-def _candidates(study: Study, rater: Rater) -> QuerySet[Slot]:
+def waiting(study: Study, rater: Rater) -> int:
+    """Return how many pairs of the study the rater could take now."""
+    return _free(study, rater).values("pair").distinct().count()
+
+
+def _free(study: Study, rater: Rater) -> QuerySet[Slot]:
+    """Return the slots that are free, of pairs new to the rater that they did not skip."""
     free = Q(state=_STATES.OPEN) | Q(state=_STATES.LEASED, lease_until__lte=timezone.now())
     mine = Slot.objects.filter(study=study, rater=rater)
     skipped = Skip.objects.filter(presentation__rater=rater, presentation__slot__study=study)

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from reviews.views import overview, policies, rating, signoff, threshold
+from reviews.views import (
+    joining,
+    overview,
+    people,
+    policies,
+    rating,
+    signoff,
+    signon,
+    threshold,
+)
 
 urlpatterns = [
     path("", overview.home, name="home"),
@@ -21,6 +30,7 @@ urlpatterns = [
     path("rate/<uuid:token>/renew/", rating.renew, name="rate_renew"),
     path("rate/<uuid:token>/origin/", rating.origin, name="rate_origin"),
     path("rate/<uuid:token>/differences/", rating.differences, name="rate_differences"),
+    path("rate/reminders/", people.remind, name="reminders"),
     path("threshold/", threshold.threshold, name="threshold"),
     path("studies/", threshold.start_study, name="start_study"),
     path("signoffs/", signoff.signoffs, name="signoffs"),
@@ -35,5 +45,12 @@ urlpatterns = [
     path("settings/keys/<int:pk>/revoke/", policies.revoke_key, name="revoke_key"),
     path("settings/projects/", policies.create_project, name="create_project"),
     path("settings/projects/delete/", policies.delete_project, name="delete_project"),
-    path("settings/people/", policies.create_person, name="create_person"),
+    path("settings/people/", people.people, name="people"),
+    path("settings/people/<int:pk>/roles/", people.set_roles, name="set_roles"),
+    path("settings/people/<int:pk>/active/", people.set_active, name="set_active"),
+    path("settings/people/invitations/", people.invite, name="invite"),
+    path("settings/people/invitations/<int:pk>/revoke/", people.revoke, name="revoke_invitation"),
+    path("join/", joining.join, name="join"),
+    path("join/<str:token>/", joining.link, name="join_link"),
+    path("oidc/<str:provider_id>/callback/", signon.callback, name="openid_connect_callback"),
 ]

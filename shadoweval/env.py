@@ -91,3 +91,14 @@ def url(name: str, schemes: set[str]) -> str:
         begin = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
         raise ImproperlyConfigured(f"{name} must begin with {begin}.")
     return value
+
+
+def roles(name: str) -> dict[str, list[str]]:
+    """Return `group=role,other=role` as the roles of each group; a group may have several."""
+    found: dict[str, list[str]] = {}
+    for word in words(name, ""):
+        group, sign, role = word.rpartition("=")
+        if not (group.strip() and sign and role.strip()):
+            raise ImproperlyConfigured(f"{name} must read like reviewers=rater,heads=lead.")
+        found.setdefault(group.strip(), []).append(role.strip())
+    return found

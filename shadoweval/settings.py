@@ -8,13 +8,14 @@ import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dj_database_url
 import plotly
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from shadoweval import embedded, env
+from shadoweval import embedded, env, mail
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("SHADOWEVAL_VAR", str(BASE_DIR / "var"))).resolve()
@@ -23,7 +24,7 @@ DEBUG = env.boolean("SHADOWEVAL_DEBUG", False)
 HOST = env.text("SHADOWEVAL_HOST", "127.0.0.1")
 PORT = int(env.number("SHADOWEVAL_PORT", 8000, 1, 65535))
 WEB_PROCESSES = int(env.number("SHADOWEVAL_WEB_PROCESSES", 1, 1, 64))
-PUBLIC_URL = env.text("SHADOWEVAL_PUBLIC_URL", f"http://{HOST}:{PORT}")
+PUBLIC_URL = env.text("SHADOWEVAL_PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
 BEHIND_TLS = PUBLIC_URL.startswith("https://")
 
 
@@ -48,6 +49,11 @@ ALLOWED_HOSTS = env.words("SHADOWEVAL_ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [
+    # Single sign-on: before our own, whose admin takes away what is not used.
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "shadoweval",
     "routing",
     "reviews",
@@ -75,6 +81,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 ROOT_URLCONF = "shadoweval.urls"
 ASGI_APPLICATION = "shadoweval.asgi.application"
@@ -156,6 +163,7 @@ CELERY_BEAT_SCHEDULE = {
         ("shadow-recover", "routing.tasks.recover_shadow_jobs", 30),
         ("samples", "reviews.tasks.extend_samples", 30),
         ("retention", "routing.tasks.delete_old_requests", 600),
+        ("reminders", "reviews.tasks.remind_raters", 3600),
     )
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -169,6 +177,22 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+#: How long the link of an invitation can be used.
+SHADOWEVAL_INVITATION_DAYS = int(env.number("SHADOWEVAL_INVITATION_DAYS", 7, 1, 90))
+
+# Single sign-on, off unless URL, client and secret are set. Of allauth only the protocol is used:
+# its own pages have no address here, and who comes in is decided in reviews/oidc.py.
+SHADOWEVAL_OIDC_URL = env.url("SHADOWEVAL_OIDC_URL", {"http", "https"}).rstrip("/")
+SHADOWEVAL_OIDC_CLIENT_ID = env.text("SHADOWEVAL_OIDC_CLIENT_ID")
+SHADOWEVAL_OIDC_CLIENT_SECRET = env.text("SHADOWEVAL_OIDC_CLIENT_SECRET")
+SHADOWEVAL_OIDC_NAME = env.text("SHADOWEVAL_OIDC_NAME") or "single sign-on"
+SHADOWEVAL_OIDC_ROLES_CLAIM = env.text("SHADOWEVAL_OIDC_ROLES_CLAIM")
+SHADOWEVAL_OIDC_ROLES = env.roles("SHADOWEVAL_OIDC_ROLES")
+SHADOWEVAL_OIDC_AUTO_CREATE = env.boolean("SHADOWEVAL_OIDC_AUTO_CREATE", False)
+SOCIALACCOUNT_ADAPTER = "reviews.views.signon.Adapter"
+SOCIALACCOUNT_ONLY = True
+ACCOUNT_EMAIL_VERIFICATION = "none"
+
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
@@ -188,6 +212,23 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# --- mail ---------------------------------------------------------------------------------
+_smtp = mail.read("SHADOWEVAL_EMAIL_URL", env.url("SHADOWEVAL_EMAIL_URL", set(mail.PORTS)))
+#: Whether mail is sent at all; pages say so where it is not.
+SHADOWEVAL_MAIL = _smtp is not None
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _smtp else 'dummy'}.EmailBackend"
+if _smtp:
+    EMAIL_HOST, EMAIL_PORT = _smtp.host, _smtp.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _smtp.user, _smtp.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _smtp.starts_tls, _smtp.is_tls
+EMAIL_TIMEOUT = 10
+_sender = (
+    _smtp.user if _smtp and "@" in _smtp.user else f"shadoweval@{urlsplit(PUBLIC_URL).hostname}"
+)
+DEFAULT_FROM_EMAIL = env.text("SHADOWEVAL_EMAIL_FROM") or _sender
+#: Raters with work who have rated nothing for so long get one mail; another after as long again.
+SHADOWEVAL_REMIND_AFTER_DAYS = env.number("SHADOWEVAL_REMIND_AFTER_DAYS", 3, 1, 365)
 
 # --- pages --------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

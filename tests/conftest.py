@@ -13,6 +13,7 @@ from routing import access, bootstrap
 from routing.embedders import ids
 from routing.models import RouterVersion
 from routing.routers import embedding
+from tests import oidc
 
 
 @pytest.fixture
@@ -64,3 +65,17 @@ def server(transactional_db, project):
     thread.join(30)
     connection.close()
     connection.close_pool()
+
+
+@pytest.fixture
+def idp(settings):
+    """A real OpenID Connect provider on the loopback that the settings name."""
+    provider = oidc.Provider()
+    settings.SHADOWEVAL_OIDC_URL = provider.url
+    settings.SHADOWEVAL_OIDC_CLIENT_ID = oidc.CLIENT
+    settings.SHADOWEVAL_OIDC_CLIENT_SECRET = oidc.SECRET
+    settings.SHADOWEVAL_OIDC_NAME = "Keycloak"
+    settings.PUBLIC_URL = "http://testserver"
+    provider.redirect_uris.add("http://testserver/oidc/sso/callback/")
+    yield provider
+    provider.close()

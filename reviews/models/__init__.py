@@ -2,6 +2,7 @@
 
 from reviews.models.adjudication import Adjudication
 from reviews.models.guidance import Gold, Guideline, GuidelineRead
+from reviews.models.people import Invitation, Reminder, ReminderStop
 from reviews.models.rating import (
     OriginGuess,
     Presentation,
@@ -23,10 +24,13 @@ __all__ = [
     "Gold",
     "Guideline",
     "GuidelineRead",
+    "Invitation",
     "OriginGuess",
     "Presentation",
     "Rater",
     "Rating",
+    "Reminder",
+    "ReminderStop",
     "Reveal",
     "SampledPair",
     "SignOff",

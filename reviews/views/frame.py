@@ -27,6 +27,7 @@ _NAV = (
     ("threshold", "Threshold", "see_results"),
     ("signoffs", "Sign-off", "see_results"),
     ("policies", "Policies", "see_results"),
+    ("people", "People", "invite"),
     ("settings", "Settings", "administer"),
 )
 

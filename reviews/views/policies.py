@@ -1,9 +1,8 @@
-"""Policies and settings: what is live, who may come in."""
+"""Policies and settings: what is live, which keys and projects there are."""
 
 from __future__ import annotations
 
 import os
-import secrets
 from decimal import Decimal, InvalidOperation
 
 from django.conf import settings as django_settings
@@ -52,12 +51,10 @@ def roll_back(request: HttpRequest) -> HttpResponse:
 
 @page("administer")
 def settings(request: HttpRequest) -> HttpResponse:
-    """Show keys, people and the provider's state."""
+    """Show keys, projects and the provider's state."""
     project = current_project(request)
     context = {
         "keys": ApiKey.objects.filter(project=project),
-        "people": User.objects.prefetch_related("groups").order_by("username"),
-        "all_roles": permissions.ROLES,
         "has_demo": Project.objects.filter(kind=Project.Kind.DEMO).exists(),
         "is_simulated": django_settings.SHADOWEVAL_SIMULATED,
         "all_scopes": [(scope.value, scope is not Scope.IMPORT) for scope in Scope],
@@ -177,20 +174,4 @@ def delete_project(request: HttpRequest) -> HttpResponse:
         raise BadInput(f"Nothing was deleted: type {project.name} to delete it with all its data.")
     projects.delete(project)
     messages.success(request, f"{project.name} and all its data are gone.")
-    return redirect("settings")
-
-
-@require_POST
-@page("administer")
-def create_person(request: HttpRequest) -> HttpResponse:
-    """Write a person with roles and show the password once."""
-    name = request.POST.get("username", "").strip()[:150]
-    roles = [role for role in request.POST.getlist("roles") if role in permissions.ROLES]
-    if not name or not roles:
-        raise BadInput("A person needs a name and at least one role.")
-    if User.objects.filter(username=name).exists():
-        raise BadInput("There is a person of this name already.")
-    password = secrets.token_urlsafe(9)
-    permissions.give(User.objects.create_user(name, password=password), *roles)
-    messages.success(request, f"{name} can log in with the password {password} (shown only now).")
     return redirect("settings")

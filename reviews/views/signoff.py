@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from reviews import estimation, signoff
+from reviews import estimation, permissions, signoff
 from reviews.errors import BadInput, NotAllowed, ReviewError
 from reviews.models import Approval, Rater, SignOff, Study
 from reviews.views.frame import about, current_project, page
@@ -125,6 +125,7 @@ def signoffs(request: HttpRequest) -> HttpResponse:
 
 
 def _request(request: HttpRequest) -> HttpResponse:
+    permissions.check(request.user, "request_signoff")  # before anything is read
     study = study_or_404(request.POST.get("study", ""))
     try:
         threshold = float(request.POST.get("threshold", ""))

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from routing import shifts
+from tests.smtp import Smtp
 
 
 @pytest.fixture
@@ -23,3 +24,16 @@ def worker(transactional_db):
     yield
     stop.set()
     thread.join()
+
+
+@pytest.fixture
+def smtp(settings):
+    """A mail server that the settings name, with a login."""
+    server = Smtp()
+    settings.SHADOWEVAL_MAIL = True
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "me", "s3cret"
+    settings.PUBLIC_URL = "https://eval.example.org"
+    yield server
+    server.close()

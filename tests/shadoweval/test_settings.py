@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
         ("SHADOWEVAL_PORT", "abc", "SHADOWEVAL_PORT='abc' must be a number."),
         ("SHADOWEVAL_PORT", "0", "SHADOWEVAL_PORT='0' must lie between 1 and 65535."),
         ("SHADOWEVAL_DEBUG", "perhaps", "SHADOWEVAL_DEBUG='perhaps' must be one of true"),
+        ("SHADOWEVAL_EMAIL_URL", "mail.example.org", "SHADOWEVAL_EMAIL_URL must begin with smtp"),
+        ("SHADOWEVAL_OIDC_ROLES", "reviewers", "SHADOWEVAL_OIDC_ROLES must read like"),
         ("SHADOWEVAL_SECRET_KEY_FILE", "/nowhere", "SHADOWEVAL_SECRET_KEY_FILE=/nowhere cannot"),
     ],
 )

@@ -1,0 +1,192 @@
+"""Who may read and do what, over every address there is.
+
+A new address needs a row in PAGES (or PUBLIC, KEYED): `route: (method, who may)`. Routes are as the
+resolver spells them; numbers and tokens are filled in, and need not exist: whoever may not is
+refused before anything is looked for, whoever may gets any answer but a refusal.
+"""
+
+import re
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.urls import URLPattern, get_resolver
+
+from reviews import permissions
+from routing import access
+
+pytestmark = pytest.mark.django_db
+
+EVERYBODY = frozenset(permissions.ROLES)
+SEE = EVERYBODY - {"rater"}
+
+PAGES = {
+    "": ("GET", EVERYBODY | {"no role"}),
+    "overview/": ("GET", SEE),
+    "demo/": ("POST", {"admin"}),
+    "pairs/": ("GET", SEE),
+    "pairs/<int:pk>/": ("GET", SEE),
+    "rate/": ("GET", {"rater", "lead"}),
+    "rate/<uuid:token>/": ("POST", {"rater", "lead"}),
+    "rate/<uuid:token>/again/": ("GET", {"rater", "lead"}),
+    "rate/reminders/": ("GET", {"rater", "lead"}),
+    "threshold/": ("GET", SEE),
+    "studies/": ("POST", {"lead", "admin"}),
+    "signoffs/": ("GET", SEE),
+    "signoffs/<int:pk>/": ("GET", SEE),
+    "signoffs/<int:pk>/decide/": ("POST", {"engineering", "product"}),
+    "signoffs/<int:pk>/withdraw/": ("POST", {"engineering", "product"}),
+    "policies/": ("GET", SEE),
+    "policies/roll-back/": ("POST", {"engineering", "admin"}),
+    "settings/": ("GET", {"admin"}),
+    "settings/shadow/": ("POST", {"lead", "admin"}),
+    "settings/keys/": ("POST", {"admin"}),
+    "settings/keys/<int:pk>/revoke/": ("POST", {"admin"}),
+    "settings/projects/": ("POST", {"admin"}),
+    "settings/projects/delete/": ("POST", {"admin"}),
+    "settings/people/": ("GET", {"lead", "admin"}),
+    "settings/people/<int:pk>/roles/": ("POST", {"admin"}),
+    "settings/people/<int:pk>/active/": ("POST", {"admin"}),
+    "settings/people/invitations/": ("POST", {"lead", "admin"}),
+    "settings/people/invitations/<int:pk>/revoke/": ("POST", {"lead", "admin"}),
+}
+#: What a page lets be done by POST beside being read.
+ALSO = {
+    "signoffs/": ("POST", {"engineering", "product"}),
+    "pairs/<int:pk>/": ("POST", SEE),
+    "rate/reminders/": ("POST", {"rater", "lead"}),
+}
+#: Open to nobody in particular; what else they ask for is their own tests' matter.
+PUBLIC = {
+    "healthz": "GET",
+    "metrics": "GET",
+    "login/": "GET",
+    "logout/": "POST",
+    "join/": "GET",
+    "join/<str:token>/": "GET",
+    "oidc/<str:provider_id>/callback/": "GET",
+    "api/v1/openapi.json": "GET",
+    "api/v1/docs": "GET",
+    "api/v1/": "GET",
+    r"^api(?:/|\Z)": "GET",
+}
+#: Only an API key's scope counts, nobody's login.
+KEYED = {
+    "api/v1/requests": ("GET", "read"),
+    "api/v1/requests/<request_id>": ("GET", "read"),
+    "api/v1/requests/<request_id>/feedback": ("POST", "route"),
+    "api/v1/pairs": ("POST", "import"),
+}
+#: Django's own, for superusers. Its login and logout are as public as ours.
+ADMIN = "admin/"
+ADMIN_PUBLIC = {"admin/login/", "admin/logout/"}
+VISITORS = (None, "inactive", "no role", *permissions.ROLES)
+
+
+def routes(resolver=None, prefix=""):
+    for pattern in (resolver or get_resolver()).url_patterns:
+        here = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield here
+        else:
+            yield from routes(pattern, here)
+
+
+ADMIN_ROUTES = sorted(r for r in set(routes()) - ADMIN_PUBLIC if r.startswith(ADMIN))
+
+
+def address(route):
+    """Return an address of the route."""
+    filled = {r"^api(?:/|\Z)": "api/nothing"}.get(route, route)
+    filled = re.sub(r"\^\(\?P<app_label>(\w+).*", r"\1/", filled)
+    filled = filled.replace("(?P<url>.*)$", "nothing/")
+    for kind, value in (("int:pk", "999999"), ("uuid:token", UUID(int=7)), (r"[\w:]+", "7")):
+        filled = re.sub(f"<{kind}>", str(value), filled)
+    return f"/{filled}"
+
+
+@pytest.fixture
+def visit(client, project):
+    """Ask for a route as somebody."""
+    permissions.ensure_roles()
+    cache.clear()
+
+    def ask(route, method, who, **headers):
+        client.logout()
+        if who is not None:
+            user, _ = User.objects.get_or_create(username=who, is_active=who != "inactive")
+            permissions.give(user, *{"inactive": permissions.ROLES}.get(who, (who,)))
+            client.force_login(user)
+        client.raise_request_exception = False
+        return client.generic(method, address(route), headers=headers)
+
+    return ask
+
+
+def outcome(answer):
+    """Return whether the answer lets in, refuses, or asks for a login."""
+    assert answer.status_code < 500
+    if answer.status_code == 302 and answer.url.startswith(("/login/", "/admin/login/")):
+        return "login"
+    return "refused" if answer.status_code in (401, 403) else "in"
+
+
+def expected(who, allowed):
+    if who in (None, "inactive"):
+        return "login"
+    return "in" if who in allowed else "refused"
+
+
+def test_every_address_has_a_row_and_every_row_an_address():
+    there = {route for route in routes() if not route.startswith(ADMIN)}
+    assert there == {*PAGES, *PUBLIC, *KEYED}
+    assert set(ALSO) <= set(PAGES)
+
+
+@pytest.mark.parametrize(
+    ("route", "method", "allowed"),
+    [(route, *row) for table in (PAGES, ALSO) for route, row in table.items()],
+)
+def test_pages(visit, route, method, allowed):
+    found = {who: outcome(visit(route, method, who)) for who in VISITORS}
+    assert found == {who: expected(who, allowed) for who in VISITORS}
+
+
+@pytest.mark.parametrize("route", sorted(set(PAGES) - {""}))
+def test_a_rater_reaches_the_rating_pages_alone(visit, route):
+    is_in = outcome(visit(route, PAGES[route][0], "rater")) == "in"
+    assert is_in == route.startswith("rate/")
+
+
+@pytest.mark.parametrize(("route", "method"), PUBLIC.items())
+def test_what_is_public_asks_nobody_to_log_in(visit, route, method):
+    found = {outcome(visit(route, method, who)) for who in VISITORS}
+    assert found == ({"login"} if route == "logout/" else {"in"})  # logout leads to the login
+
+
+@pytest.mark.parametrize(("route", "method", "scope"), [(r, *row) for r, row in KEYED.items()])
+def test_the_api_asks_for_a_key_whoever_is_logged_in(visit, project, route, method, scope):
+    for who in VISITORS:
+        assert visit(route, method, who).status_code == 401
+    for held in ("route", "read", "import"):
+        key, row = access.create_key(project, held)
+        row.scopes = [held]
+        row.save()
+        answer = visit(route, method, "admin", **{"x-api-key": key})
+        assert (held, outcome(answer)) == (held, "in" if held == scope else "refused")
+
+
+@pytest.mark.parametrize("forwarded", ["", "203.0.113.7"])
+def test_metrics_need_a_token_from_elsewhere_whoever_is_logged_in(visit, forwarded):
+    headers = {"x-forwarded-for": forwarded} if forwarded else {}
+    found = {outcome(visit("metrics", "GET", who, **headers)) for who in VISITORS}
+    assert found == {"refused" if forwarded else "in"}
+
+
+def test_djangos_admin_is_for_superusers(visit, client):
+    for who in VISITORS:
+        found = {route for route in ADMIN_ROUTES if outcome(visit(route, "GET", who)) == "in"}
+        assert found == set(), who
+    client.force_login(User.objects.create_superuser("root"))
+    assert client.get("/admin/").status_code == 200
