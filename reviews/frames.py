@@ -51,7 +51,8 @@ SELECT string_agg(int8send(pair_id), '' ORDER BY pair_id),
     string_agg(float8send(coalesce(adequate, 'NaN')), '' ORDER BY pair_id)
 FROM (
     SELECT pair_id,
-        coalesce(sum((preference = 'expensive')::int) FILTER (WHERE said)::float8
+        coalesce(sum(CASE preference WHEN 'expensive' THEN 1.0 WHEN 'split' THEN 0.5 ELSE 0.0 END)
+            FILTER (WHERE said)::float8
             / nullif(count(*) FILTER (WHERE said), 0),
             max(1) FILTER (WHERE preference = 'cannot')) AS harm,
         coalesce(sum(cheap_adequate::int)::float8 / nullif(count(cheap_adequate), 0),
@@ -120,20 +121,21 @@ def losses(study: Study, kind: str, last_id: int, rows: Draws) -> tuple[np.ndarr
     """Return harm and adequacy of each row's pair, nan where nobody spoke: two of shape (N,).
 
     They are means over the newest verdict of each rater of the kind, up to a verdict's number. A
-    pair that nobody could judge counts as harm: it was drawn, and leaving it out would flatter.
+    pair that nobody could judge counts as harm: it was drawn, and leaving it out would flatter. A
+    judge that contradicts itself counts half a harm.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LOSSES, [study.pk, last_id, kind])
         found = [_array(b, t) for b, t in zip(cursor.fetchone(), _TYPES[:3], strict=True)]
     pair_id, *said = found
-    places, is_there = _places(rows.pair_id, pair_id)
+    at, is_there = places(rows.pair_id, pair_id)
     harm, adequate = np.full((2, rows.pair_id.size), np.nan)
     for column, values in zip((harm, adequate), said, strict=True):
-        column[places[is_there]] = values[is_there]
+        column[at[is_there]] = values[is_there]
     return harm, adequate
 
 
-def _places(rows: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def places(rows: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where each wanted number stands among rows without repeats, and whether it does."""
     if not rows.size:
         return np.zeros(wanted.size, np.int64), np.zeros(wanted.size, bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import OperationalError, transaction
 
-from reviews.models import Evidence, SignOff, Study
+from reviews.models import Evidence, JudgeCall, JudgeRun, SignOff, Study
 from routing.models import Project, ShadowJob
 
 _TRIES = 3
@@ -31,6 +31,10 @@ def _delete(project: Project) -> None:
     # In the order in which workers and records lock them.
     jobs = ShadowJob.objects.filter(project=project, state__in=ShadowJob.OPEN).order_by("pk")
     list(jobs.select_for_update().values_list("pk", flat=True))
+    calls = JudgeCall.objects.filter(spec__study__project=project, state__in=JudgeCall.OPEN)
+    list(calls.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
+    runs = JudgeRun.objects.filter(spec__study__project=project).order_by("pk")
+    list(runs.select_for_update(of=("self",)))
     list(project.api_keys.order_by("pk").select_for_update())
     Project.objects.select_for_update().get(pk=project.pk)
     SignOff.objects.filter(project=project).delete()

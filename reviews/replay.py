@@ -39,6 +39,8 @@ _KINDS = {
     "human": Rater.Kind.HUMAN,
 }
 _PREFERENCES = Verdict.Preference
+#: A split comes of a judge's two orders, never of one label.
+_SAYABLE = set(_PREFERENCES.values) - {_PREFERENCES.SPLIT.value}
 _BY_CORRECTNESS = {
     (True, True): _PREFERENCES.TIE,
     (False, False): _PREFERENCES.BOTH_BAD,
@@ -186,7 +188,7 @@ def opinion(label: Mapping[str, Any]) -> dict[str, Any] | None:
         {'preference': 'tie'}
     """
     kind, value = label.get("kind"), label.get("value")
-    if kind == "preference" and value in _PREFERENCES.values:
+    if kind == "preference" and value in _SAYABLE:
         return {"preference": value}
     if kind != "correct" or not isinstance(value, dict):
         return None

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from reviews import reminders, sampling
+from reviews import judge_batches, judge_calls, judging, reminders, sampling
 from reviews.models import Study
 
 
@@ -17,3 +17,28 @@ def extend_samples() -> None:
 def remind_raters() -> None:
     """Write to raters whose work waits."""
     reminders.send_due()
+
+
+@shared_task
+def extend_judges() -> None:
+    """Bring new pairs into the queues of all running judges."""
+    judging.extend_all()
+
+
+@shared_task
+def run_judge_calls() -> None:
+    """Ask judges about due pairs, and ask for another hand while there are more."""
+    if judging.run():
+        run_judge_calls.apply_async(retry=False, expires=30)
+
+
+@shared_task
+def run_judge_batches() -> None:
+    """Send what is due by batch, and collect what is over."""
+    judge_batches.run()
+
+
+@shared_task
+def recover_judge_calls() -> None:
+    """Give calls of workers that died back to the queue."""
+    judge_calls.recover()

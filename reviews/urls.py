@@ -4,6 +4,7 @@ from django.urls import path
 
 from reviews.views import (
     joining,
+    judge,
     overview,
     people,
     policies,
@@ -31,6 +32,9 @@ urlpatterns = [
     path("rate/<uuid:token>/origin/", rating.origin, name="rate_origin"),
     path("rate/<uuid:token>/differences/", rating.differences, name="rate_differences"),
     path("rate/reminders/", people.remind, name="reminders"),
+    path("judge/", judge.judges, name="judge"),
+    path("judge/new/", judge.create, name="create_judge"),
+    path("judge/<int:pk>/switch/", judge.switch, name="switch_judge"),
     path("threshold/", threshold.threshold, name="threshold"),
     path("studies/", threshold.start_study, name="start_study"),
     path("signoffs/", signoff.signoffs, name="signoffs"),

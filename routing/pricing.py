@@ -5,6 +5,7 @@ A price that is not known stays unknown: cost is None, never 0.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -82,6 +83,16 @@ def _length_factor(price: Price, usage: Usage) -> Decimal:
         return Decimal(1)
     is_long = usage.prompt_tokens > price.long_over_tokens
     return price.long_factor if is_long else Decimal(1)
+
+
+def scaled(price: Price, factor: Decimal) -> Price:
+    """Return the price with every rate times a factor, as batches have it."""
+    rates = {
+        name: value * factor
+        for name, value in vars(price).items()
+        if name.endswith("_usd") and value is not None
+    }
+    return replace(price, **rates)
 
 
 def to_json(price: Price | None) -> dict[str, Any] | None:

@@ -162,6 +162,10 @@ CELERY_BEAT_SCHEDULE = {
         ("shadow", "routing.tasks.run_shadow_jobs", 5),
         ("shadow-recover", "routing.tasks.recover_shadow_jobs", 30),
         ("samples", "reviews.tasks.extend_samples", 30),
+        ("judge-pairs", "reviews.tasks.extend_judges", 30),
+        ("judge", "reviews.tasks.run_judge_calls", 10),
+        ("judge-batches", "reviews.tasks.run_judge_batches", 60),
+        ("judge-recover", "reviews.tasks.recover_judge_calls", 60),
         ("retention", "routing.tasks.delete_old_requests", 600),
         ("reminders", "reviews.tasks.remind_raters", 3600),
     )

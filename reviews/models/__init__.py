@@ -2,6 +2,7 @@
 
 from reviews.models.adjudication import Adjudication
 from reviews.models.guidance import Gold, Guideline, GuidelineRead
+from reviews.models.judging import JudgeBatch, JudgeCall, JudgeRun, JudgeSpec
 from reviews.models.people import Invitation, Reminder, ReminderStop
 from reviews.models.rating import (
     OriginGuess,
@@ -25,6 +26,10 @@ __all__ = [
     "Guideline",
     "GuidelineRead",
     "Invitation",
+    "JudgeBatch",
+    "JudgeCall",
+    "JudgeRun",
+    "JudgeSpec",
     "OriginGuess",
     "Presentation",
     "Rater",

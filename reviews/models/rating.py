@@ -241,6 +241,7 @@ class Verdict(Immutable):
         EXPENSIVE = "expensive", "Expensive better"
         BOTH_BAD = "both_bad", "Both bad"
         CANNOT = "cannot", "Could not be judged"
+        SPLIT = "split", "A judge's two orders disagree"
 
     study = models.ForeignKey(Study, models.CASCADE, related_name="verdicts")
     pair = models.ForeignKey(ShadowPair, models.CASCADE, related_name="verdicts")

@@ -24,6 +24,7 @@ _NAV = (
     ("overview", "Overview", "see_results"),
     ("rate", "Rate", "rate"),
     ("pairs", "Pairs", "see_results"),
+    ("judge", "Judge", "see_results"),
     ("threshold", "Threshold", "see_results"),
     ("signoffs", "Sign-off", "see_results"),
     ("policies", "Policies", "see_results"),

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST
 
-from reviews import charts, estimation, permissions, sampling
+from reviews import charts, estimation, judge_quality, permissions, sampling
 from reviews.errors import NothingToSign
 from reviews.models import Rater, Study
 from reviews.views.frame import current_project, notices, page, posted_project, to_page
@@ -26,7 +26,7 @@ def threshold(request: HttpRequest) -> HttpResponse:
     project = current_project(request)
     studies = Study.objects.filter(project=project)
     wanted = request.GET.get("study", "")
-    study = studies.filter(pk=wanted).first() if _is_id(wanted) else studies.first()
+    study = studies.filter(pk=wanted).first() if is_id(wanted) else studies.first()
     context: dict[str, Any] = {
         "studies": studies,
         "study": study,
@@ -65,6 +65,7 @@ def _curve(study: Study, kind: str) -> dict[str, Any]:
         and (live.router_id, live.identity) == (study.router_id, study.policy.identity),
         **notices(study.project, study.policy),
         "estimate": estimate,
+        "judge_notes": judge_quality.notes(study) if estimate.kind == Rater.Kind.LLM_JUDGE else [],
         "kind_label": labels[estimate.kind],
         "kinds": [(key, labels[key], n) for key, n in estimate.kinds.items()],
         "figures": charts.figures(estimate.points, study.floor, live_threshold),
@@ -94,9 +95,9 @@ def start_study(request: HttpRequest) -> HttpResponse:
 
 def study_or_404(pk: str) -> Study:
     """Return the study, or answer 404."""
-    return get_object_or_404(Study, pk=pk if _is_id(pk) else 0)
+    return get_object_or_404(Study, pk=pk if is_id(pk) else 0)
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
     """Return whether a text from an address can name a row."""
     return text.isdecimal() and len(text) < 19

@@ -1,14 +1,16 @@
 """Providers by name; one vendor, one file."""
 
 from importlib import import_module
+from typing import cast
 
-from routing.providers.base import Provider
+from routing.providers.base import Batches, Provider
 
 _PROVIDERS = {
     "anthropic": "routing.providers.anthropic.AnthropicProvider",
     "openai": "routing.providers.openai.OpenAIProvider",
     "simulated": "routing.providers.simulated.SimulatedProvider",
 }
+_WITH_BATCHES = ("anthropic",)
 _instances: dict[str, Provider] = {}
 
 
@@ -22,6 +24,11 @@ def get(name: str) -> Provider:
         module, _, attribute = _PROVIDERS[name].rpartition(".")
         _instances[name] = getattr(import_module(module), attribute)()
     return _instances[name]
+
+
+def batches(name: str) -> Batches | None:
+    """Return the provider's batches, None when it has none."""
+    return cast("Batches", get(name)) if name in _WITH_BATCHES else None
 
 
 async def close_all() -> None:

@@ -1,11 +1,13 @@
-"""Anthropic's Messages API: pooled HTTP on the hot path, the SDK in workers."""
+"""Anthropic's Messages API: pooled HTTP on the hot path, the SDK in workers, message batches."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from routing.errors import StrangeReply
-from routing.providers.base import STRANGE, count, key_of, loaded
+from routing.errors import ProviderUnreachable, StrangeReply
+from routing.providers.base import STRANGE, Entry, count, key_of, loaded
 from routing.providers.http import HttpProvider, Whole, with_query
 from routing.types import Dialect, Outgoing, Reply, TierSpec, Usage
 from routing.wire import shape
@@ -90,3 +92,54 @@ class AnthropicProvider(HttpProvider):
         return await client.messages.with_raw_response.create(
             model=model, **known, extra_body=rest, **more
         )
+
+    # --- message batches
+
+    async def submit_batch(
+        self, spec: TierSpec, payloads: Mapping[str, dict[str, Any]], timeout_s: float
+    ) -> str:
+        """Create a message batch; see Batches.submit_batch."""
+        requests = [
+            {"custom_id": name, "params": {"model": spec.model, **payload}}
+            for name, payload in payloads.items()
+        ]
+        async with self._asking(timeout_s):
+            made = await self._batches(spec).create(requests=requests, timeout=timeout_s)
+        return str(made.id)
+
+    async def is_batch_over(self, spec: TierSpec, batch_id: str, timeout_s: float) -> bool:
+        """Return whether processing has ended; see Batches.is_batch_over."""
+        async with self._asking(timeout_s):
+            found = await self._batches(spec).retrieve(batch_id, timeout=timeout_s)
+        return bool(found.processing_status == "ended")
+
+    async def batch_entries(self, spec: TierSpec, batch_id: str, timeout_s: float) -> list[Entry]:
+        """Read the results; see Batches.batch_entries."""
+        async with self._asking(timeout_s):
+            results = await self._batches(spec).results(batch_id, timeout=timeout_s)
+            return [self._entry(line) async for line in results]
+
+    async def batches_since(self, spec: TierSpec, since: datetime, timeout_s: float) -> list[str]:
+        """List batches, newest first until one is older; see Batches.batches_since."""
+        found: list[str] = []
+        async with self._asking(timeout_s):
+            async for batch in self._batches(spec).list(limit=100, timeout=timeout_s):
+                if batch.created_at < since:
+                    break
+                found.insert(0, batch.id)
+        return found
+
+    def _batches(self, spec: TierSpec) -> Any:
+        return self._client(spec).messages.batches
+
+    def _entry(self, line: Any) -> Entry:
+        result = line.result
+        if result.type == "errored":
+            return Entry(line.custom_id, "errored", None, str(result.error.error.type))
+        if result.type != "succeeded":
+            return Entry(line.custom_id, str(result.type))
+        try:
+            reply = self.read(result.message.to_json().encode(), {}, 0.0)
+        except ProviderUnreachable:
+            reply = None
+        return Entry(line.custom_id, "succeeded", reply)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 from routing.errors import InvalidRequest, ProviderUnreachable
 from routing.types import Dialect, Outgoing, Reply, TierSpec
@@ -95,6 +96,54 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Close the running event loop's connections."""
+        ...
+
+    async def close_clients(self) -> None:
+        """Close the running event loop's clients of `ask`, and nothing of the hot path."""
+        ...
+
+
+class Entry(NamedTuple):
+    """What became of one entry of a batch.
+
+    Attributes:
+        kind: succeeded, errored, expired or canceled; only the first is paid.
+        reply: of one that succeeded and can be read.
+        error: the provider's type of error of one that errored.
+    """
+
+    custom_id: str
+    kind: str
+    reply: Reply | None = None
+    error: str = ""
+
+
+class Batches(Protocol):
+    """A provider that takes many calls at once, answers within a day, and asks less for it.
+
+    The calls raise as those of `Provider`.
+    """
+
+    async def submit_batch(
+        self, spec: TierSpec, payloads: Mapping[str, dict[str, Any]], timeout_s: float
+    ) -> str:
+        """Send payloads by custom id; return the provider's name of the batch."""
+        ...
+
+    async def is_batch_over(self, spec: TierSpec, batch_id: str, timeout_s: float) -> bool:
+        """Return whether the results are there."""
+        ...
+
+    async def batch_entries(self, spec: TierSpec, batch_id: str, timeout_s: float) -> list[Entry]:
+        """Return the results of a batch that is over."""
+        ...
+
+    async def batches_since(self, spec: TierSpec, since: datetime, timeout_s: float) -> list[str]:
+        """Return the names of batches made since a moment, oldest first."""
+        ...
+
+    async def close_clients(self) -> None:
+        """Close the running event loop's clients."""
         ...
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from routing.providers.anthropic import AnthropicProvider
 from routing.providers.http import Whole
+from routing.providers.simulated_tools import call_of, forced_tool
 from routing.types import Outgoing, Reply, TierSpec
 from routing.wire import sse
 from routing.wire.body import last_user_text
@@ -41,22 +42,33 @@ def _prompt_tokens(payload: dict[str, Any]) -> int:
 def _message(spec: TierSpec, payload: dict[str, Any]) -> dict[str, Any]:
     query = last_user_text(payload["messages"])
     draw = hashlib.sha256(f"{spec.model}|{query}".encode(errors="replace")).digest()
-    asked = " ".join(query.split())[:120]
-    opening, closing = _OPENINGS[draw[0] % 4], _CLOSINGS[draw[1] % 4]
-    text = f"{NOTICE}\n\n{opening} You wrote: \u201c{asked}\u201d\n\n{closing}"
+    tool = forced_tool(payload)
+    block = _text(query, draw) if tool is None else call_of(tool, payload, draw)
     return {
         "id": f"msg_sim_{draw.hex()[:20]}",
         "type": "message",
         "role": "assistant",
         "model": spec.model,
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": "end_turn",
+        "content": [block],
+        "stop_reason": "end_turn" if tool is None else "tool_use",
         "stop_sequence": None,
         "usage": {
             "input_tokens": _prompt_tokens(payload),
-            "output_tokens": len(text) // 4,
+            "output_tokens": len(_said(block)) // 4,
         },
     }
+
+
+def _text(query: str, draw: bytes) -> dict[str, Any]:
+    asked = " ".join(query.split())[:120]
+    opening, closing = _OPENINGS[draw[0] % 4], _CLOSINGS[draw[1] % 4]
+    text = f"{NOTICE}\n\n{opening} You wrote: \u201c{asked}\u201d\n\n{closing}"
+    return {"type": "text", "text": text}
+
+
+def _said(block: dict[str, Any]) -> str:
+    """Return what a stream would send of a block: its text, or a tool call's input."""
+    return block["text"] if block["type"] == "text" else json.dumps(block["input"])
 
 
 class _Events:
@@ -84,19 +96,21 @@ class _Events:
 
 
 def _event_data(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    text = message["content"][0]["text"]
-    usage = message["usage"]
+    block, usage = message["content"][0], message["usage"]
+    text = _said(block)
+    is_text = block["type"] == "text"
+    empty: dict[str, Any] = {"text": ""} if is_text else {"input": {}}
+    kind, name = ("text_delta", "text") if is_text else ("input_json_delta", "partial_json")
     begun = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
     yield {"type": "message_start", "message": begun}
-    block = {"type": "text", "text": ""}
-    yield {"type": "content_block_start", "index": 0, "content_block": block}
+    yield {"type": "content_block_start", "index": 0, "content_block": block | empty}
     for start in range(0, len(text), _PIECE):
-        delta = {"type": "text_delta", "text": text[start : start + _PIECE]}
+        delta = {"type": kind, name: text[start : start + _PIECE]}
         yield {"type": "content_block_delta", "index": 0, "delta": delta}
     yield {"type": "content_block_stop", "index": 0}
-    delta = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    ended = {"stop_reason": message["stop_reason"], "stop_sequence": None}
     said = {"output_tokens": usage["output_tokens"]}
-    yield {"type": "message_delta", "delta": delta, "usage": said}
+    yield {"type": "message_delta", "delta": ended, "usage": said}
     yield {"type": "message_stop"}
 
 
