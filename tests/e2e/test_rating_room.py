@@ -5,7 +5,7 @@ import pytest
 from reviews import guidance, sampling
 from reviews.models import Gold, GuidelineRead, OriginGuess, Rating, Skip, Slot, Verdict
 from routing import policy
-from tests.e2e.people import person
+from tests.e2e.people import person, wait_for
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def pairs(service, project):
             project,
             n / 20,
             query=f"When is invoice number {n} due, and how can I pay it?",
-            cheap=ANSWER.format(n=n),
+            cheap=ANSWER.format(n=n) * (15 if n % 4 == 0 else 1),
             expensive=f"Invoice {n} is due in two weeks. " * (120 if n % 4 == 0 else 3),
         )
         for n in range(14)
@@ -181,11 +181,15 @@ def test_scrolling_one_answer_scrolls_the_other_and_long_ones_fold_together(visi
     folded = page.evaluate(heights)
     press(page, "f")
     assert folded[0] == folded[1] <= min(page.evaluate(heights))
-    tallest = "x.scrollHeight > y.scrollHeight ? 'answer-a' : 'answer-b'"
-    tall = page.evaluate(f"((x, y) => {tallest})(...document.querySelectorAll('.answer'))")
-    page.hover(f"#{tall}")
-    page.mouse.wheel(0, 200)
-    page.wait_for_function(f"document.getElementById('{tall}').scrollTop > 0")
+    page.hover("#answer-a")
+    page.mouse.wheel(0, 300)
+    tops = "[...document.querySelectorAll('.answer')].map((one) => one.scrollTop)"
+    wait_for(lambda: min(page.evaluate(tops)) > 0)
+    press(page, "y")
+    before = page.evaluate(tops)
+    page.mouse.wheel(0, 300)
+    wait_for(lambda: page.evaluate(tops)[0] > before[0])
+    assert page.evaluate(tops)[1] == before[1]
 
 
 def test_changed_guidelines_are_shown_before_the_next_pair(visit, project, pairs):

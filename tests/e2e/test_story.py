@@ -1,7 +1,6 @@
 """The whole story in a browser: rate blind, read the curve, sign, and routing changes."""
 
 import re
-import time
 
 import anthropic
 import pytest
@@ -10,18 +9,11 @@ from reviews import sampling
 from reviews.models import Rating, SignOff, Verdict
 from routing import policy, shifts
 from routing.models import Request, ShadowPair
-from tests.e2e.people import person
+from tests.e2e.people import person, wait_for
 
 pytestmark = pytest.mark.browser
 
 QUERIES = [f"Question number {n}: when is invoice {n} due?" for n in range(4)]
-
-
-def wait_for(condition, seconds=15):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
 
 
 def ask(service, api_key, query):
