@@ -40,6 +40,7 @@ def sent(client, shown):
     whole = re.sub(r'data-lease="\d+"', "LEASE", whole)
     whole = re.sub(r"\('Expires', '[^']+'\)", "EXPIRES", whole)
     whole = re.sub(r"'Content-Length', '\d+'", "LENGTH", whole)
+    whole = re.sub(r' data-last="[-\w]+"', "", whole)
     return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "TOKEN", whole)
 
 
