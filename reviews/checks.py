@@ -45,7 +45,7 @@ def _practice(study: Study, rater: Rater) -> Slot | None:
     if mine.filter(kind=_KINDS.SAMPLE, state=_STATES.DONE).exists():
         return None
     begun = mine.filter(kind=_KINDS.PRACTICE).count()
-    gold = _golds(study, rater, Gold.Use.PRACTICE).first()
+    gold = _unseen_gold(study, rater, Gold.Use.PRACTICE)
     if gold is None or begun >= study.practice_pairs:
         return None
     return _write(study, rater, _KINDS.PRACTICE, gold.pair, begun)
@@ -57,7 +57,7 @@ def practice_left(study: Study, rater: Rater) -> int:
     if mine.filter(kind=_KINDS.SAMPLE).exists():
         return 0
     done = mine.filter(kind=_KINDS.PRACTICE, state=_STATES.DONE).count()
-    there = study.golds.filter(use=Gold.Use.PRACTICE, retired_at=None).count()
+    there = _ready(study, Gold.Use.PRACTICE).count()
     return max(min(study.practice_pairs, there) - done, 0)
 
 
@@ -90,18 +90,25 @@ def _seen(study: Study, rater: Rater) -> set[int]:
     return {*shown.values_list("slot__pair_id", flat=True), *revealed}
 
 
-def _golds(study: Study, rater: Rater, use: str) -> QuerySet[Gold]:
-    """Return the gold pairs that are new to the rater."""
-    golds = study.golds.filter(use=use, retired_at=None).select_related("pair")
-    return golds.exclude(pair_id__in=_seen(study, rater)).order_by("id")
+def _ready(study: Study, use: str) -> QuerySet[Gold]:
+    """Return the gold that no slot of the sample waits for: whoever saw it could not rate it."""
+    golds = study.golds.filter(use=use, retired_at=None)
+    return golds.exclude(pair_id__in=waiting(study).values("pair_id"))
+
+
+def _unseen_gold(study: Study, rater: Rater, use: str) -> Gold | None:
+    golds = _ready(study, use).select_related("pair").exclude(pair_id__in=_seen(study, rater))
+    return golds.order_by("id").first()
 
 
 def _gold(study: Study, rater: Rater) -> ShadowPair | None:
-    """Return a hidden gold pair that no open slot waits for: it would be one rater short."""
-    golds = _golds(study, rater, Gold.Use.HIDDEN)
-    waiting = study.slots.filter(kind=_KINDS.SAMPLE, state__in=[_STATES.OPEN, _STATES.LEASED])
-    gold = golds.exclude(pair__slots__in=waiting).first()
+    gold = _unseen_gold(study, rater, Gold.Use.HIDDEN)
     return gold.pair if gold else None
+
+
+def waiting(study: Study) -> QuerySet[Slot]:
+    """Return the slots of the sample that are still to be rated."""
+    return study.slots.filter(kind=_KINDS.SAMPLE, state__in=[_STATES.OPEN, _STATES.LEASED])
 
 
 def _repeat(study: Study, rater: Rater) -> ShadowPair | None:

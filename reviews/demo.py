@@ -19,17 +19,20 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import permissions, projects, rating, sampling, signoff
+from reviews import gold, permissions, projects, rating, sampling, signoff
 from reviews.models import Rater, Rating, Slot, Study
+from reviews.opinions import Answer
 from routing import policy, pricing, recording, records, routers, shadow
 from routing.bootstrap import ensure_project
-from routing.models import Completion, Project, RouterVersion, ShadowJob
+from routing.models import Completion, Project, RouterVersion, ShadowJob, ShadowPair
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
 SLUG = "demo-support-desk"
 #: Marks the demo's people: only they are removed with it.
 GROUP = "demo"
 CONTENT = Path(__file__).parent / "data" / "demo_support_desk.jsonl"
+#: Of pairs that are rated by the time a person comes: before that they would not be used.
+GOLD = CONTENT.with_name("demo_gold.jsonl")
 _PEOPLE = {"demo-rater-1": "rater", "demo-rater-2": "rater", "demo-product": "product"}
 _NAMESPACE = UUID("7d5f0f6e-57d4-4c0a-9a0c-3c1f3a2f8f10")
 _CHOICES = Rating.Choice
@@ -40,7 +43,11 @@ _EITHER = {"tie": _CHOICES.EQUAL, "both_bad": _CHOICES.BOTH_BAD}
 
 def rows() -> list[dict[str, Any]]:
     """Return the support desk's queries with both answers and what two raters said."""
-    with CONTENT.open(encoding="utf-8") as lines:
+    return _read(CONTENT)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
@@ -61,6 +68,7 @@ def load() -> Project:
     study = sampling.start(live, name="Demo study", seed="demo", rate=1.0)
     people = _people()
     _rate_half(study, content, people)
+    _write_gold(study, content, people["demo-product"])
     _request_signoff(study, people["demo-product"])
     return project
 
@@ -184,6 +192,17 @@ def _rate_half(study: Study, content: list[dict[str, Any]], people: dict[str, Us
         rating.submit(
             shown.token, shown.rater, seconds=draw.uniform(12, 70), **_answers(said, shown.left)
         )
+
+
+def _write_gold(study: Study, content: list[dict[str, Any]], by: User) -> None:
+    """Make a calibration round and two hidden checks, with the answers of the content."""
+    answers = {row["id"]: row for row in content}
+    for row in _read(GOLD):
+        known = answers[row["id"]]
+        pair = ShadowPair.objects.get(request_id=uuid5(_NAMESPACE, row["id"]))
+        fits = (bool(known["cheap_adequate"]), bool(known["expensive_adequate"]))
+        answer = Answer(known["preference"], *fits)
+        gold.add(study, pair, by, use=row["use"], answer=answer, explanation=row["explanation"])
 
 
 def _answers(said: dict[str, Any], left: str) -> dict[str, Any]:

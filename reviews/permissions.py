@@ -19,6 +19,7 @@ CAN = {
     "rate": {"rater", "lead"},
     "see_results": {"lead", "engineering", "product", "admin"},
     "run_studies": {"lead", "admin"},
+    "adjudicate": {"lead"},
     "request_signoff": {"engineering", "product"},
     "decide_signoff": {"engineering", "product"},
     "roll_back": {"engineering", "admin"},

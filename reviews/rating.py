@@ -58,14 +58,15 @@ def hand_out(study: Study, rater: Rater) -> Presentation | None:
     slot = _held(study, rater) or _due(study, rater) or _next(study, rater)
     if slot is None:
         return None
-    _lease(slot, rater)
+    lease(slot, rater)
     shown = slot.presentations.filter(rater=rater).order_by("-id").first()
     return shown or blinding.present(
         slot, rater, left=checks.side(slot, rater), guideline=guidance.current(study)
     )
 
 
-def _lease(slot: Slot, rater: Rater) -> None:
+def lease(slot: Slot, rater: Rater) -> None:
+    """Give the slot to the rater for a while."""
     slot.rater, slot.state = rater, _STATES.LEASED
     slot.lease_until = timezone.now() + timedelta(seconds=settings.SHADOWEVAL_LEASE_S)
     slot.save(update_fields=["rater", "state", "lease_until"])
@@ -124,7 +125,8 @@ def submit(
 ) -> Rating:
     """Store a rating, with its verdict where it is evidence, and close the slot.
 
-    Sent again, it corrects the first.
+    Sent again, it corrects the first. A slot of an adjudication stays leased: `adjudication.settle`
+    closes it.
 
     Raises:
         Presentation.DoesNotExist: when the showing is not this rater's.
@@ -141,7 +143,8 @@ def submit(
         comment=comment,
         seconds=seconds,
     )
-    _close(slot, _STATES.DONE)
+    if slot.kind != _KINDS.ADJUDICATION:
+        _close(slot, _STATES.DONE)
     if slot.kind == _KINDS.SAMPLE:
         blinding.unblind(rating, slot)
     return rating
@@ -182,7 +185,7 @@ def renew(token: UUID, rater: Rater) -> datetime:
     _, slot = _mine(token, rater)
     if slot.state != _STATES.LEASED:
         raise Conflict("This pair is rated already.")
-    _lease(slot, rater)
+    lease(slot, rater)
     assert slot.lease_until is not None
     return slot.lease_until
 
@@ -222,7 +225,7 @@ def _is_hopeless(slot: Slot, rater: Rater) -> bool:
     """Return whether enough people could not judge the pair, or nobody else is there."""
     skips = Skip.objects.filter(
         presentation__slot__pair=slot.pair_id, presentation__slot__study=slot.study_id
-    )
+    ).exclude(presentation__slot__kind=_KINDS.ADJUDICATION)
     who = {rater.pk} | set(skips.values_list("presentation__rater_id", flat=True))
     if len(who) >= _MOST_SKIPS:
         return True
@@ -264,7 +267,9 @@ def may_reveal(pair: ShadowPair, rater: Rater) -> bool:
 def is_needed(pair: ShadowPair, rater: Rater) -> bool:
     """Return whether the pair waits for a rating and nobody but this rater could give it."""
     waits = pair.slots.filter(
-        study__state=Study.State.RUNNING, state__in=[_STATES.OPEN, _STATES.LEASED]
+        kind=_KINDS.SAMPLE,
+        study__state=Study.State.RUNNING,
+        state__in=[_STATES.OPEN, _STATES.LEASED],
     )
     others = permissions.people_who_can("rate").exclude(rater=rater)
     return waits.exists() and not others.exclude(rater__reveals__pair=pair).exists()

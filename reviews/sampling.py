@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Avg, Count, F, FloatField, Max, Q, QuerySet, Sum, Value
+from django.db.models.functions import Cast, Floor, Least
+from django.utils import timezone
 
 from reviews.models import SampledPair, Slot, Study
+from reviews.plan import Plan
 from routing.models import Policy, ShadowPair
 
 _GROUP = 2_000
@@ -72,6 +75,70 @@ def warning(tilt: float) -> str:
     )
 
 
+class Preview(NamedTuple):
+    """What a plan would draw from the pairs there are: counts, expected ones where drawn by lot."""
+
+    pairs: int
+    drawn: int
+    ratings: int
+
+
+def preview(live: Policy, plan: Plan) -> Preview:
+    """Return what a study would draw if it started now; writes nothing."""
+    study = Study(
+        project=live.project, policy=live, router=live.router, created_at=timezone.now(),
+        **plan.as_fields(),
+    )  # fmt: skip
+    matters = Q(score__lt=study.largest_threshold)
+    counted = _banded(frame(study), study).aggregate(
+        pairs=Count("pk"), bands=Sum("band", filter=matters), n=Count("pk", filter=matters)
+    )
+    bands, n = counted["bands"] or 0.0, counted["n"]
+    calibrate = plan.rate * (n + (plan.tilt - 1) * bands / (_BANDS - 1))
+    drawn = calibrate + plan.train_rate * n
+    return Preview(counted["pairs"], round(drawn), round(drawn * plan.ratings))
+
+
+def _banded(pairs: QuerySet[ShadowPair], study: Study) -> QuerySet[ShadowPair]:
+    """Return the pairs with their score band, as `_band` counts it."""
+    top = min(study.largest_threshold, _TOP_SCORE)
+    share = Floor(Cast(F("score"), FloatField()) / Value(top) * Value(float(_BANDS)))
+    return pairs.annotate(band=Least(share, Value(_BANDS - 1.0)))
+
+
+class Stratum(NamedTuple):
+    """One task type crossed with one score band: what was expected of the draw, and what came."""
+
+    name: str
+    pairs: int
+    probability: float
+    expected: float
+    calibrate: int
+    expected_train: float
+    train: int
+
+
+def strata(study: Study) -> list[Stratum]:
+    """Return the study's strata by name, with expected and actual counts of the draw."""
+    calibrates = Q(selected=True, purpose=_PURPOSE.CALIBRATE)
+    trains = Q(selected=True, purpose=_PURPOSE.TRAIN)
+    rows = study.sample.order_by("stratum").values("stratum").annotate(
+        pairs=Count("pk"),
+        probability=Avg("inclusion_probability"),
+        expected=Sum("inclusion_probability"),
+        calibrate=Count("pk", filter=calibrates),
+        may_train=Count("pk", filter=Q(inclusion_probability__gt=0)),
+        train=Count("pk", filter=trains),
+    )  # fmt: skip
+    return [
+        Stratum(
+            row["stratum"], row["pairs"], row["probability"], row["expected"], row["calibrate"],
+            row["may_train"] * study.train_rate, row["train"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
 def start(live: Policy, *, name: str, seed: str, rate: float, **plan: Any) -> Study:
     """Write a running study of a policy's router and models, and draw from the pairs there are.
 
@@ -80,7 +147,7 @@ def start(live: Policy, *, name: str, seed: str, rate: float, **plan: Any) -> St
         name: for people.
         seed: of every draw.
         rate: share of pairs drawn to calibrate; of the lowest score band when tilted.
-        plan: other fields of the study, such as `train_rate`, `tilt` or `ratings_per_pair`.
+        plan: other fields of the study, as `Plan.as_fields` names them.
     """
     study = Study.objects.create(
         project=live.project, policy=live, router=live.router, name=name, seed=seed, rate=rate,

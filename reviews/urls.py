@@ -3,6 +3,9 @@
 from django.urls import path
 
 from reviews.views import (
+    adjudication,
+    gold,
+    guidelines,
     joining,
     judge,
     overview,
@@ -11,6 +14,7 @@ from reviews.views import (
     rating,
     signoff,
     signon,
+    studies,
     threshold,
 )
 
@@ -20,6 +24,7 @@ urlpatterns = [
     path("demo/", overview.demo, name="demo"),
     path("pairs/", overview.pairs, name="pairs"),
     path("pairs/<int:pk>/", overview.pair, name="pair"),
+    path("pairs/<int:pk>/gold/", gold.add, name="pair_gold"),
     path("rate/", rating.rate, name="rate"),
     path("rate/next/", rating.following, name="rate_next"),
     path("rate/guidelines/", rating.read, name="rate_read"),
@@ -36,7 +41,24 @@ urlpatterns = [
     path("judge/new/", judge.create, name="create_judge"),
     path("judge/<int:pk>/switch/", judge.switch, name="switch_judge"),
     path("threshold/", threshold.threshold, name="threshold"),
-    path("studies/", threshold.start_study, name="start_study"),
+    path("adjudicate/", adjudication.adjudicate, name="adjudicate"),
+    path("adjudicate/<uuid:token>/", adjudication.submit, name="adjudicate_submit"),
+    path("adjudicate/<uuid:token>/skip/", adjudication.skip, name="adjudicate_skip"),
+    path("adjudicate/<uuid:token>/renew/", adjudication.renew, name="adjudicate_renew"),
+    path(
+        "adjudicate/<uuid:token>/differences/",
+        adjudication.differences,
+        name="adjudicate_differences",
+    ),
+    path("studies/", studies.studies, name="studies"),
+    path("studies/new/", studies.new, name="study_new"),
+    path("studies/<int:pk>/", studies.study, name="study"),
+    path("studies/<int:pk>/guidelines/", guidelines.guidelines, name="study_guidelines"),
+    path("studies/<int:pk>/guidelines/new/", guidelines.publish, name="study_publish"),
+    path("studies/<int:pk>/questions/", guidelines.ask, name="study_ask"),
+    path("studies/<int:pk>/gold/", gold.golds, name="study_gold"),
+    path("studies/<int:pk>/gold/accept/", gold.accept, name="study_gold_accept"),
+    path("studies/<int:pk>/gold/<int:gold_pk>/retire/", gold.retire, name="study_gold_retire"),
     path("signoffs/", signoff.signoffs, name="signoffs"),
     path("signoffs/<int:pk>/", signoff.detail, name="signoff"),
     path("signoffs/<int:pk>/decide/", signoff.decide, name="signoff_decide"),

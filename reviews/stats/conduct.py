@@ -19,7 +19,7 @@ FASTEST_READING = 4 * 238 * 6 / 60
 _OUTLYING = 3.5
 _NORMAL_MAD = 0.6744897501960817
 # A rater whose median is below this part of the pool's median is worth a look.
-_HASTY = 0.25
+HASTY = 0.25
 
 
 class Consistency(NamedTuple):
@@ -130,6 +130,6 @@ def _per_rater(seconds: FloatArray, rater: Sequence[Hashable]) -> tuple[RaterSpe
     pool = float(np.median(seconds)) if seconds.size else np.nan
     medians = {name: float(np.median(values)) for name, values in taken.items()}
     return tuple(
-        RaterSpeed(name, len(taken[name]), median, median < _HASTY * pool)
+        RaterSpeed(name, len(taken[name]), median, median < HASTY * pool)
         for name, median in medians.items()
     )

@@ -20,11 +20,16 @@ from routing.models import Policy, Project
 
 View = Callable[..., HttpResponse]
 
+#: Pages that show pairs blind: their frame says nothing of policies and models.
+_BLIND = ("/rate", "/adjudicate")
+
 _NAV = (
     ("overview", "Overview", "see_results"),
     ("rate", "Rate", "rate"),
+    ("adjudicate", "Adjudicate", "adjudicate"),
     ("pairs", "Pairs", "see_results"),
     ("judge", "Judge", "see_results"),
+    ("studies", "Studies", "see_results"),
     ("threshold", "Threshold", "see_results"),
     ("signoffs", "Sign-off", "see_results"),
     ("policies", "Policies", "see_results"),
@@ -65,7 +70,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         return {}
     nav = [(name, title) for name, title, action in _NAV if permissions.can(user, action)]
     context: dict[str, Any] = {"nav": nav}
-    if not permissions.can(user, "see_results") or request.path.startswith("/rate"):
+    if not permissions.can(user, "see_results") or request.path.startswith(_BLIND):
         return context
     context["projects"] = Project.objects.all()
     return context | about(current_project(request))

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from reviews import demo as demo_content
 from reviews import listing, permissions, rating, rendering
+from reviews.models import Gold, Study, Verdict
 from reviews.views.frame import about, current_project, page
 from routing import counts, policy, spend
 from routing.models import Completion, Project, Request, ShadowPair
@@ -114,10 +115,31 @@ def pair(request: HttpRequest, pk: int) -> HttpResponse:
         context = {"row": row, "is_needed": rating.is_needed(row, rater), **about(row.project)}
         return render(request, "reviews/pair_blind.html", context)
     rating.reveal(row, rater)  # of everybody: who may not rate today may tomorrow
+    return show_pair(request, row)
+
+
+def show_pair(request: HttpRequest, row: ShadowPair, **more: Any) -> HttpResponse:
+    """Answer with a pair that this person has seen, and for leads the form that makes it gold."""
     verdicts = row.verdicts.select_related("rater").order_by("-id")
     completions = [
         (completion.get_tier_display(), completion, rendering.markdown(completion.text))
         for completion in (row.cheap, row.expensive)
     ]
-    context = {"row": row, "verdicts": verdicts, "completions": completions, **about(row.project)}
-    return render(request, "reviews/pair.html", context)
+    context = {
+        "row": row,
+        "verdicts": verdicts,
+        "completions": completions,
+        "studies": _gold_studies(request, row),
+        "golds": row.golds.select_related("study"),
+        "uses": Gold.Use.choices,
+        "answers": [one for one in Verdict.Preference.choices if one[0] != "cannot"],
+        **about(row.project),
+    }
+    return render(request, "reviews/pair.html", context | more)
+
+
+def _gold_studies(request: HttpRequest, row: ShadowPair) -> QuerySet[Study]:
+    """Return the studies in which this person may still make the pair gold."""
+    if not permissions.can(request.user, "run_studies"):
+        return Study.objects.none()
+    return Study.objects.filter(sample__pair=row).exclude(golds__pair=row)

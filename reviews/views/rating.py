@@ -35,17 +35,21 @@ _KEYS = ("1", "2", "3", "4", "5", "0")
 _SHORT = ("A much", "A slightly", "Equal", "B slightly", "B much", "Both bad")
 
 
-def _rater(request: HttpRequest) -> Rater:
+def rater_of(request: HttpRequest) -> Rater:
+    """Return the rater that the person is."""
     assert isinstance(request.user, User)
     return rating.rater_of(request.user)
 
 
 def _shown(token: UUID, rater: Rater) -> Presentation:
-    """Return the rater's showing, or answer 404."""
+    """Return the rater's showing, or answer 404; adjudications have a page of their own."""
     try:
-        return rating.shown_to(token, rater)
+        shown = rating.shown_to(token, rater)
     except Presentation.DoesNotExist:
         raise Http404 from None
+    if shown.slot.kind == Slot.Kind.ADJUDICATION:
+        raise Http404
+    return shown
 
 
 def _studies() -> list[Study]:
@@ -89,6 +93,12 @@ def _end(study: Study, rater: Rater) -> dict[str, Any]:
     }
 
 
+def choices() -> list[tuple[str, str, str, str]]:
+    """Return key, short name, value and label of each choice."""
+    values = zip(*Rating.Choice.choices, strict=True)
+    return list(zip(_KEYS, _SHORT, *values, strict=True))
+
+
 def _pair(shown: Presentation, rater: Rater) -> dict[str, Any]:
     study, slot = shown.slot.study, shown.slot
     said = progress.last_said(shown)
@@ -98,7 +108,7 @@ def _pair(shown: Presentation, rater: Rater) -> dict[str, Any]:
         "study": study,
         "pair": blinding.blind(shown),
         "progress": progress.of(study, rater),
-        "choices": zip(_KEYS, _SHORT, *zip(*Rating.Choice.choices, strict=True), strict=True),
+        "choices": choices(),
         "skip_reasons": list(enumerate(Skip.Reason.choices, 1)),
         "said": said,
         "practice_left": checks.practice_left(study, rater) if is_practice else 0,
@@ -150,7 +160,7 @@ def _post(view: View) -> View:
 @_get
 def rate(request: HttpRequest) -> HttpResponse:
     """Show the rater's next step, or what there is to choose from."""
-    rater, study = _rater(request), _study(request, _studies())
+    rater, study = rater_of(request), _study(request, _studies())
     last = progress.last_rated(study, rater) if study else None
     step = _after(last, rater) if last and last.asks_origin else _next(study, rater)
     return _whole(request, rater, study, step)
@@ -159,7 +169,7 @@ def rate(request: HttpRequest) -> HttpResponse:
 @_get
 def after(request: HttpRequest, token: UUID) -> HttpResponse:
     """Show the step after a rating as a page."""
-    rater = _rater(request)
+    rater = rater_of(request)
     shown = _shown(token, rater)
     return _whole(request, rater, shown.slot.study, _after(shown, rater))
 
@@ -167,16 +177,16 @@ def after(request: HttpRequest, token: UUID) -> HttpResponse:
 @_get
 def following(request: HttpRequest) -> HttpResponse:
     """Return the next step as a fragment."""
-    return _fragment(request, _next(_study(request, _studies()), _rater(request)))
+    return _fragment(request, _next(_study(request, _studies()), rater_of(request)))
 
 
 @_post
 def submit(request: HttpRequest, token: UUID) -> HttpResponse:
     """Take a rating and answer with what comes next."""
-    rater = _rater(request)
+    rater = rater_of(request)
     shown = _shown(token, rater)
     try:
-        said = _said(request)
+        said = said_in(request)
     except ValueError as exc:
         return HttpResponse(str(exc), status=400, content_type="text/plain")
     rating.submit(token, rater, **said)
@@ -186,7 +196,7 @@ def submit(request: HttpRequest, token: UUID) -> HttpResponse:
 @_post
 def skip(request: HttpRequest, token: UUID) -> HttpResponse:
     """Take the reason why a pair cannot be judged, and go on."""
-    rater, reason = _rater(request), request.POST.get("reason", "")
+    rater, reason = rater_of(request), request.POST.get("reason", "")
     shown = _shown(token, rater)
     if reason not in Skip.Reason.values:
         return HttpResponse("Say why: one of the reasons.", status=400, content_type="text/plain")
@@ -197,7 +207,7 @@ def skip(request: HttpRequest, token: UUID) -> HttpResponse:
 @_post
 def origin(request: HttpRequest, token: UUID) -> HttpResponse:
     """Take the guess which answer came from the costlier model, and go on."""
-    rater, guess = _rater(request), request.POST.get("guess", "")
+    rater, guess = rater_of(request), request.POST.get("guess", "")
     shown = _shown(token, rater)
     if guess not in OriginGuess.Guess.values or not shown.asks_origin:
         return HttpResponse("Choose A, B or can’t tell.", status=400, content_type="text/plain")
@@ -208,7 +218,7 @@ def origin(request: HttpRequest, token: UUID) -> HttpResponse:
 @_post
 def renew(request: HttpRequest, token: UUID) -> HttpResponse:
     """Keep a pair that is being looked at; answer with the seconds it is kept for."""
-    rater = _rater(request)
+    rater = rater_of(request)
     _shown(token, rater)
     rating.renew(token, rater)
     return JsonResponse({"lease_s": rating.lease_left_s(_shown(token, rater).slot)})
@@ -217,7 +227,7 @@ def renew(request: HttpRequest, token: UUID) -> HttpResponse:
 @_post
 def read(request: HttpRequest) -> HttpResponse:
     """Note that the guidelines were read, and go on."""
-    rater, study = _rater(request), _study(request, _studies())
+    rater, study = rater_of(request), _study(request, _studies())
     version = request.POST.get("version", "")
     if study is None or not version.isdecimal() or len(version) > 9:
         raise BadInput("These guidelines are gone; reload the page.")
@@ -233,7 +243,7 @@ def read(request: HttpRequest) -> HttpResponse:
 @_get
 def again(request: HttpRequest, token: UUID) -> HttpResponse:
     """Show a pair once more for a correction, sides as they were."""
-    rater = _rater(request)
+    rater = rater_of(request)
     shown = _shown(token, rater)
     step = _pair(shown, rater)
     if request.headers.get("x-requested-with") != "fetch":
@@ -245,19 +255,19 @@ def again(request: HttpRequest, token: UUID) -> HttpResponse:
 def mine(request: HttpRequest) -> HttpResponse:
     """Return the rater's last ten ratings, to go back to."""
     study = _study(request, _studies())
-    rows = progress.recent(study, _rater(request)) if study else []
+    rows = progress.recent(study, rater_of(request)) if study else []
     return render(request, "reviews/rate/_mine.html", {"rows": rows})
 
 
 @_get
 def differences(request: HttpRequest, token: UUID) -> HttpResponse:
     """Return both answers with the words in which they differ marked."""
-    found = worddiff.compare(*blinding.sides(_shown(token, _rater(request))))
+    found = worddiff.compare(*blinding.sides(_shown(token, rater_of(request))))
     return render(request, "reviews/rate/_differences.html", {"found": found})
 
 
-def _said(request: HttpRequest) -> dict[str, Any]:
-    """Read the form.
+def said_in(request: HttpRequest) -> dict[str, Any]:
+    """Read the form of a rating.
 
     Raises:
         ValueError: when an answer is missing or is none of the choices.

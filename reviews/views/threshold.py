@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_POST
 
-from reviews import charts, estimation, judge_quality, permissions, sampling
-from reviews.errors import NothingToSign
+from reviews import charts, estimation, judge_quality, permissions
 from reviews.models import Rater, Study
-from reviews.views.frame import current_project, notices, page, posted_project, to_page
+from reviews.views.frame import current_project, notices, page
 from routing import policy
 
 #: Salt of what a page showed: the sign-off form carries it back.
@@ -72,25 +69,6 @@ def _curve(study: Study, kind: str) -> dict[str, Any]:
         "live_threshold": live_threshold,
         "floor": study.floor,
     }
-
-
-@require_POST
-@page("run_studies")
-def start_study(request: HttpRequest) -> HttpResponse:
-    """Start a study on the live router and draw its first sample."""
-    project = posted_project(request)
-    live = policy.live(project)
-    if live is None:
-        raise NothingToSign("This project has no live policy yet.")
-    try:
-        rate = float(request.POST.get("rate", ""))
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate <= 1:
-        raise NothingToSign("The share of pairs to rate lies above 0 and at most at 1.")
-    name = request.POST.get("name", "").strip()[:120] or "Study"
-    sampling.start(live, name=name, seed=secrets.token_hex(8), rate=rate)
-    return to_page("threshold", project)
 
 
 def study_or_404(pk: str) -> Study:

@@ -6,6 +6,7 @@ import * as panes from "./panes.js";
 const place = document.getElementById("pair");
 const toast = document.getElementById("toast");
 const sheet = document.getElementById("keys");
+// Adjudications have none: what was settled stays.
 const mineSheet = document.getElementById("mine");
 const FETCH = { "X-Requested-With": "fetch" };
 let last = place.dataset.last || null;
@@ -40,7 +41,7 @@ function begin() {
   if (!current) return place.querySelector(".focus-first")?.focus();
   panes.prepare(place);
   if (draft.restore(current)) say("Your draft of this pair is back.");
-  stopLease = clock.lease({ form: current, csrf, onLost: (text, status) => problem(status === 409 ? `${text} Your answers stay here; “My last 10” and a reload go on.` : "You were logged out, or this pair is gone. Your answers are kept: reload the page.") });
+  stopLease = clock.lease({ form: current, csrf, onLost: (text, status) => problem(status === 409 ? `${text} Your answers stay here; a reload goes on.` : "You were logged out, or this pair is gone. Your answers are kept: reload the page.") });
 }
 
 function show(html) {
@@ -70,13 +71,13 @@ async function send(address, body, failed) {
 async function save() {
   const current = form();
   if (!current || busy) return;
-  if (!current.reportValidity()) return problem("Answer all three: better (1 to 5, 0), A (q) and B (p).");
+  if (!current.reportValidity()) return problem(current.dataset.incomplete || "Answer all three: better (1 to 5, 0), A (q) and B (p).");
   current.elements.seconds.value = clock.seconds().toFixed(1);
   const token = current.dataset.token;
   if (!await send(current.action, new FormData(current), "Not saved: you were logged out. Your answers are kept; reload the page.")) return;
   draft.forget(token);
   last = token;
-  say("Saved. ", true);
+  say("Saved. ", Boolean(mineSheet));
 }
 
 async function again(token) {
@@ -84,11 +85,13 @@ async function again(token) {
 }
 
 function undo() {
+  if (!mineSheet) return;
   if (last) return again(last);
   say("Nothing to undo yet.");
 }
 
 async function mine() {
+  if (!mineSheet) return;
   try {
     const reply = await fetch(`${place.dataset.base}mine/`, { headers: FETCH });
     if (!reply.ok || reply.redirected) return say("You were logged out. Reload the page.");
@@ -199,7 +202,7 @@ function onSubmit(event) {
 document.documentElement.classList.add("js");
 document.addEventListener("keydown", onKey);
 // The browser would give the focus back to the button, and Enter would open the sheet again.
-[sheet, mineSheet].forEach((one) => one.addEventListener("close", () => document.activeElement.blur()));
+[sheet, mineSheet].filter(Boolean).forEach((one) => one.addEventListener("close", () => document.activeElement.blur()));
 place.addEventListener("submit", onSubmit);
 place.addEventListener("input", () => { if (form()) draft.keep(form()); });
 document.addEventListener("click", (event) => {

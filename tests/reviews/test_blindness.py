@@ -9,7 +9,7 @@ from reviews import blinding, permissions, rating, sampling
 from reviews.models import Presentation, Slot
 from routing import policy
 from routing.types import Tier
-from tests.reviews.raters import say
+from tests.reviews.rated import say
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db

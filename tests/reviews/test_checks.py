@@ -6,7 +6,7 @@ from reviews import blinding, checks, practice, progress, rating, sampling
 from reviews.models import Gold, Rating, SampledPair, Slot, Verdict
 from routing import policy
 from routing.types import Tier
-from tests.reviews.raters import rater, say
+from tests.reviews.rated import rater, say
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.utils import timezone
 from reviews import rating, sampling
 from reviews.models import Rating, Slot, Verdict
 from routing import policy
-from tests.reviews.raters import rater, say
+from tests.reviews.rated import rater, say
 from tests.reviews.rows import add_pair
 
 PAIRS, PEOPLE, LEAVERS = 500, 20, 5

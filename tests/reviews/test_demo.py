@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 
-from reviews import demo, estimation
-from reviews.models import SignOff, Verdict
+from reviews import demo, estimation, gold, practice, rating
+from reviews.models import Rater, SignOff, Verdict
 from routing import bootstrap
 from routing.models import Project, Request, ShadowJob
 
@@ -41,3 +41,20 @@ def test_a_project_that_has_the_demos_name_stays_apart(project, starter):
     assert demo.load() != theirs
     demo.remove()
     assert set(Project.objects.all()) == {project, theirs}
+
+
+@pytest.mark.django_db
+def test_a_new_rater_begins_with_a_calibration_round(starter):
+    study = demo.load().studies.get()
+    ann = Rater.objects.create(kind=Rater.Kind.HUMAN, name="ann")
+    rows = gold.rows(study, ann)
+    assert [row.gold.use for row in rows] == ["practice"] * 5 + ["hidden"] * 2
+    assert not any(row.is_waiting for row in rows)
+    kinds = []
+    for _ in range(6):
+        shown = rating.hand_out(study, ann)
+        kinds.append(shown.slot.kind)
+        rating.submit(shown.token, ann, choice="equal", left_adequate=True, right_adequate=True)
+        feedback = practice.feedback(shown) if kinds[-1] == "practice" else None
+        assert (kinds[-1] == "sample") or (feedback.why_html and feedback.agreed)
+    assert kinds == ["practice"] * 5 + ["sample"]

@@ -8,7 +8,7 @@ from reviews import guidance, rating, sampling
 from reviews.errors import BadInput, Conflict
 from reviews.models import Guideline, Study
 from routing import policy
-from tests.reviews.raters import rater, say
+from tests.reviews.rated import rater, say
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +65,7 @@ def test_questions_change_until_somebody_answered_them(study):
     assert said.reasons == ["short"]
     with pytest.raises(Conflict):
         guidance.ask(study, **ask, reasons=[])
-    with pytest.raises(ProgrammingError, match="never change"), transaction.atomic():
-        Study.objects.update(preference_question="Which is ruder?")
+    for change in ({"preference_question": "x"}, {"adequacy_question": "x"}, {"reasons": ["x"]}):
+        with pytest.raises(ProgrammingError, match="never change"), transaction.atomic():
+            Study.objects.update(**change)
     Study.objects.update(name="The rest may change")

@@ -196,8 +196,8 @@ def test_the_rating_page_says_what_is_demo_and_what_is_simulated(as_role, projec
     [("http://testserver/threshold/", "http://testserver/threshold/"), ("http://evil/", "/")],
 )
 def test_a_refusal_leads_back_to_our_own_pages_only(as_role, project, referer, target):
-    form = {"project": "default", "name": "s", "rate": "7"}
-    answer = as_role("lead").post("/studies/", form, headers={"referer": referer})
+    form = {"project": "default", "name": "without a scope"}
+    answer = as_role("admin").post("/settings/keys/", form, headers={"referer": referer})
     assert (answer.status_code, answer.url) == (302, target)
 
 
@@ -207,9 +207,10 @@ def test_a_form_acts_on_the_project_it_shows_not_on_the_one_looked_at_last(as_ro
     client.get("/overview/", {"project": theirs.slug})  # another tab
     form = {"project": project.slug, "reason": "fire", "name": "k", "rate": "1"}
     form |= {"scopes": "route"}
-    for address in ("/policies/roll-back/", "/settings/keys/", "/studies/"):
+    for address in ("/policies/roll-back/", "/settings/keys/"):
         answer = client.post(address, form)
         assert (answer.status_code, answer.url[-16:]) == (302, "?project=default")
+    assert client.post("/studies/new/", form).url == f"/studies/{project.studies.get().pk}/"
     assert [project.deployments.count(), theirs.deployments.count()] == [2, 1]
     assert [project.api_keys.count(), theirs.api_keys.count()] == [1, 0]
     assert [project.studies.count(), theirs.studies.count()] == [1, 1]

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from reviews import sampling
-from reviews.models import SampledPair, Slot
+from reviews.models import SampledPair, Slot, Study
+from reviews.plan import Plan
 from routing import policy
 from tests.reviews.rows import add_pair
 
@@ -87,3 +88,43 @@ def test_nothing_is_redrawn(project, pairs):
         len(before) + 1,
         True,
     )
+
+
+SCORES = [0.05, 0.15, 0.35, 0.55, 0.75, 0.95, None]
+
+
+@pytest.fixture
+def live(project):
+    for score in SCORES:
+        add_pair(project, score)
+    return policy.live(project)
+
+
+def test_the_preview_is_the_sum_of_the_probabilities_and_writes_nothing(live):
+    for plan in (
+        Plan("s", rate=0.5, second_share=0.5),
+        Plan("s", rate=0.2, tilt=3, train_rate=0.3, ratings_per_pair=2),
+        Plan("s", rate=1, largest_threshold=0.5),
+    ):
+        shown = sampling.preview(live, plan)
+        assert not Study.objects.exists()
+        study = sampling.start(live, seed="7", **plan.as_fields())
+        rows = SampledPair.objects.filter(study=study)
+        chances = [row.inclusion_probability for row in rows]
+        drawn = sum(chances) + plan.train_rate * sum(chance > 0 for chance in chances)
+        assert shown == (7, round(drawn), round(drawn * plan.ratings))
+        study.delete()
+
+
+def test_strata_count_what_was_expected_and_what_came(live):
+    plan = Plan("s", rate=0.3, train_rate=0.7)
+    study = sampling.start(live, seed="7", **plan.as_fields())
+    strata = sampling.strata(study)
+    assert [row.name for row in strata] == [
+        "math/0", "math/1", "math/2", "math/3", "math/4", "math/none",
+    ]  # fmt: skip
+    lowest, none = strata[0], strata[-1]
+    assert (lowest.pairs, lowest.probability) == (2, pytest.approx(0.3))
+    assert (lowest.expected, lowest.expected_train) == pytest.approx((0.6, 1.4))
+    assert all(row.calibrate + row.train == row.pairs for row in strata[:-1])
+    assert (none.pairs, none.expected, none.calibrate, none.train) == (1, 0, 0, 0)
