@@ -24,6 +24,14 @@ _SIDE = {
     _CHOICE.B_SLIGHTLY: "right",
     _CHOICE.B_MUCH: "right",
 }
+#: How far each choice goes to the right, of two steps; both bad is no place on that line.
+_STEP = {
+    _CHOICE.A_MUCH: -2,
+    _CHOICE.A_SLIGHTLY: -1,
+    _CHOICE.EQUAL: 0,
+    _CHOICE.B_SLIGHTLY: 1,
+    _CHOICE.B_MUCH: 2,
+}
 _NO_SIDE = {_CHOICE.EQUAL: _PREFERENCE.TIE, _CHOICE.BOTH_BAD: _PREFERENCE.BOTH_BAD}
 
 
@@ -165,6 +173,22 @@ def meaning(rating: Rating) -> Meaning:
     adequate = (rating.left_adequate, rating.right_adequate)
     cheap, expensive = adequate if left is Tier.CHEAP else adequate[::-1]
     return Meaning(_preference(_CHOICE(rating.choice), left), cheap, expensive)
+
+
+def step(rating: Rating) -> int | None:
+    """Return how far a rating prefers the expensive answer, -2 to 2; None for both bad.
+
+    Both bad says nothing about which is better: it is neither the middle nor an end.
+    """
+    towards_right = _STEP.get(_CHOICE(rating.choice))
+    if towards_right is None:
+        return None
+    return -towards_right if Tier(rating.presentation.left) is Tier.EXPENSIVE else towards_right
+
+
+def side(rating: Rating) -> str | None:
+    """Return the side that a rating prefers, left or right; None when it prefers neither."""
+    return _SIDE.get(_CHOICE(rating.choice))
 
 
 def _preference(choice: Rating.Choice, left: Tier) -> str:

@@ -82,8 +82,8 @@ class Estimate:
 
 
 #: Of this process, the one made last at the end; a page looks at one, its forms at the same.
-_estimates: OrderedDict[tuple[int, str, Moment, int], Estimate] = OrderedDict()
-_MOST_KEPT = 32
+_estimates: OrderedDict[tuple[int, str, Moment, int, int], Estimate] = OrderedDict()
+_MOST_KEPT = 64
 
 
 class _Columns(NamedTuple):
@@ -116,7 +116,9 @@ def default_kind(kinds: dict[str, int]) -> str:
     return next(iter(kinds))
 
 
-def estimate(study: Study, kind: str = "", moment: Moment | None = None) -> Estimate:
+def estimate(
+    study: Study, kind: str = "", moment: Moment | None = None, without: int = 0
+) -> Estimate:
     """Return the study's curve at up to 101 thresholds and at always cheap, from one kind of rater.
 
     Thresholds end at the study's largest: above it pairs were never drawn.
@@ -125,32 +127,38 @@ def estimate(study: Study, kind: str = "", moment: Moment | None = None) -> Esti
         study: whose draws and verdicts count.
         kind: of rater; people when they rated anything, else whoever rated most.
         moment: leave out what came later; None for now.
+        without: id of a rater whose verdicts are left out, 0 for nobody. The frame stays the same;
+            pairs that only they rated count as not drawn, see `_heard`.
     """
     kinds = rated_by_kind(study)
     kind = kind or default_kind(kinds)
     moment = moment or Moment.now(study)
-    known = _known_estimate(study, kind, moment)
+    known = of_moment(study, kind, moment, without)
     return replace(known, kinds=kinds, missing=missing.by_why(study))
 
 
-def _known_estimate(study: Study, kind: str, moment: Moment) -> Estimate:
-    """Return the estimate of a moment, made once: neither draws nor verdicts ever change."""
+def of_moment(study: Study, kind: str, moment: Moment, without: int = 0) -> Estimate:
+    """Return the estimate of a moment, made once: neither draws nor verdicts ever change.
+
+    It does not say who else rated or what is missing: that is of now, and `estimate` adds it.
+    """
     # Of verdicts that are written at once, a later number may be there before an earlier one.
     said = Verdict.objects.filter(study=study, id__lte=moment.verdict_id).count()
-    name = (study.pk, kind, moment, said)
+    name = (study.pk, kind, moment, said, without)
     if connection.in_atomic_block:  # what is not committed yet may never be
-        return _estimate(study, kind, moment)
+        return _estimate(study, kind, moment, without)
     known = _estimates.get(name)
     if known is None:
-        known = _estimates[name] = _estimate(study, kind, moment)
+        known = _estimates[name] = _estimate(study, kind, moment, without)
         while len(_estimates) > _MOST_KEPT:
             _estimates.popitem(last=False)
     return known
 
 
-def _estimate(study: Study, kind: str, moment: Moment) -> Estimate:
+def _estimate(study: Study, kind: str, moment: Moment, without: int) -> Estimate:
     whole = _columns(study, kind, moment)
-    frame, rated, n_spoken = _sampled(study, kind, whole)
+    frame, in_turn, n_spoken = _sampled(study, kind, whole)
+    frame, rated = _heard(study, kind, frame, in_turn, moment, without)
     # A pair stands for the requests that its shadow rate left without one.
     traffic = 1 / frame.rate
     grid = np.append(default_thresholds(), ALWAYS_CHEAP)
@@ -174,7 +182,7 @@ def _estimate(study: Study, kind: str, moment: Moment) -> Estimate:
         n_frame=frame.pair_id.size,
         n_selected=int(frame.selected.sum()),
         n_rated=int(rated.sum()),
-        n_waiting=n_spoken - int(rated.sum()),
+        n_waiting=n_spoken - int(in_turn.sum()),
         n_newer=whole.pair_id.size - frame.pair_id.size,
         moment=moment,
         n_without_score=int(np.isnan(frame.score).sum()),
@@ -208,6 +216,26 @@ def _sampled(study: Study, kind: str, whole: _Columns) -> tuple[_Columns, np.nda
     end, gap = _best_end(order, whole.selected & ~spoken, spoken)
     frame = _Columns(*(column[:end] for column in whole))
     return frame, spoken[:end] & (order[:end] < gap), int(spoken.sum())
+
+
+def _heard(
+    study: Study, kind: str, frame: _Columns, in_turn: np.ndarray, moment: Moment, without: int
+) -> tuple[_Columns, np.ndarray]:
+    """Return the frame with the losses that remain without a rater, and which rows still count.
+
+    A pair that only this rater rated is no gap in the queue: the part of the queue that counts is
+    found with everybody, and such a pair is then taken for not drawn. Who takes which pair is
+    decided by whose turn it is, not by what is in it, so that dropping one rater thins the sample
+    at random and the common factor cancels out of the means. Where they rated at one time only and
+    the traffic changed since, the rest leans towards the traffic that others rated.
+    """
+    if not without:
+        return frame, in_turn
+    draws = frames.Draws(*frame[: len(frames.Draws._fields)])
+    harm, adequate = frames.losses(study, kind, moment.verdict_id, draws, without)
+    alone = in_turn & np.isnan(harm) & np.isnan(adequate)
+    left = frame._replace(harm=harm, adequate=adequate, selected=frame.selected & ~alone)
+    return left, in_turn & ~alone
 
 
 def _best_end(order: np.ndarray, unrated: np.ndarray, spoken: np.ndarray) -> tuple[int, float]:

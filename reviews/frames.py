@@ -62,6 +62,7 @@ FROM (
         FROM reviews_verdict AS verdict
         WHERE study_id = %s AND id <= %s AND rater_id IN (
             SELECT id FROM reviews_rater WHERE kind = %s)
+            AND (rater_id <> %s OR preference = 'cannot')
         ORDER BY pair_id, rater_id, id DESC
     ) AS newest) AS newest GROUP BY pair_id
 ) AS losses
@@ -117,15 +118,25 @@ def warm() -> None:
         connection.close()
 
 
-def losses(study: Study, kind: str, last_id: int, rows: Draws) -> tuple[np.ndarray, np.ndarray]:
+def losses(
+    study: Study, kind: str, last_id: int, rows: Draws, without: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Return harm and adequacy of each row's pair, nan where nobody spoke: two of shape (N,).
 
     They are means over the newest verdict of each rater of the kind, up to a verdict's number. A
     pair that nobody could judge counts as harm: it was drawn, and leaving it out would flatter. A
     judge that contradicts itself counts half a harm.
+
+    Args:
+        study: whose verdicts count.
+        kind: of rater.
+        last_id: the last verdict that counts.
+        rows: the frame.
+        without: id of a rater who is left out, 0 for nobody. That a pair could not be judged is
+            said of it by several, and stays.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_LOSSES, [study.pk, last_id, kind])
+        cursor.execute(_LOSSES, [study.pk, last_id, kind, without])
         found = [_array(b, t) for b, t in zip(cursor.fetchone(), _TYPES[:3], strict=True)]
     pair_id, *said = found
     at, is_there = places(rows.pair_id, pair_id)

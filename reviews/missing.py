@@ -1,40 +1,118 @@
-"""Requests of a study that were to have a pair and have none, and why."""
+"""Requests of a study that were to have a pair and have none: why, and at which scores."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from django.db import connection
+from django.db.models import Max
 
-from reviews import sampling
+from reviews import frames, sampling
 from reviews.models import Study
+from reviews.stats import missingness
 from routing import counts
 from routing.models import ShadowJob
 from routing.models.shadow import LOST
 
 # The jobs first, then each one's request and decision by their keys: left alone, the planner takes
 # the lost jobs for many and reads the decisions of all requests.
-_COUNT = """
+_OF_STUDY = """
 WITH lost AS MATERIALIZED ({jobs})
-SELECT lost.tier, lost.reason, count(*) FROM lost, LATERAL (
-    SELECT FROM routing_request AS r JOIN routing_decision AS d ON d.request_id = r.id
+SELECT {columns} FROM lost, LATERAL (
+    SELECT d.score FROM routing_request AS r JOIN routing_decision AS d ON d.request_id = r.id
     WHERE r.id = lost.request_id AND d.policy_id = ANY (%s)
         AND r.received_at >= %s AND r.received_at < %s
     OFFSET 0) AS of_study
-GROUP BY 1, 2 ORDER BY 3 DESC, 2
 """
+_COUNT = "lost.tier, lost.reason, count(*)"
+_BY_COUNT = "GROUP BY 1, 2 ORDER BY 3 DESC, 2"
+_SCORES = "string_agg(float8send(coalesce(of_study.score, 'NaN')), '')"
+_DECILES = 10
+
+
+class Decile(NamedTuple):
+    """Requests of one tenth of the scores that were to have a pair, and those without.
+
+    Attributes:
+        low: smallest score; None for requests whose router gave none.
+        high: largest score; likewise.
+        differs: whether the share differs from that of the others beyond chance, all compared.
+    """
+
+    low: float | None
+    high: float | None
+    total: int
+    missing: int
+    differs: bool
+
+    @property
+    def share(self) -> float:
+        """Return the share without a pair."""
+        return self.missing / self.total
+
+
+def by_decile(study: Study) -> list[Decile]:
+    """Count the study's pairs and its requests whose pair is lost, by tenths of their scores.
+
+    Rare where answers are lost at random. Where long or hard questions fail more often, they do so
+    at high scores, and what is left is not what the traffic was. Scores that many requests share
+    make for fewer groups. The frame is what was drawn from so far; jobs under way are left out.
+    """
+    last = study.sample.aggregate(last=Max("id"))["last"] or 0
+    return list(_known_deciles(study, last, _about(study)))
+
+
+@lru_cache(maxsize=64)
+def _known_deciles(study: Study, last: int, about: Any) -> tuple[Decile, ...]:
+    """Return the groups; again only when there are other draws or other lost jobs."""
+    lost = np.frombuffer(_lost_scores(*about), ">f8").astype(np.float64)
+    return tuple(_deciles(frames.draws(study, last).score, lost))
+
+
+def _deciles(there: np.ndarray, lost: np.ndarray) -> list[Decile]:
+    """Return the groups that hold anything, by score; those without a score last."""
+    everything = np.concatenate([there, lost])
+    known = everything[~np.isnan(everything)]
+    inner = np.arange(1, _DECILES) / _DECILES
+    edges = np.unique(np.quantile(known, inner)) if known.size else np.empty(0)
+    n_groups = edges.size + 2
+    # Beyond every edge and one further: without a score.
+    group = np.where(
+        np.isnan(everything), edges.size + 1, np.searchsorted(edges, everything, "left")
+    )
+    total = np.bincount(group, minlength=n_groups)
+    gone = np.bincount(group[there.size :], minlength=n_groups)
+    low, high = np.full((2, n_groups), np.nan)
+    for place in np.flatnonzero(total[:-1]):
+        inside = everything[group == place]
+        low[place], high[place] = inside.min(), inside.max()
+    held = np.flatnonzero(total)
+    differs = missingness.compare(gone[held], total[held]).differs
+    rows = zip(low[held], high[held], total[held], gone[held], differs, strict=True)
+    return [
+        Decile(_score(a), _score(b), int(n), int(x), bool(marked)) for a, b, n, x, marked in rows
+    ]
+
+
+def _score(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def by_why(study: Study) -> dict[str, int]:
     """Count the study's requests that were to have a pair and have none, by tier and why."""
-    ends = (ShadowJob.State.FAILED, ShadowJob.State.SKIPPED)
-    ended = [row for row in counts.jobs(study.project) if row.state in ends]
-    policies = tuple(sampling.policies(study))
-    begin, end = sampling.window(study)
-    missing = dict(_lost(study.project_id, policies, begin, end, tuple(ended)))
-    still_open = _open(study.project_id, policies, begin, end)
+    about = _about(study)
+    missing = dict(_lost(*about))
+    still_open = _open(*about[:-1])
     return missing | ({"not asked yet": still_open} if still_open else {})
+
+
+def _about(study: Study) -> tuple[int, tuple[int, ...], Any, Any, tuple[Any, ...]]:
+    """Return what the lost jobs of a study depend on; it changes when the project has others."""
+    ends = (ShadowJob.State.FAILED, ShadowJob.State.SKIPPED)
+    ended = tuple(row for row in counts.jobs(study.project) if row.state in ends)
+    return study.project_id, tuple(sampling.policies(study)), *sampling.window(study), ended
 
 
 @lru_cache(maxsize=64)
@@ -44,6 +122,16 @@ def _lost(
     """Count the jobs that ended without a pair; again only when the project has others."""
     rows = _counted(ShadowJob.objects.filter(LOST), project_id, policies, begin, end)
     return tuple((f"{tier}: {reason}", n) for tier, reason, n in rows)
+
+
+@lru_cache(maxsize=16)
+def _lost_scores(
+    project_id: int, policies: tuple[int, ...], begin: Any, end: Any, ended: tuple[Any, ...]
+) -> bytes:
+    """Return the scores of the requests whose pair is lost, as packed by Postgres."""
+    lost = ShadowJob.objects.filter(LOST)
+    (row,) = _asked(_SCORES, "", lost, project_id, policies, begin, end)
+    return bytes(row[0] or b"")
 
 
 def _open(project_id: int, policies: tuple[int, ...], begin: Any, end: Any) -> int:
@@ -60,9 +148,23 @@ def _open(project_id: int, policies: tuple[int, ...], begin: Any, end: Any) -> i
 def _counted(
     jobs: Any, project_id: int, policies: tuple[int, ...], begin: Any, end: Any
 ) -> list[Any]:
+    return _asked(_COUNT, _BY_COUNT, jobs, project_id, policies, begin, end)
+
+
+def _asked(
+    columns: str,
+    grouping: str,
+    jobs: Any,
+    project_id: int,
+    policies: tuple[int, ...],
+    begin: Any,
+    end: Any,
+) -> list[Any]:
+    """Return columns of the jobs whose requests belong to the study."""
     # No job is older than its request: this bound lets an index find them.
     jobs = jobs.filter(project_id=project_id, created_at__gte=begin)
     query, values = jobs.values("tier", "reason", "request_id").query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT.format(jobs=query), [*values, list(policies), begin, end])
+        wanted = _OF_STUDY.format(jobs=query, columns=columns) + grouping
+        cursor.execute(wanted, [*values, list(policies), begin, end])
         return cursor.fetchall()

@@ -20,6 +20,7 @@ CAN = {
     "see_results": {"lead", "engineering", "product", "admin"},
     "run_studies": {"lead", "admin"},
     "adjudicate": {"lead"},
+    "see_raters": {"lead"},
     "request_signoff": {"engineering", "product"},
     "decide_signoff": {"engineering", "product"},
     "roll_back": {"engineering", "admin"},

@@ -95,7 +95,9 @@ def _next(study: Study, rater: Rater) -> Slot | None:
 
 
 def waiting(study: Study, rater: Rater) -> int:
-    """Return how many pairs of the study the rater could take now."""
+    """Return how many pairs of the study the rater could take now; a paused one none."""
+    if rater.paused_at:
+        return 0
     return _free(study, rater).values("pair").distinct().count()
 
 

@@ -16,8 +16,7 @@ from reviews.models import Gold, Study
 from reviews.opinions import Answer
 from reviews.views import overview
 from reviews.views.frame import page
-from reviews.views.studies import of
-from reviews.views.threshold import study_or_404
+from reviews.views.study import context, study_or_404
 from routing.models import ShadowPair
 
 
@@ -31,14 +30,14 @@ def _user(request: HttpRequest) -> User:
 def golds(request: HttpRequest, pk: int) -> HttpResponse:
     """List the gold pairs with how raters did, and pairs that would make good ones."""
     study = get_object_or_404(Study, pk=pk)
-    context = {
-        **of(study, request),
+    shown = {
+        **context(request, study),
         "rows": gold.rows(study, rating.rater_of(_user(request))),
         "suggestions": gold.suggestions(study),
         "uses": Gold.Use.choices,
         "enough": gold.ENOUGH,
     }
-    return render(request, "reviews/study_gold.html", context)
+    return render(request, "reviews/study_gold.html", shown)
 
 
 @require_POST

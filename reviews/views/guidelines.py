@@ -14,7 +14,7 @@ from reviews import guidance, rendering, worddiff
 from reviews.errors import BadInput
 from reviews.models import Guideline, GuidelineRead, Study
 from reviews.views.frame import page
-from reviews.views.studies import of
+from reviews.views.study import context
 
 
 class Version(NamedTuple):
@@ -33,8 +33,8 @@ def guidelines(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _show(request: HttpRequest, study: Study, **more: Any) -> HttpResponse:
     current = guidance.current(study)
-    context = {
-        **of(study, request),
+    shown = {
+        **context(request, study),
         "current": current,
         "current_html": rendering.markdown(current.body),
         "body": current.body,
@@ -44,7 +44,7 @@ def _show(request: HttpRequest, study: Study, **more: Any) -> HttpResponse:
         "adequacy": study.adequacy_question,
         "reasons": "\n".join(study.reasons),
     }
-    return render(request, "reviews/study_guidelines.html", context | more)
+    return render(request, "reviews/study_guidelines.html", shown | more)
 
 
 def _versions(study: Study) -> list[Version]:

@@ -19,7 +19,7 @@ from reviews.errors import BadInput
 from reviews.judge_quality import Report
 from reviews.models import JudgeRun, JudgeSpec, Study
 from reviews.views.frame import current_project, notices, page
-from reviews.views.threshold import is_id, study_or_404
+from reviews.views.study import is_id, study_or_404
 from routing import tiers
 from routing.types import TierSpec
 

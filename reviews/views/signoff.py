@@ -17,7 +17,8 @@ from reviews import estimation, permissions, signoff
 from reviews.errors import BadInput, NotAllowed, ReviewError
 from reviews.models import Approval, Rater, SignOff, Study
 from reviews.views.frame import about, current_project, page
-from reviews.views.threshold import SEEN, study_or_404
+from reviews.views.study import study_or_404
+from reviews.views.threshold import SEEN
 
 #: How long a page may be looked at before its numbers are signed, seconds.
 _LONGEST_LOOK_S = 3600

@@ -15,6 +15,7 @@ from reviews.errors import NothingToSign
 from reviews.models import Study
 from reviews.plan import PlanError
 from reviews.views.frame import about, current_project, page, posted_project
+from reviews.views.study import context
 from routing import policy
 from routing.models import Policy, Project
 
@@ -24,8 +25,8 @@ from routing.models import Policy, Project
 def studies(request: HttpRequest) -> HttpResponse:
     """List the project's studies."""
     rows = Study.objects.filter(project=current_project(request))
-    context = {"studies": rows, "can_run": permissions.can(request.user, "run_studies")}
-    return render(request, "reviews/studies.html", context)
+    shown = {"studies": rows, "can_run": permissions.can(request.user, "run_studies")}
+    return render(request, "reviews/studies.html", shown)
 
 
 @page("run_studies")
@@ -80,11 +81,11 @@ def _form(
         {"name": name, "label": label, "about": line, "value": typed[name]}
         for name, (label, line) in plan.SWITCHES.items()
     ]
-    context = {
+    shown = {
         **about(project), "name": typed["name"], "problems": problems,
         "numbers": numbers, "switches": switches, **more,
     }  # fmt: skip
-    return render(request, "reviews/study_new.html", context)
+    return render(request, "reviews/study_new.html", shown)
 
 
 def _words(value: str | float) -> str:
@@ -97,8 +98,8 @@ def _words(value: str | float) -> str:
 def study(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a study's plan and seed, and by stratum what was expected of the draw and what came."""
     row = get_object_or_404(Study.objects.select_related("project", "router", "policy"), pk=pk)
-    context = {
-        **of(row, request),
+    shown = {
+        **context(request, row),
         "numbers": [
             (one.label, _words(getattr(row, name)), one.about) for name, one in plan.NUMBERS.items()
         ],
@@ -108,14 +109,4 @@ def study(request: HttpRequest, pk: int) -> HttpResponse:
         "strata": sampling.strata(row),
         "floor": f"{_words(100 * row.floor)} %",
     }
-    return render(request, "reviews/study.html", context)
-
-
-def of(study: Study, request: HttpRequest) -> dict[str, Any]:
-    """Return what every page of one study needs: itself, its project's frame, what one may do."""
-    return {
-        **about(study.project),
-        "study": study,
-        "can_run": permissions.can(request.user, "run_studies"),
-        "can_adjudicate": permissions.can(request.user, "adjudicate"),
-    }
+    return render(request, "reviews/study.html", shown)

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 
-from reviews import charts, estimation, judge_quality, permissions
+from reviews import charts, estimation, judge_quality, missing, permissions
 from reviews.models import Rater, Study
 from reviews.views.frame import current_project, notices, page
+from reviews.views.study import is_id
 from routing import policy
 
 #: Salt of what a page showed: the sign-off form carries it back.
@@ -63,19 +64,10 @@ def _curve(study: Study, kind: str) -> dict[str, Any]:
         **notices(study.project, study.policy),
         "estimate": estimate,
         "judge_notes": judge_quality.notes(study) if estimate.kind == Rater.Kind.LLM_JUDGE else [],
+        "deciles": missing.by_decile(study),
         "kind_label": labels[estimate.kind],
         "kinds": [(key, labels[key], n) for key, n in estimate.kinds.items()],
         "figures": charts.figures(estimate.points, study.floor, live_threshold),
         "live_threshold": live_threshold,
         "floor": study.floor,
     }
-
-
-def study_or_404(pk: str) -> Study:
-    """Return the study, or answer 404."""
-    return get_object_or_404(Study, pk=pk if is_id(pk) else 0)
-
-
-def is_id(text: str) -> bool:
-    """Return whether a text from an address can name a row."""
-    return text.isdecimal() and len(text) < 19
