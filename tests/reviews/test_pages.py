@@ -8,7 +8,7 @@ from django.core import signing
 from django.urls import reverse
 
 from reviews import demo, permissions, sampling
-from reviews.models import Presentation, Rating, SignOff, Study
+from reviews.models import Gold, Presentation, Rating, SignOff, Study
 from reviews.views.threshold import SEEN
 from routing import policy
 from routing.models import Project
@@ -246,8 +246,13 @@ def another_rater():
     permissions.give(User.objects.create_user("other", password="p"), "rater")
 
 
-def test_the_only_rater_cannot_give_up_a_pair_that_waits(as_role, starter):
+def load_demo_without_practice():
     demo.load()
+    Gold.objects.all().delete()
+
+
+def test_the_only_rater_cannot_give_up_a_pair_that_waits(as_role, starter):
+    load_demo_without_practice()
     client = as_role("lead")
     token = first_pair(client).context["pair"].token
     page = f"/pairs/{Presentation.objects.get(token=token).slot.pair_id}/"
@@ -268,7 +273,7 @@ def test_who_saw_a_pair_before_becoming_a_rater_is_not_handed_it(as_role, projec
 
 
 def test_whoever_may_rate_gives_that_up_to_see_which_answer_is_which(as_role, starter):
-    demo.load()
+    load_demo_without_practice()
     another_rater()
     client = as_role("lead")
     token = first_pair(client).context["pair"].token
@@ -288,7 +293,7 @@ def test_whoever_may_rate_gives_that_up_to_see_which_answer_is_which(as_role, st
 
 
 def test_a_rating_cannot_be_corrected_once_the_pair_was_seen(as_role, starter):
-    demo.load()
+    load_demo_without_practice()
     client = as_role("lead")
     token, _ = rate(client)
     pair = Presentation.objects.get(token=token).slot.pair
