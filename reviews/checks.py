@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from reviews import blinding, sampling
 from reviews.models import Gold, Presentation, Rater, Rating, SampledPair, Slot, Study
@@ -36,19 +36,21 @@ class Outcome:
 
 def due(study: Study, rater: Rater) -> Slot | None:
     """Write and return the check that is the rater's turn, if one is; it is theirs alone."""
-    return _practice(study, rater) or _hidden(study, rater)
+    rated = Q(kind=_KINDS.SAMPLE, state=_STATES.DONE)
+    done = study.slots.filter(rater=rater).aggregate(
+        practised=Count("pk", filter=Q(kind=_KINDS.PRACTICE)), rated=Count("pk", filter=rated)
+    )
+    if done["rated"]:
+        return _hidden(study, rater, done["rated"])
+    return _practice(study, rater, done["practised"])
 
 
-def _practice(study: Study, rater: Rater) -> Slot | None:
+def _practice(study: Study, rater: Rater, n: int) -> Slot | None:
     """Return the next gold pair with feedback, before the rater's first real pair."""
-    mine = study.slots.filter(rater=rater)
-    if mine.filter(kind=_KINDS.SAMPLE, state=_STATES.DONE).exists():
+    if n >= study.practice_pairs:
         return None
-    begun = mine.filter(kind=_KINDS.PRACTICE).count()
     gold = _unseen_gold(study, rater, Gold.Use.PRACTICE)
-    if gold is None or begun >= study.practice_pairs:
-        return None
-    return _write(study, rater, _KINDS.PRACTICE, gold.pair, begun)
+    return _write(study, rater, _KINDS.PRACTICE, gold.pair, n) if gold else None
 
 
 def practice_left(study: Study, rater: Rater) -> int:
@@ -61,14 +63,12 @@ def practice_left(study: Study, rater: Rater) -> int:
     return max(min(study.practice_pairs, there) - done, 0)
 
 
-def _hidden(study: Study, rater: Rater) -> Slot | None:
+def _hidden(study: Study, rater: Rater, n: int) -> Slot | None:
     """Return a hidden check about every n-th time, of a kind that a hash chooses."""
-    mine = study.slots.filter(rater=rater)
-    n = mine.filter(kind=_KINDS.SAMPLE, state=_STATES.DONE).count()
     draw = sampling.uniform(f"{study.seed}|check|{rater.pk}", n)
-    if not n or not study.check_every or draw >= 1 / study.check_every:
+    if not study.check_every or draw >= 1 / study.check_every:
         return None
-    if mine.filter(kind__in=Slot.CHECKS, order=n).exists():
+    if study.slots.filter(rater=rater, kind__in=Slot.CHECKS, order=n).exists():
         return None
     turn = int(draw * study.check_every * len(_MAKERS))
     for kind, choose in _MAKERS[turn:] + _MAKERS[:turn]:

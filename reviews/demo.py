@@ -7,7 +7,6 @@ project removes all of it.
 from __future__ import annotations
 
 import json
-import random
 from datetime import timedelta
 from decimal import Decimal
 from itertools import chain, count
@@ -19,8 +18,8 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import gold, permissions, projects, rating, sampling, signoff
-from reviews.models import Rater, Rating, Slot, Study
+from reviews import blinding, gold, guidance, permissions, projects, rating, sampling, signoff
+from reviews.models import Presentation, Rater, Rating, Slot, Study
 from reviews.opinions import Answer
 from routing import policy, pricing, recording, records, routers, shadow
 from routing.bootstrap import ensure_project
@@ -180,18 +179,33 @@ def _people() -> dict[str, User]:
 
 def _rate_half(study: Study, content: list[dict[str, Any]], people: dict[str, User]) -> None:
     """Let two raters work through half of the slots, in the order that real raters would."""
-    by_query = {row["query"]: row for row in content}
     raters = [rating.rater_of(people[name]) for name in ("demo-rater-1", "demo-rater-2")]
-    draw = random.Random(7)  # noqa: S311 - only the seconds on the clock
     for turn in range(Slot.objects.filter(study=study).count() // 2):
         shown = rating.hand_out(study, raters[turn % 2])
         if shown is None:
             return
-        row = by_query[shown.slot.pair.request.query]
-        said = row if turn % 2 == 0 or not row["second"] else row["second"]
-        rating.submit(
-            shown.token, shown.rater, seconds=draw.uniform(12, 70), **_answers(said, shown.left)
-        )
+        _say(shown, content, is_second=turn % 2 == 1)
+    _rate_again(study, content, raters)
+
+
+def _rate_again(study: Study, content: list[dict[str, Any]], raters: list[Rater]) -> None:
+    """Fill the second slots of rated pairs, early in a queue of this size, to show agreement."""
+    done = study.slots.filter(kind=Slot.Kind.SAMPLE, ordinal=1, state=Slot.State.DONE)
+    again = study.slots.filter(ordinal=2, pair_id__in=done.values("pair_id"))
+    first = dict(done.values_list("pair_id", "rater_id"))
+    for slot in again.select_related("study"):
+        other = raters[0] if first[slot.pair_id] == raters[1].pk else raters[1]
+        rating.lease(slot, other)
+        shown = blinding.present(slot, other, guideline=guidance.current(study))
+        _say(shown, content, is_second=other == raters[1])
+
+
+def _say(shown: Presentation, content: list[dict[str, Any]], *, is_second: bool) -> None:
+    """Rate a pair as the content says that the first or the second rater did."""
+    row = next(row for row in content if row["query"] == shown.slot.pair.request.query)
+    said = row["second"] if is_second and row["second"] else row
+    seconds = 12 + 58 * sampling.uniform("seconds", shown.slot_id)
+    rating.submit(shown.token, shown.rater, seconds=seconds, **_answers(said, shown.left))
 
 
 def _write_gold(study: Study, content: list[dict[str, Any]], by: User) -> None:

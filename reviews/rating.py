@@ -51,13 +51,13 @@ def hand_out(study: Study, rater: Rater) -> Presentation | None:
     A rater who comes back gets the showing they had. Two raters never get one slot: the row is
     taken under a lock that others skip. A rater's own requests wait for each other.
     """
-    Rater.objects.select_for_update(no_key=True).get(pk=rater.pk)
-    rater.refresh_from_db(fields=["paused_at"])
-    if rater.paused_at or study.state != Study.State.RUNNING:
+    locked = Rater.objects.select_for_update(no_key=True).get(pk=rater.pk)
+    if locked.paused_at or study.state != Study.State.RUNNING:
         return None
-    slot = _held(study, rater) or _due(study, rater) or _next(study, rater)
+    slot = _held(study, rater) or _due_or_next(study, rater)
     if slot is None:
         return None
+    slot.study = study
     lease(slot, rater)
     shown = slot.presentations.filter(rater=rater).order_by("-id").first()
     return shown or blinding.present(
@@ -82,16 +82,14 @@ def _held(study: Study, rater: Rater) -> Slot | None:
     return held.exclude(pair_id__in=rater.reveals.values("pair_id")).first()
 
 
-def _due(study: Study, rater: Rater) -> Slot | None:
-    """Return a check, while there are pairs left among which it does not stand out."""
-    is_left = _free(study, rater).exists()
-    return checks.due(study, rater) if is_left else None
+def _due_or_next(study: Study, rater: Rater) -> Slot | None:
+    """Return the first slot in random order that the rater may take, or a check before it.
 
-
-def _next(study: Study, rater: Rater) -> Slot | None:
-    """Return the first slot in random order that the rater may take."""
+    Where nothing is left there are no checks: alone, they would stand out.
+    """
     locked = _free(study, rater).select_for_update(skip_locked=True)
-    return locked.order_by("order", "id").first()
+    slot = locked.order_by("order", "id").first()
+    return slot and (checks.due(study, rater) or slot)
 
 
 def waiting(study: Study, rater: Rater) -> int:

@@ -32,10 +32,10 @@ def counted(share: Share) -> str:
 
     Example:
         >>> counted(Share.of(3, 4)), counted(Share.of(0, 0))
-        ('75 % (3 of 4)', 'none yet')
+        ('75 % (3 of 4)', '–')
     """
     if share.share is None:
-        return "none yet"
+        return "–"
     return f"{100 * share.share:.0f} % ({share.hits:.3g} of {share.n})"
 
 
