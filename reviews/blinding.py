@@ -137,9 +137,14 @@ def sides(shown: Presentation) -> tuple[str, str]:
 
 def _sides(shown: Presentation, pair: ShadowPair) -> tuple[str, str]:
     """Return the texts on the left and on the right; of an identical pair, one of them twice."""
-    texts = {tier: _told(text, pair, shown.slot.study) for tier, text in _texts(pair).items()}
+    texts = told(pair, shown.slot.study)
     left, right = texts[shown.left], texts[Tier(shown.left).other.value]
     return (left, left) if shown.slot.kind == Slot.Kind.IDENTICAL else (left, right)
+
+
+def told(pair: ShadowPair, study: Study) -> dict[str, str]:
+    """Return both answers as the study shows them, by tier."""
+    return {tier: _told(text, pair, study) for tier, text in _texts(pair).items()}
 
 
 def _told(text: str, pair: ShadowPair, study: Study) -> str:

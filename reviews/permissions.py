@@ -18,6 +18,7 @@ ROLES = ("rater", "lead", "engineering", "product", "admin")
 CAN = {
     "rate": {"rater", "lead"},
     "see_results": {"lead", "engineering", "product", "admin"},
+    "export": {"lead", "engineering", "product", "admin"},
     "run_studies": {"lead", "admin"},
     "adjudicate": {"lead"},
     "see_raters": {"lead"},

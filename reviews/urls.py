@@ -5,6 +5,7 @@ from django.urls import path
 from reviews.views import (
     adjudication,
     agreement,
+    exchange,
     gold,
     guidelines,
     joining,
@@ -69,6 +70,8 @@ urlpatterns = [
     path("studies/<int:pk>/agreement/", agreement.agreement, name="study_agreement"),
     path("studies/<int:pk>/progress/", progress.progress, name="study_progress"),
     path("studies/<int:pk>/remind/<int:user_pk>/", progress.remind, name="remind_rater"),
+    path("studies/<int:pk>/export.<str:fmt>", exchange.export, name="export_study"),
+    path("studies/<int:pk>/import/", exchange.import_ratings, name="import_ratings"),
     path("signoffs/", signoff.signoffs, name="signoffs"),
     path("signoffs/<int:pk>/", signoff.detail, name="signoff"),
     path("signoffs/<int:pk>/decide/", signoff.decide, name="signoff_decide"),

@@ -6,6 +6,7 @@ from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path, re_path
 
+from reviews import api as studies
 from reviews.views.signon import LogIn
 from routing.api import app
 from shadoweval.metrics import metrics
@@ -16,6 +17,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
     """Answer that the process is up."""
     return JsonResponse({"status": "ok"})
 
+
+app.api.add_router("", studies.router)
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),

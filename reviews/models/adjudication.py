@@ -5,7 +5,7 @@ from django.db import models
 from reviews.models.rating import Rater, Rating, Verdict
 from reviews.models.study import Study
 from routing.models import ShadowPair
-from routing.models.immutable import Immutable, append_only
+from routing.models.immutable import Immutable, append_only, kept_with
 
 
 class Adjudication(Immutable):
@@ -35,7 +35,12 @@ class Adjudication(Immutable):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [
+            append_only(),
+            kept_with(
+                study_id="reviews_study", pair_id="routing_shadowpair", rater_id="reviews_rater"
+            ),
+        ]
         indexes = [models.Index(fields=["study", "pair", "-id"], name="adjudicated_newest")]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from django.db import models
 
 from reviews.models.study import Study
 from routing.models import ShadowPair
-from routing.models.immutable import Immutable, append_only
+from routing.models.immutable import Immutable, append_only, kept_with
 
 
 class Guideline(Immutable):
@@ -21,7 +21,7 @@ class Guideline(Immutable):
 
     class Meta:
         ordering = ["-version"]
-        triggers = [append_only()]
+        triggers = [append_only(), kept_with(study_id="reviews_study")]
         constraints = [
             models.UniqueConstraint(fields=["study", "version"], name="guideline_version_once")
         ]
@@ -38,7 +38,10 @@ class GuidelineRead(Immutable):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [
+            append_only(),
+            kept_with(guideline_id="reviews_guideline", rater_id="reviews_rater"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["guideline", "rater"], name="guideline_read_once")
         ]

@@ -8,7 +8,7 @@ from reviews.models.guidance import Guideline
 from reviews.models.sampling import SampledPair
 from reviews.models.study import Study
 from routing.models import Project, ShadowPair
-from routing.models.immutable import Immutable, append_only
+from routing.models.immutable import Immutable, append_only, kept_with
 from routing.models.request import TIERS
 
 
@@ -85,6 +85,7 @@ class Slot(models.Model):
     lease_until = models.DateTimeField(null=True)
 
     class Meta:
+        triggers = [kept_with(study_id="reviews_study", pair_id="routing_shadowpair")]
         # Serves the hand-out: the next open slot of a study in random order.
         indexes = [
             models.Index(
@@ -132,7 +133,7 @@ class Presentation(Immutable):
     shown_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [append_only(), kept_with(slot_id="reviews_slot", rater_id="reviews_rater")]
         # Serves a rater's showings, the newest first.
         indexes = [models.Index(fields=["rater", "-id"], name="shown_newest")]
 
@@ -164,7 +165,7 @@ class Rating(Immutable):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [append_only(), kept_with(presentation_id="reviews_presentation")]
 
     def __str__(self) -> str:
         return self.choice
@@ -186,7 +187,7 @@ class Skip(Immutable):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [append_only(), kept_with(presentation_id="reviews_presentation")]
 
     def __str__(self) -> str:
         return self.reason
@@ -205,7 +206,7 @@ class OriginGuess(Immutable):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [append_only(), kept_with(presentation_id="reviews_presentation")]
 
     def __str__(self) -> str:
         return self.guess
@@ -222,7 +223,10 @@ class Reveal(Immutable):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [
+            append_only(),
+            kept_with(rater_id="reviews_rater", pair_id="routing_shadowpair"),
+        ]
         constraints = [models.UniqueConstraint(fields=["rater", "pair"], name="revealed_once")]
 
     def __str__(self) -> str:
@@ -253,7 +257,12 @@ class Verdict(Immutable):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [
+            append_only(),
+            kept_with(
+                study_id="reviews_study", pair_id="routing_shadowpair", rater_id="reviews_rater"
+            ),
+        ]
         # Serves the estimate: the newest verdict of each rater on each pair of a study.
         indexes = [
             models.Index(fields=["study", "pair", "rater", "-id"], name="verdict_newest"),

@@ -4,7 +4,7 @@ from django.db import models
 
 from reviews.models.study import Study
 from routing.models import ShadowPair
-from routing.models.immutable import Immutable, append_only
+from routing.models.immutable import Immutable, append_only, kept_with
 
 
 class SampledPair(Immutable):
@@ -30,7 +30,10 @@ class SampledPair(Immutable):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [
+            append_only(),
+            kept_with(study_id="reviews_study", pair_id="routing_shadowpair"),
+        ]
         # Serves the estimate: the draws that came since a process looked last.
         indexes = [models.Index(fields=["study", "id"], name="draw_order")]
         constraints = [

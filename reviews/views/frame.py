@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -18,7 +19,7 @@ from reviews.errors import BadInput, NotAllowed, ReviewError
 from routing import policy
 from routing.models import Policy, Project
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 #: Pages that show pairs blind: their frame says nothing of policies and models.
 _BLIND = ("/rate", "/adjudicate")
@@ -122,7 +123,7 @@ def page(action: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if _has_nul(request):
                 return HttpResponse("A NUL character cannot be stored.", status=400)
             try:

@@ -10,6 +10,7 @@ from django.shortcuts import render
 
 from reviews import charts, estimation, judge_quality, missing, permissions
 from reviews.models import Rater, Study
+from reviews.views import exchange
 from reviews.views.frame import current_project, notices, page
 from reviews.views.study import is_id
 from routing import policy
@@ -33,6 +34,7 @@ def threshold(request: HttpRequest) -> HttpResponse:
     }
     if study is not None:
         context |= _curve(study, request.GET.get("raters", ""))
+        context["export"] = exchange.panel(request, study)
         context["reason"] = request.session.pop("signoff_reason", "")
         context["start_at"] = _number(request.GET.get("at"), context["live_threshold"])
     return render(request, "reviews/threshold.html", context)

@@ -17,6 +17,7 @@ TAGS = [
     {"name": "Ledger", "description": "What was asked, decided and answered."},
     {"name": "Feedback", "description": "What became of an answer."},
     {"name": "Import", "description": "Pairs made by other gateways."},
+    {"name": "Studies", "description": "What was rated."},
 ]
 
 

@@ -11,6 +11,27 @@ def append_only(name: str = "append_only") -> pgtrigger.Trigger:
     return pgtrigger.Protect(name=name, operation=pgtrigger.Update)
 
 
+def kept_with(**parents: str) -> pgtrigger.Trigger:
+    """Return the trigger that refuses a DELETE while all the row belongs to is still there.
+
+    It looks at the end of the transaction: a cascade deletes rows before what they belong to.
+
+    Args:
+        parents: table by column; where one of the rows named is gone, this one may go.
+    """
+    remains = " AND ".join(
+        f"EXISTS (SELECT FROM {table} WHERE id = OLD.{column})" for column, table in parents.items()
+    )
+    return pgtrigger.Trigger(
+        name="kept",
+        operation=pgtrigger.Delete,
+        when=pgtrigger.After,
+        timing=pgtrigger.Deferred,
+        func=f"IF {remains} THEN RAISE EXCEPTION 'Rows of % stay as long as what they belong to.',"
+        " TG_TABLE_NAME; END IF; RETURN NULL;",
+    )
+
+
 class Immutable(models.Model):
     """A row written once. A correction is a new row."""
 

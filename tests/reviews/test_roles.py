@@ -65,6 +65,8 @@ PAGES = {
     "studies/<int:pk>/raters/<int:rater_pk>/pause/": ("POST", {"lead"}),
     "studies/<int:pk>/remind/<int:user_pk>/": ("POST", {"lead"}),
     "studies/<int:pk>/raters/<int:rater_pk>/resume/": ("POST", {"lead"}),
+    "studies/<int:pk>/export.<str:fmt>": ("GET", SEE),
+    "studies/<int:pk>/import/": ("GET", {"lead", "admin"}),
     "signoffs/": ("GET", SEE),
     "signoffs/<int:pk>/": ("GET", SEE),
     "signoffs/<int:pk>/decide/": ("POST", {"engineering", "product"}),
@@ -110,6 +112,7 @@ KEYED = {
     "api/v1/requests/<request_id>": ("GET", "read"),
     "api/v1/requests/<request_id>/feedback": ("POST", "route"),
     "api/v1/pairs": ("POST", "import"),
+    "api/v1/studies/<study_id>/export": ("GET", "read"),
 }
 #: Django's own, for superusers. Its login and logout are as public as ours.
 ADMIN = "admin/"

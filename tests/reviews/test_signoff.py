@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import ProgrammingError, connection, transaction
 from django.db.models import ProtectedError
 
-from reviews import demo, estimation, permissions, signoff
+from reviews import demo, estimation, permissions, sampling, signoff
 from reviews.errors import Conflict, NotAllowed, NothingToSign
 from reviews.models import Rater, SignOff, Study, Verdict
 from routing import policy
@@ -30,6 +30,11 @@ def study(starter):
     project = demo.load()
     SignOff.objects.update(state=SignOff.State.WITHDRAWN)
     return Study.objects.get(project=project)
+
+
+def unrated(study):
+    """Return another study of the same policy, of which nobody said anything."""
+    return sampling.start(study.policy, name="Unrated", seed="8", rate=1.0)
 
 
 @pytest.fixture
@@ -75,7 +80,7 @@ def test_a_policy_that_moved_meanwhile_is_not_overwritten(asked):
 
 
 def test_nothing_rated_is_nothing_to_sign(study):
-    study.verdicts.all().delete()
+    study = unrated(study)
     with pytest.raises(NothingToSign):
         signoff.request(study=study, user=person("p", "product"), threshold=0.5, reason="x")
 
@@ -174,7 +179,7 @@ def test_evidence_about_other_models_signs_nothing(study):
 
 
 def test_what_nobody_compared_is_not_signed(study):
-    study.verdicts.all().delete()
+    study = unrated(study)
     key = Rater.objects.create(kind=Rater.Kind.ANSWER_KEY, name="key")
     pair = study.sample.filter(selected=True).first().pair
     Verdict.objects.create(study=study, pair=pair, rater=key, cheap_adequate=True)
@@ -194,7 +199,7 @@ def test_who_signed_cannot_be_deleted_and_who_rated_leaves_the_ratings(asked):
 
 
 def test_a_judge_is_not_signed_by_default_either(study):
-    study.verdicts.all().delete()
+    study = unrated(study)
     judge = Rater.objects.create(kind=Rater.Kind.LLM_JUDGE, name="judge")
     pair = study.sample.filter(selected=True).first().pair
     Verdict.objects.create(study=study, pair=pair, rater=judge, preference="tie")

@@ -11,7 +11,8 @@ OPERATIONS = {
     "POST /api/v1/route", "POST /api/v1/decide", "POST /v1/messages",
     "POST /v1/messages/count_tokens", "GET /v1/models", "POST /v1/chat/completions",
     "GET /api/v1/requests", "GET /api/v1/requests/{request_id}",
-    "POST /api/v1/requests/{request_id}/feedback", "POST /api/v1/pairs",
+    "POST /api/v1/requests/{request_id}/feedback", "GET /api/v1/studies/{study_id}/export",
+    "POST /api/v1/pairs",
 }  # fmt: skip
 RESPONSE_HEADERS = {
     "request-id", "tier", "model", "score", "threshold", "policy", "reason", "task", "cost-usd",

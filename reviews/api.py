@@ -1,0 +1,64 @@
+"""The part of the native API that is about studies."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from django.http.response import HttpResponseBase
+from ninja import Path, Query, Router, Schema
+from pydantic import Field
+
+from reviews.exchange import blindness, streaming
+from reviews.exchange.exports import Export
+from reviews.exchange.formats import FORMATS
+from reviews.models import Study
+from routing.api.document import problems
+from routing.api.keys import KeyRequest, Needs
+from routing.errors import NotFound
+from routing.types import Scope
+
+router = Router(tags=["Studies"])
+
+_MOST_ID = 2**63 - 1
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_CONTENT = {one.content_type.partition(";")[0]: _FILE for one in FORMATS.values()}
+_OK = {
+    "description": "The file, piece by piece.",
+    "headers": {
+        streaming.LEFT_OUT: {
+            "description": "Rows left out since their pairs wait for a rating",
+            "schema": {"type": "integer"},
+        }
+    },
+    "content": _CONTENT,
+}
+
+
+class Options(Schema):
+    """What the file holds."""
+
+    format: Literal["csv", "jsonl", "parquet"] = "csv"
+    texts: bool = Field(False, description="With question and answers")
+    names: bool = Field(False, description="With the names of raters instead of pseudonyms")
+
+
+@router.get(
+    "/studies/{study_id}/export",
+    auth=Needs(Scope.READ),
+    operation_id="export_study",
+    summary="Everything rated in a study",
+    openapi_extra={"responses": {200: _OK, **problems(400, 401, 403, 404, 405, 429, 503)}},
+)
+def export_study(
+    request: KeyRequest, options: Query[Options], study_id: int = Path(..., ge=1, le=_MOST_ID)
+) -> HttpResponseBase:
+    """Ratings, imported and judges' verdicts, and skips of a study. Needs the scope `read`.
+
+    A key may be anybody's: rows of pairs that wait for a rating are left out.
+    """
+    study = Study.objects.filter(project=request.auth.project, pk=study_id).first()
+    if study is None:
+        raise NotFound(f"No study {study_id} is in this project.")
+    hidden = blindness.hidden_from_anybody()
+    export = Export(study, hidden, texts=options.texts, names=options.names)
+    return streaming.response(export, options.format)

@@ -1,0 +1,1 @@
+"""What was rated goes out, and what was rated elsewhere comes in."""

@@ -1,0 +1,236 @@
+"""What other tools export, in one shape: a label says what one person chose, by side.
+
+Nothing here knows a tier or a row. What is malformed is refused with its place in the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reviews.errors import BadInput
+
+MOST_BYTES = 50_000_000
+_MOST_NAME = 120
+
+#: What is understood of a preference, by its words in lower case with `_` for spaces and hyphens.
+PREFERENCES = {
+    "left": "left", "a": "left", "a_is_better": "left", "left_is_better": "left",
+    "right": "right", "b": "right", "b_is_better": "right", "right_is_better": "right",
+    "tie": "tie", "equal": "tie", "about_equal": "tie", "same": "tie",
+    "both_bad": "both_bad", "neither": "both_bad",
+    "cannot": "cannot", "cannot_judge": "cannot",
+}  # fmt: skip
+_YES = ("yes", "true", "good_enough", "adequate")
+_NO = ("no", "false", "not_good_enough", "inadequate")
+
+
+@dataclass(frozen=True)
+class Names:
+    """How the tool's project names things; the defaults are those of the tasks made here.
+
+    Attributes:
+        left: field of the text that stood left.
+        preference: control or question whose answer prefers a side.
+        left_adequate: control or question that says whether the left answer is good enough.
+        adequate_from: a rating of so many or more is good enough; None when no rating says so.
+    """
+
+    left: str = "left"
+    right: str = "right"
+    preference: str = "preference"
+    left_adequate: str = "left_adequate"
+    right_adequate: str = "right_adequate"
+    adequate_from: float | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """What one person said of one item.
+
+    Attributes:
+        row: place of the item in the file, from 1.
+        rater: the person, as the tool names them.
+        where: ids by which the item may be known: of the request, or `pair` and its number.
+        preference: `left`, `right`, `tie`, `both_bad`, `cannot`, or nothing.
+        at: when it was said, to order what one person said twice; nothing when unknown.
+    """
+
+    row: int
+    rater: str
+    where: tuple[str, ...]
+    left: str
+    right: str
+    preference: str
+    left_adequate: bool | None
+    right_adequate: bool | None
+    at: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A row that cannot be taken, and why."""
+
+    row: int
+    reason: str
+
+
+@dataclass
+class Read:
+    """What a file holds.
+
+    Attributes:
+        skipped: answers that are none: cancelled, drafts, discarded, ground truth.
+    """
+
+    labels: list[Label] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    skipped: int = 0
+
+
+class Malformed(ValueError):
+    """A row is not what the tool writes; the message is for people."""
+
+
+def items(content: bytes) -> list[Any]:
+    """Return the items of a file: a JSON array, or one object a line.
+
+    Raises:
+        BadInput: when the file is too large or no such file.
+    """
+    if len(content) > MOST_BYTES:
+        raise BadInput(f"The file is larger than {MOST_BYTES // 1_000_000} MB: split it.")
+    try:
+        text = content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as exc:
+        raise BadInput("The file is not UTF-8 text.") from exc
+    found = _json(text) if text.startswith("[") else [*_lines(text)]
+    if not found:
+        raise BadInput("The file holds nothing.")
+    return found
+
+
+def _lines(text: str) -> Iterator[Any]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield _json(line, f"Line {number}")
+
+
+def _json(text: str, what: str = "The file") -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as exc:
+        raise BadInput(f"{what} is nested too deep.") from exc
+    except ValueError as exc:
+        raise BadInput(f"{what} is not JSON.") from exc
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def obj(value: Any, what: str) -> dict[str, Any]:
+    """Return the value, which must be an object.
+
+    Raises:
+        Malformed: when it is not.
+    """
+    if not isinstance(value, dict):
+        raise Malformed(f"{what} is not an object")
+    return value
+
+
+def array(value: Any, what: str) -> list[Any]:
+    """Return the value, which must be a list.
+
+    Raises:
+        Malformed: when it is not.
+    """
+    if not isinstance(value, list):
+        raise Malformed(f"{what} is not a list")
+    return value
+
+
+def texts(fields: Mapping[str, Any], names: Names) -> tuple[str, str]:
+    """Return what stood left and right.
+
+    Raises:
+        Malformed: when a text is missing.
+    """
+    for name in (names.left, names.right):
+        if not isinstance(fields.get(name), str):
+            raise Malformed(f"the text {name} is missing")
+    return fields[names.left], fields[names.right]
+
+
+def where(*places: Any) -> tuple[str, ...]:
+    """Return the ids that name the item, `request_id` or `pair_id`, from wherever they are.
+
+    Raises:
+        Malformed: when there is none.
+    """
+    found: list[str] = []
+    for place in places:
+        given = place if isinstance(place, dict) else {}
+        request_id, pair_id = given.get("request_id"), given.get("pair_id")
+        if isinstance(request_id, str):
+            found.append(request_id.strip())
+        if isinstance(pair_id, int | str) and not isinstance(pair_id, bool):
+            found.append(f"pair {pair_id}")
+    if not found:
+        raise Malformed("it names no request_id or pair_id")
+    return tuple(dict.fromkeys(found))
+
+
+def person(tool: str, name: Any) -> str:
+    """Return a person's name, with the tool in which it is theirs.
+
+    Raises:
+        Malformed: when nobody is named.
+    """
+    is_name = isinstance(name, int | str) and not isinstance(name, bool)
+    text = str(name).strip() if is_name else ""
+    if not text or text == "None" or len(text) > _MOST_NAME or not text.isprintable():
+        raise Malformed("it does not say who answered")
+    return f"{tool}/{text}"
+
+
+def preference(value: Any) -> str:
+    """Return what is preferred.
+
+    Raises:
+        Malformed: when the words are none of those known.
+    """
+    found = PREFERENCES.get(_word(value))
+    if found is None:
+        raise Malformed("its preference is none of left, right, tie, both_bad and cannot")
+    return found
+
+
+def adequate(value: Any, names: Names) -> bool | None:
+    """Return whether an answer is good enough by a yes, a no or a rating; None when not said.
+
+    Raises:
+        Malformed: when it is neither, or a rating and nobody said from where on it is enough.
+    """
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if names.adequate_from is None or value != value:
+            raise Malformed("it rates, and no rating was named from which on it is good enough")
+        return value >= names.adequate_from
+    word = _word(value)
+    if word not in _YES + _NO:
+        raise Malformed("whether an answer is good enough is neither yes nor no")
+    return word in _YES
+
+
+def _word(value: Any) -> str:
+    """Return a choice in one spelling; a list of one choice is that choice."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, int | str):
+        return ""
+    return str(value).strip().lower().replace(" ", "_").replace("-", "_")

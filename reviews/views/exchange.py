@@ -1,0 +1,122 @@
+"""What was rated as a download, and what was rated elsewhere as an upload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import UploadedFile
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from reviews import permissions
+from reviews.errors import BadInput
+from reviews.exchange import blindness, imports, labels, streaming
+from reviews.exchange.exports import Export
+from reviews.exchange.formats import FORMATS
+from reviews.exchange.labels import Names
+from reviews.models import Study
+from reviews.views.frame import about, page
+
+_MOST_SHOWN = 200
+_NAMES = ("left", "right", "preference", "left_adequate", "right_adequate")
+
+
+@require_safe
+@page("export")
+def export(request: HttpRequest, pk: int, fmt: str) -> HttpResponseBase:
+    """Hand out everything rated in a study, but for what the person may still rate blind."""
+    if fmt not in FORMATS:
+        raise Http404
+    study = get_object_or_404(Study, pk=pk)
+    assert isinstance(request.user, User)
+    texts = request.GET.get("texts") == "1"
+    names = request.GET.get("names", "1" if sees_names(request.user) else "0") == "1"
+    hidden = blindness.hidden_from(request.user, texts=texts)
+    return streaming.response(Export(study, hidden, texts=texts, names=names), fmt)
+
+
+def sees_names(user: User) -> bool:
+    """Return whether raters are named where nobody asks for pseudonyms."""
+    return "lead" in permissions.roles_of(user)
+
+
+def panel(request: HttpRequest, study: Study) -> dict[str, Any]:
+    """Return what the export panel shows; nothing for those who may not."""
+    user = request.user
+    if not isinstance(user, User) or not permissions.can(user, "export"):
+        return {}
+    counted = Export(study, blindness.hidden_from(user, texts=False)).count()
+    return {
+        "formats": list(FORMATS),
+        "sees_names": sees_names(user),
+        "n_exported": counted[0] - counted[1],
+        "n_left_out": counted[1],
+        "may_rate": permissions.can(user, "rate"),
+        "can_import": permissions.can(user, "run_studies"),
+    }
+
+
+@page("run_studies")
+def import_ratings(request: HttpRequest, pk: int) -> HttpResponse:
+    """Try or import a file of another tool; what is refused is shown by row."""
+    study = get_object_or_404(Study.objects.select_related("project"), pk=pk)
+    context = {
+        "study": study,
+        "tools": list(imports.TOOLS),
+        "names": Names(),
+        "most_mb": labels.MOST_BYTES // 1_000_000,
+        **about(study.project),
+    }
+    if request.method != "POST":
+        return render(request, "reviews/import.html", context)
+    try:
+        outcome = _run(request, study)
+    except BadInput as exc:
+        messages.error(request, str(exc))
+        return redirect(reverse("import_ratings", args=[pk]))
+    context |= {"outcome": outcome, "refused": outcome.refused[:_MOST_SHOWN]}
+    return render(request, "reviews/import.html", context)
+
+
+def _run(request: HttpRequest, study: Study) -> imports.Outcome:
+    form = request.POST
+    return imports.run(
+        study,
+        _content(request.FILES.get("file")),
+        form.get("from", ""),
+        _names(request),
+        dry_run=form.get("action") != "import",
+        skip_bad=form.get("skip_bad") == "1",
+    )
+
+
+def _content(file: UploadedFile | None) -> bytes:
+    """Return what was sent.
+
+    Raises:
+        BadInput: when nothing was, or too much.
+    """
+    if file is None:
+        raise BadInput("Choose the file that the tool exported.")
+    if (file.size or 0) > labels.MOST_BYTES:
+        raise BadInput(f"The file is larger than {labels.MOST_BYTES // 1_000_000} MB: split it.")
+    return bytes(file.read())
+
+
+def _names(request: HttpRequest) -> Names:
+    """Return how the tool's project names things, as the form says.
+
+    Raises:
+        BadInput: when the rating from which on an answer is good enough is no number.
+    """
+    given = {name: text for name in _NAMES if (text := request.POST.get(name, "").strip())}
+    enough = request.POST.get("adequate_from", "").strip()
+    try:
+        return Names(**given, adequate_from=float(enough) if enough else None)
+    except ValueError as exc:
+        raise BadInput("The rating from which on it is good enough is no number.") from exc

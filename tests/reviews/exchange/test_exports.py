@@ -1,0 +1,272 @@
+"""An export tells everything that was rated, to whom it may be told."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pyarrow.parquet as pq
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from reviews import permissions, rating
+from reviews.exchange import blindness, exports
+from reviews.exchange.columns import COLUMNS, columns, markdown
+from reviews.exchange.exports import Export
+from reviews.models import Gold, Rater, Slot, Study, Verdict
+from tests.reviews.raters import rater, say
+
+pytestmark = pytest.mark.django_db
+
+
+def rows_of(study, **options):
+    export = Export(study, options.pop("hidden", blindness.hidden_from_nobody()), **options)
+    return [row for chunk in export.chunks() for row in chunk]
+
+
+def body(answer):
+    return b"".join(answer.streaming_content) if not answer.is_async else answer.getvalue()
+
+
+def lines(answer):
+    return [json.loads(line) for line in b"".join(answer).splitlines()]
+
+
+def test_the_documentation_is_the_code():
+    text = (Path(settings.BASE_DIR) / "docs" / "exports.md").read_text()
+    assert markdown() in text
+
+
+def test_every_record_has_its_row_and_every_row_known_columns(rated):
+    rows = rows_of(rated, texts=True)
+    kinds = [row["record"] for row in rows]
+    assert kinds == ["rating", "rating", "verdict", "verdict", "verdict", "skip"]
+    names = {column.name for column in columns(texts=True)}
+    assert all(set(row) <= names for row in rows)
+    assert set.union(*map(set, rows)) == names
+
+
+def test_a_rating_by_side_and_by_tier(rated):
+    first, second = rows_of(rated)[:2]
+    better = {"cheap": "cheap", "expensive": "expensive"}[first["left"]]
+    assert (first["choice"], first["preference"]) == ("a_much", better)
+    assert first[f"{first['left']}_adequate"] is True
+    assert second["preference"] != first["preference"]
+    assert (first["is_newest"], second["is_newest"]) == (False, True)
+    assert (first["supersedes"], second["supersedes"]) == (None, first["id"])
+    assert (first["reasons"], first["comment"], second["seconds"]) == (["clear"], "=SUM(A1)", 2.5)
+    assert (first["guideline_version"], first["origin_guess"]) == (1, "left")
+    assert first["kind"] == "sample"
+
+
+def test_a_row_carries_the_draw_of_its_pair(rated):
+    for row in rows_of(rated):
+        draw = rated.sample.get(pair=row["pair_id"])
+        assert row["u"] == draw.u
+        assert row["inclusion_probability"] == draw.inclusion_probability == 1.0
+        assert (row["stratum"], row["purpose"], row["selected"]) == (
+            draw.stratum, "calibrate", True,
+        )  # fmt: skip
+        assert row["request_id"] == str(draw.pair.request_id)
+        assert (row["score"], row["shadow_rate"]) == (draw.pair.score, draw.pair.rate)
+
+
+def test_verdicts_say_which_is_the_newest_of_their_rater(rated):
+    tie, cheap, judge = rows_of(rated)[2:5]
+    assert [tie["is_newest"], cheap["is_newest"], judge["is_newest"]] == [False, True, True]
+    assert cheap["supersedes"] == tie["id"]
+    assert judge["supersedes"] is None
+
+
+def test_a_skip_says_why(rated):
+    skip = rows_of(rated)[-1]
+    assert (skip["skip_reason"], skip["comment"], skip.get("choice")) == ("broken", "-", None)
+
+
+def test_people_have_pseudonyms_that_stay_and_judges_their_names(rated):
+    rows = rows_of(rated)
+    assert {row["rater"] for row in rows if row["rater_kind"] == "llm_judge"} == {"judge-1"}
+    people = {row["rater"] for row in rows if row["rater_kind"] == "human"}
+    assert len(people) == 2
+    assert not people & {"ann", "bob"}
+    assert [row["rater"] for row in rows_of(rated)] == [row["rater"] for row in rows]
+    named = {row["rater"] for row in rows_of(rated, names=True)}
+    assert named == {"ann", "bob", "judge-1"}
+
+
+def test_texts_come_when_asked_for(rated):
+    row = rows_of(rated, texts=True)[0]
+    pair = rated.sample.get(pair=row["pair_id"]).pair
+    assert row["query"] == pair.request.query
+    assert (row["cheap_answer"], row["expensive_answer"]) == (pair.cheap.text, pair.expensive.text)
+
+
+def test_rows_are_read_in_chunks_by_as_many_queries(rated, django_assert_max_num_queries):
+    ann = Rater.objects.get(name="ann")
+    pair = rated.sample.first().pair
+    said = [Verdict(study=rated, pair=pair, rater=ann, preference="tie") for _ in range(5_001)]
+    Verdict.objects.bulk_create(said)
+    sizes = []
+    with django_assert_max_num_queries(21):
+        for chunk in Export(rated, blindness.hidden_from_nobody()).chunks():
+            sizes.append(len(chunk))
+    assert max(sizes) == exports.CHUNK
+    assert sum(sizes) == 5_007
+
+
+def test_what_is_written_meanwhile_does_not_lengthen_the_file(rated):
+    chunks = Export(rated, blindness.hidden_from_nobody()).chunks()
+    n = len(next(chunks))
+    bob, pair = Rater.objects.get(name="bob"), rated.sample.first().pair
+    found = next(chunks)
+    Verdict.objects.create(study=rated, pair=pair, rater=bob, preference="tie")
+    assert (n, len(found)) == (2, 3)
+    assert [row["record"] for chunk in chunks for row in chunk] == ["skip"]
+
+
+# --- who may read what ----------------------------------------------------------------------
+
+
+def test_whoever_may_be_asked_gets_no_pair_that_waits(rated, as_role):
+    client = as_role("lead")
+    answer = client.get(f"/studies/{rated.pk}/export.jsonl")
+    found = lines(answer)
+    waiting = set(rated.slots.exclude(state=Slot.State.DONE).values_list("pair_id", flat=True))
+    assert found
+    assert not {row["pair_id"] for row in found} & waiting
+    assert len(found) + int(answer["x-shadoweval-left-out"]) == 6
+    page = client.get("/threshold/").content.decode()
+    assert f"{answer['x-shadoweval-left-out']} more are left out" in page
+
+
+def test_whoever_never_rates_gets_all(rated, as_role):
+    answer = as_role("product").get(f"/studies/{rated.pk}/export.jsonl?texts=1")
+    assert len(lines(answer)) == 6
+    assert answer["x-shadoweval-left-out"] == "0"
+
+
+def test_a_rater_gets_texts_of_pairs_they_rated_or_saw_alone(rated):
+    permissions.ensure_roles()
+    lead = User.objects.create_user("lead")
+    permissions.give(lead, "lead")
+    who = rating.rater_of(lead)
+    shown = rating.hand_out(rated, who)
+    say(shown, who)
+    seen = rated.sample.exclude(pair=shown.slot.pair).first().pair
+    rating.reveal(seen, who)
+    hidden = set(blindness.hidden_from(lead, texts=True).values_list("pk", flat=True))
+    every = set(rated.sample.values_list("pair_id", flat=True))
+    assert every - hidden == {shown.slot.pair_id, seen.pk}
+
+
+def test_gold_stays_hidden_from_those_it_may_check(rated):
+    done = rated.slots.get(state=Slot.State.DONE).pair
+    assert done not in blindness.hidden_from_anybody()
+    Gold.objects.create(study=rated, pair=done, use="hidden", preference="tie")
+    assert done in blindness.hidden_from_anybody()
+
+
+def test_a_closed_study_waits_for_nobody(rated):
+    Study.objects.filter(pk=rated.pk).update(state=Study.State.CLOSED)
+    assert not blindness.hidden_from_anybody().exists()
+
+
+def test_a_key_may_be_anybodys(rated, client, api_key):
+    Study.objects.filter(pk=rated.pk).update(state=Study.State.RUNNING)
+    answer = client.get(
+        f"/api/v1/studies/{rated.pk}/export?format=jsonl", headers={"x-api-key": api_key}
+    )
+    found = lines(answer)
+    assert answer.status_code == 200
+    assert {row["record"] for row in found} == {"rating"}
+    assert answer["x-shadoweval-left-out"] == "4"
+    assert found[0]["rater"].startswith("rater-")
+
+
+@pytest.mark.parametrize(("number", "status"), [("999999", 404), ("0", 400), ("9" * 30, 400)])
+def test_a_key_finds_no_other_study(client, api_key, number, status):
+    answer = client.get(f"/api/v1/studies/{number}/export", headers={"x-api-key": api_key})
+    assert answer.status_code == status
+    assert answer["content-type"].startswith("application/problem+json")
+
+
+def test_a_key_finds_no_study_of_another_project(rated, client, starter):
+    from routing import access, bootstrap
+
+    other = bootstrap.ensure_project("other", "Other", starter)
+    key = access.create_key(other, "other")[0]
+    answer = client.get(f"/api/v1/studies/{rated.pk}/export", headers={"x-api-key": key})
+    assert answer.status_code == 404
+
+
+def test_only_leads_see_names_unasked(rated, as_role):
+    client = as_role("product")
+    named = lines(client.get(f"/studies/{rated.pk}/export.jsonl?names=1"))
+    unnamed = lines(client.get(f"/studies/{rated.pk}/export.jsonl"))
+    assert "ann" in {row["rater"] for row in named}
+    assert "ann" not in {row["rater"] for row in unnamed}
+    by_lead = lines(as_role("lead").get(f"/studies/{rated.pk}/export.jsonl"))
+    assert "ann" in {row["rater"] for row in by_lead}
+
+
+def test_an_unknown_format_is_not_found(rated, as_role):
+    assert as_role("product").get(f"/studies/{rated.pk}/export.exe").status_code == 404
+
+
+def test_the_three_files_say_the_same(rated, as_role):
+    client = as_role("product")
+    get = lambda fmt: b"".join(client.get(f"/studies/{rated.pk}/export.{fmt}"))  # noqa: E731
+    table = pq.read_table(io.BytesIO(get("parquet"))).to_pylist()
+    text = list(csv.DictReader(io.StringIO(get("csv").decode(), newline="")))
+    objects = [json.loads(line) for line in get("jsonl").splitlines()]
+    assert list(text[0]) == list(objects[0]) == list(table[0]) == [c.name for c in COLUMNS]
+    for one, two, three in zip(table, objects, text, strict=True):
+        assert (one["id"], one["preference"]) == (two["id"], two["preference"])
+        assert (str(one["id"]), one["preference"] or "") == (three["id"], three["preference"])
+    assert {row["comment"] for row in text} >= {"'=SUM(A1)", "'-"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_service_hands_a_file_on_in_pieces(rated, service, api_key):
+    ann, pair = Rater.objects.get(name="ann"), rated.slots.get(state="done").pair
+    said = [Verdict(study=rated, pair=pair, rater=ann, preference="tie") for _ in range(9_000)]
+    Verdict.objects.bulk_create(said)
+    address = f"{service}/api/v1/studies/{rated.pk}/export?format=csv"
+    with urlopen(Request(address, headers={"x-api-key": api_key})) as answer:
+        content = answer.read()
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert content.count(b"\r\n") == 9_003
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+def test_the_command_writes_everything(rated, tmp_path):
+    out, said = tmp_path / "all.csv", io.StringIO()
+    call_command("export", rated.pk, out=out, names=True, stdout=said)
+    rows = list(csv.DictReader(out.open(newline="", encoding="utf-8")))
+    assert len(rows) == 6
+    assert "6 rows are in" in said.getvalue()
+
+
+def test_the_command_says_what_is_wrong(rated, tmp_path):
+    with pytest.raises(CommandError, match="There is no study 0"):
+        call_command("export", 0)
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("export", rated.pk, out=tmp_path / "no" / "x.csv", stdout=io.StringIO())
+
+
+def test_what_raters_wrote_in_checks_is_there_with_its_kind(study):
+    ann = rater("ann")
+    slot = Slot.objects.create(
+        study=study, pair=study.sample.first().pair, kind=Slot.Kind.GOLD, ordinal=1, order=0,
+        rater=ann, state=Slot.State.LEASED,
+    )  # fmt: skip
+    from reviews import blinding
+
+    say(blinding.present(slot, ann), ann)
+    (row,) = rows_of(study)
+    assert (row["kind"], row["preference"]) == ("gold", "tie")
