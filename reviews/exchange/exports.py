@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, Max, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Max, Model, QuerySet
 
 from reviews import blinding
 from reviews.exchange.columns import Row
@@ -50,8 +51,8 @@ class Export:
         alone = Verdict.objects.filter(study=study, rating=None)
         skipped = Skip.objects.filter(presentation__slot__study=study)
         return [
-            _Source(rated, "presentation__slot__pair_id", _ratings),
-            _Source(alone, "pair_id", _verdicts),
+            _Source(rated, "presentation__slot__pair_id", _ratings, ("presentation_id",)),
+            _Source(alone, "pair_id", _verdicts, ("study_id", "pair_id", "rater_id")),
             _Source(skipped, "presentation__slot__pair_id", _skips),
         ]
 
@@ -100,11 +101,12 @@ def pseudonym(study: Study, rater_id: int) -> str:
 
 @dataclass(frozen=True)
 class _Source:
-    """Rows of one model, where their pair is, and how they are read."""
+    """Rows of one model, where their pair is, how they are read, and what corrections share."""
 
     rows: QuerySet[Any]
     pair: str
     read: Any
+    same: tuple[str, ...] = ()
 
 
 def _pages(source: _Source, hidden: QuerySet[ShadowPair], size: int) -> Iterator[list[Any]]:
@@ -112,26 +114,37 @@ def _pages(source: _Source, hidden: QuerySet[ShadowPair], size: int) -> Iterator
     last = source.rows.aggregate(last=Max("id"))["last"] or 0
     rows = source.rows.filter(id__lte=last).exclude(**{f"{source.pair}__in": hidden})
     rows, after = rows.order_by("id"), 0
-    while page := list(_told(rows.filter(id__gt=after), last)[:size]):
+    while page := list(_told(rows.filter(id__gt=after))[:size]):
+        if source.same:
+            _note_history(page, last, *source.same)
         yield page
         after = page[-1].pk
 
 
-def _told(rows: QuerySet[Any], last: int) -> QuerySet[Any]:
-    """Return the rows with all they tell, and with what they correct or were corrected by."""
+def _told(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the rows with all they tell."""
     if rows.model is Skip:
         return rows.select_related(*_SHOWN)
     if rows.model is Rating:
-        related = (*_SHOWN, "adjudication", "presentation__origin_guess")
-        return _with_history(rows.select_related(*related), last, "presentation")
-    return _with_history(rows.select_related("rater"), last, "study", "pair", "rater")
+        return rows.select_related(*_SHOWN, "adjudication", "presentation__origin_guess")
+    return rows.select_related("rater")
 
 
-def _with_history(rows: QuerySet[Any], last: int, *same: str) -> QuerySet[Any]:
-    others = rows.model._base_manager.filter(**{name: OuterRef(name) for name in same})
-    earlier = others.filter(id__lt=OuterRef("id")).order_by("-id").values("id")[:1]
-    later = others.filter(id__gt=OuterRef("id"), id__lte=last)
-    return rows.annotate(supersedes=Subquery(earlier), is_corrected=Exists(later))
+def _note_history(rows: list[Any], last: int, *same: str) -> list[Any]:
+    """Note on each row what it corrects, and whether something corrects it.
+
+    Read for the whole page at once: for each row alone, Postgres walks back through the table.
+    """
+    model = type(rows[0])
+    wanted = {f"{name}__in": {getattr(row, name) for row in rows} for name in same}
+    numbers = defaultdict(list)
+    for number, *key in model.objects.filter(id__lte=last, **wanted).values_list("id", *same):
+        numbers[tuple(key)].append(number)
+    for row in rows:
+        mine = numbers[tuple(getattr(row, name) for name in same)]
+        row.supersedes = max((number for number in mine if number < row.pk), default=None)
+        row.is_corrected = max(mine) > row.pk
+    return rows
 
 
 def _ratings(rows: Iterable[Any]) -> Iterator[Row]:

@@ -110,7 +110,7 @@ def test_rows_are_read_in_chunks_by_as_many_queries(rated, django_assert_max_num
     said = [Verdict(study=rated, pair=pair, rater=ann, preference="tie") for _ in range(5_001)]
     Verdict.objects.bulk_create(said)
     sizes = []
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(26):
         for chunk in Export(rated, blindness.hidden_from_nobody()).chunks():
             sizes.append(len(chunk))
     assert max(sizes) == exports.CHUNK
