@@ -327,7 +327,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='guideline',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='cdb217881abe1707bd1b496a6282cac6ab3de969', operation='UPDATE', pgid='pgtrigger_append_only_355e4', table='reviews_guideline', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."body" IS DISTINCT FROM (NEW."body") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."study_id" IS DISTINCT FROM (NEW."study_id") OR OLD."version" IS DISTINCT FROM (NEW."version"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='de377145ebea126a1ec66c157ff18e56844718cf', operation='UPDATE', pgid='pgtrigger_append_only_355e4', table='reviews_guideline', when='BEFORE')),
         ),
         migrations.AddConstraint(
             model_name='guidelineread',

@@ -21,7 +21,7 @@ class Guideline(Immutable):
 
     class Meta:
         ordering = ["-version"]
-        triggers = [append_only(), kept_with(study_id="reviews_study")]
+        triggers = [append_only(but="created_by"), kept_with(study_id="reviews_study")]
         constraints = [
             models.UniqueConstraint(fields=["study", "version"], name="guideline_version_once")
         ]

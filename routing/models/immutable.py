@@ -6,9 +6,15 @@ import pgtrigger
 from django.db import models
 
 
-def append_only(name: str = "append_only") -> pgtrigger.Trigger:
-    """Return the trigger that refuses every UPDATE, bulk or by hand."""
-    return pgtrigger.Protect(name=name, operation=pgtrigger.Update)
+def append_only(name: str = "append_only", *, but: str = "") -> pgtrigger.Trigger:
+    """Return the trigger that refuses every UPDATE, bulk or by hand.
+
+    Args:
+        name: of the trigger.
+        but: a column that may change, such as who wrote it, when that account is deleted.
+    """
+    condition = pgtrigger.AnyChange(exclude=[but]) if but else None
+    return pgtrigger.Protect(name=name, operation=pgtrigger.Update, condition=condition)
 
 
 def kept_with(**parents: str) -> pgtrigger.Trigger:

@@ -69,3 +69,11 @@ def test_questions_change_until_somebody_answered_them(study):
         with pytest.raises(ProgrammingError, match="never change"), transaction.atomic():
             Study.objects.update(**change)
     Study.objects.update(name="The rest may change")
+
+
+def test_guidelines_outlive_the_account_that_wrote_them(study, lead):
+    guidance.publish(study, "Other words.", lead)
+    lead.delete()
+    assert guidance.current(study).created_by is None
+    with pytest.raises(ProgrammingError), transaction.atomic():
+        Guideline.objects.update(body="Changed.")
