@@ -19,7 +19,7 @@ from reviews.models import (
     Verdict,
 )
 from routing import policy
-from tests.reviews.raters import rater, say
+from tests.reviews.rated import rater, say
 from tests.reviews.rows import add_pair
 
 FIELDS = {

@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from reviews import permissions, rating, sampling
 from reviews.models import Guideline, Rater, Slot, Verdict
 from routing import policy
-from tests.reviews.raters import rater, say
+from tests.reviews.rated import rater, say
 from tests.reviews.rows import add_pair
 
 

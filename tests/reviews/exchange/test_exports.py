@@ -17,7 +17,7 @@ from reviews.exchange import blindness, exports
 from reviews.exchange.columns import COLUMNS, columns, markdown
 from reviews.exchange.exports import Export
 from reviews.models import Gold, Rater, Slot, Study, Verdict
-from tests.reviews.raters import rater, say
+from tests.reviews.rated import rater, say
 
 pytestmark = pytest.mark.django_db
 

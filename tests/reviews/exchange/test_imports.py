@@ -14,7 +14,7 @@ from reviews.exchange.labels import Names
 from reviews.models import Rater, Verdict
 from routing import policy
 from routing.models import ShadowPair
-from tests.reviews.raters import rater, say
+from tests.reviews.rated import rater, say
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db
