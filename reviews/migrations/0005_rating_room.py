@@ -90,12 +90,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='presentation',
             name='asks_origin',
-            field=models.BooleanField(default=False, help_text='After the verdict: which answer came from the costlier model?'),
+            field=models.BooleanField(db_default=False, default=False, help_text='After the verdict: which answer came from the costlier model?'),
         ),
         migrations.AddField(
             model_name='presentation',
             name='leaks',
-            field=models.JSONField(default=dict, help_text='By tier, the kinds of what could tell the model that were found'),
+            field=models.JSONField(db_default={}, default=dict, help_text='By tier, the kinds of what could tell the model that were found'),
         ),
         migrations.AddField(
             model_name='rater',
@@ -115,12 +115,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='rating',
             name='reasons',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None),
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, db_default=models.Value('{}'), default=list, size=None),
         ),
         migrations.AddField(
             model_name='slot',
             name='kind',
-            field=models.CharField(choices=[('sample', 'Sample'), ('practice', 'Practice'), ('gold', 'Gold'), ('repeat', 'Repeat'), ('identical', 'Identical answers'), ('adjudication', 'Adjudication')], default='sample', max_length=12),
+            field=models.CharField(choices=[('sample', 'Sample'), ('practice', 'Practice'), ('gold', 'Gold'), ('repeat', 'Repeat'), ('identical', 'Identical answers'), ('adjudication', 'Adjudication')], db_default='sample', default='sample', max_length=12),
         ),
         migrations.AddField(
             model_name='study',

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Value
 
 from reviews.models.guidance import Guideline
 from reviews.models.sampling import SampledPair
@@ -72,7 +73,9 @@ class Slot(models.Model):
     #: Kinds that look at the rater; they never count as evidence.
     CHECKS = (Kind.GOLD, Kind.REPEAT, Kind.IDENTICAL)
 
-    kind = models.CharField(max_length=12, choices=Kind, default=Kind.SAMPLE)
+    kind = models.CharField(
+        max_length=12, choices=Kind, default=Kind.SAMPLE, db_default=Kind.SAMPLE.value
+    )
     sampled_pair = models.ForeignKey(
         SampledPair, models.CASCADE, related_name="slots", null=True, blank=True
     )
@@ -125,10 +128,12 @@ class Presentation(Immutable):
     left = models.CharField(max_length=10, choices=TIERS)
     guideline = models.ForeignKey(Guideline, models.CASCADE, null=True, related_name="+")
     asks_origin = models.BooleanField(
-        default=False, help_text="After the verdict: which answer came from the costlier model?"
+        default=False,
+        db_default=False,
+        help_text="After the verdict: which answer came from the costlier model?",
     )
     leaks = models.JSONField(
-        default=dict, help_text="By tier, the kinds of what could tell the model that were found"
+        default=dict, db_default={}, help_text="By tier, the kinds of what could tell the model that were found"
     )
     shown_at = models.DateTimeField(auto_now_add=True)
 
@@ -159,7 +164,9 @@ class Rating(Immutable):
     choice = models.CharField(max_length=12, choices=Choice)
     left_adequate = models.BooleanField()
     right_adequate = models.BooleanField()
-    reasons = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    reasons = ArrayField(
+        models.CharField(max_length=40), default=list, db_default=Value("{}"), blank=True
+    )
     comment = models.TextField(blank=True)
     seconds = models.FloatField(help_text="Active time on the page, as the browser counted it")
     created_at = models.DateTimeField(auto_now_add=True)
