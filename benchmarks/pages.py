@@ -16,7 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("/overview/", "/pairs/", "/pairs/?task=code", "/threshold/", "/rate/")
-LOOKS = 10
+LOOKS, RATINGS = 10, 40
+FETCH = {"X-Requested-With": "fetch"}
 
 
 def rate_one() -> None:
@@ -47,6 +48,26 @@ def look(client, address: str) -> tuple[float, float]:
     response = client.get(f"{address}{'&' if '?' in address else '?'}project=scale")
     assert response.status_code == 200, (address, response.status_code)
     return (time.perf_counter() - begun) * 1000, (time.process_time() - cpu) * 1000
+
+
+def rate_on(client) -> list[float]:
+    """Return the milliseconds from each saved rating to the next pair, as the page asks for it."""
+    page = client.get("/rate/")
+    if page.context["step"] == "briefing":
+        version = page.context["briefing"].guideline.version
+        page = client.post("/rate/guidelines/", {"version": version}, headers=FETCH)
+    took = []
+    while len(took) < RATINGS:
+        if page.context["step"] == "origin":
+            said = {"guess": "unsure"}
+            address = f"/rate/{page.context['token']}/origin/"
+        else:
+            said = {"choice": "equal", "left_adequate": "yes", "right_adequate": "yes"}
+            address = f"/rate/{page.context['pair'].token}/"
+        begun = time.perf_counter()
+        page = client.post(address, said, headers=FETCH)
+        took.append((time.perf_counter() - begun) * 1000)
+    return took
 
 
 def main() -> None:
@@ -84,6 +105,8 @@ def main() -> None:
         cpu += (database_s() - before) / LOOKS * 1000
         median = statistics.median(took for took, _ in looks)
         print(f"{address:24} {first:8.0f} {median:8.0f} {cpu:8.0f}")
+    took = sorted(rate_on(client))  # the slowest stands in the first column
+    print(f"{'rating saved, next pair':24} {took[-1]:8.0f} {statistics.median(took):8.0f}")
     begun = time.perf_counter()
     sampling.extend(Study.objects.get(name="Scale"))
     print(f"{'extend_samples':24} {(time.perf_counter() - begun) * 1000:8.0f}")
