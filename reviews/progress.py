@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 from reviews.models import Presentation, Rater, Rating, Slot, Study
 
 _KINDS = Slot.Kind
+_DONE = Q(state=Slot.State.DONE)
 _CLOSED = Q(state__in=[Slot.State.DONE, Slot.State.GIVEN_UP])
 _QUERY_CHARS = 90
 
@@ -43,9 +44,9 @@ def of(study: Study, rater: Rater) -> Progress:
     """Return the showings done by the rater and by all, of those there will be."""
     is_check = Q(kind__in=Slot.CHECKS)
     counted = study.slots.aggregate(
-        mine=Count("pk", filter=_CLOSED & Q(rater=rater) & (Q(kind=_KINDS.SAMPLE) | is_check)),
+        mine=Count("pk", filter=_DONE & Q(rater=rater) & (Q(kind=_KINDS.SAMPLE) | is_check)),
         done=Count("pk", filter=_CLOSED & Q(kind=_KINDS.SAMPLE)),
-        checks=Count("pk", filter=_CLOSED & is_check),
+        checks=Count("pk", filter=_DONE & is_check),
         sample=Count("pk", filter=Q(kind=_KINDS.SAMPLE)),
     )
     mine, done, sample = counted["mine"], counted["done"], counted["sample"]

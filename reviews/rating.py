@@ -16,24 +16,19 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from reviews import blinding, checks, guidance, permissions
+from reviews import blinding, checks, guidance, hopeless
 from reviews.errors import Conflict
 from reviews.models import (
     OriginGuess,
     Presentation,
     Rater,
     Rating,
-    Reveal,
     Skip,
     Slot,
     Study,
-    Verdict,
 )
-from routing.models import ShadowPair
 
 _STATES, _KINDS = Slot.State, Slot.Kind
-#: So many people who cannot judge a pair, and nobody else is asked.
-_MOST_SKIPS = 2
 
 
 def rater_of(user: User) -> Rater:
@@ -49,12 +44,13 @@ def hand_out(study: Study, rater: Rater) -> Presentation | None:
     """Lease the rater's next slot and draw its side; None when nothing is left for them.
 
     A rater who comes back gets the showing they had. Two raters never get one slot: the row is
-    taken under a lock that others skip. A rater's own requests wait for each other.
+    taken under a lock that others skip. A rater's own requests wait for each other. A paused one
+    gets what they had in hand and nothing more.
     """
     locked = Rater.objects.select_for_update(no_key=True).get(pk=rater.pk)
-    if locked.paused_at or study.state != Study.State.RUNNING:
+    if study.state != Study.State.RUNNING:
         return None
-    slot = _held(study, rater) or _due_or_next(study, rater)
+    slot = _held(study, rater) or (None if locked.paused_at else _due_or_next(study, rater))
     if slot is None:
         return None
     slot.study = study
@@ -130,10 +126,11 @@ def submit(
 
     Raises:
         Presentation.DoesNotExist: when the showing is not this rater's.
-        Conflict: when the lease ended and the slot went to somebody else, or the rater has seen
-            which answer is which.
+        Conflict: when the lease ended and the slot went to somebody else, the rater has seen
+            which answer is which or is paused, or the study is closed.
     """
     shown, slot = _mine(token, rater)
+    _check_open(slot, rater)
     rating = Rating.objects.create(
         presentation=shown,
         choice=choice,
@@ -148,6 +145,15 @@ def submit(
     if slot.kind == _KINDS.SAMPLE:
         blinding.unblind(rating, slot)
     return rating
+
+
+def _check_open(slot: Slot, rater: Rater) -> None:
+    """Refuse what would change a closed study, or what a paused rater said before."""
+    if slot.study.state != Study.State.RUNNING:
+        raise Conflict("This study is closed; what was said in it stays.")
+    rater.refresh_from_db(fields=["paused_at"])
+    if rater.paused_at and slot.state == _STATES.DONE:
+        raise Conflict("You are paused; what you said stays as it is.")
 
 
 def _mine(token: UUID, rater: Rater) -> tuple[Presentation, Slot]:
@@ -208,87 +214,29 @@ def skip(token: UUID, rater: Rater, *, reason: str, comment: str = "") -> None:
         Presentation.DoesNotExist: when the showing is not this rater's.
         Conflict: when the slot is no longer theirs, or rated already.
     """
+    hopeless.lock(Slot.objects.get(presentations__token=token))
     shown, slot = _mine(token, rater)
     if slot.state != _STATES.LEASED:
         raise Conflict("This pair is rated already; correct the rating instead.")
     Skip.objects.create(presentation=shown, reason=reason, comment=comment)
     if slot.kind != _KINDS.SAMPLE:
         return _close(slot, _STATES.GIVEN_UP)
-    if _is_hopeless(slot, rater):
-        return _give_up(slot, rater)
     slot.rater = None
     slot.save(update_fields=["rater"])
-    return _close(slot, _STATES.OPEN)
-
-
-def _is_hopeless(slot: Slot, rater: Rater) -> bool:
-    """Return whether enough people could not judge the pair, or nobody else is there."""
-    skips = Skip.objects.filter(
-        presentation__slot__pair=slot.pair_id, presentation__slot__study=slot.study_id
-    ).exclude(presentation__slot__kind=_KINDS.ADJUDICATION)
-    who = {rater.pk} | set(skips.values_list("presentation__rater_id", flat=True))
-    if len(who) >= _MOST_SKIPS:
-        return True
-    others = permissions.people_who_can("rate").exclude(rater__in=who)
-    return not others.exclude(rater__reveals__pair=slot.pair_id).exists()
-
-
-def _give_up(slot: Slot, rater: Rater) -> None:
-    """Close what is open of the pair; if nobody rated it, say that it could not be judged."""
-    pair = slot.study.slots.filter(pair=slot.pair_id, kind=_KINDS.SAMPLE)
-    pair.filter(Q(pk=slot.pk) | Q(state=_STATES.OPEN)).update(
-        state=_STATES.GIVEN_UP, rater=None, lease_until=None
-    )
-    if not Verdict.objects.filter(study=slot.study_id, pair=slot.pair_id, rating__isnull=False):
-        Verdict.objects.create(
-            study_id=slot.study_id,
-            pair_id=slot.pair_id,
-            rater=rater,
-            preference=Verdict.Preference.CANNOT,
-        )
+    _close(slot, _STATES.OPEN)
+    return hopeless.give_up_if(slot)
 
 
 def guess_origin(token: UUID, rater: Rater, guess: str) -> None:
     """Store which answer the rater takes for the costlier model's; the first guess stays.
 
     Raises:
-        Presentation.DoesNotExist: when the showing is not this rater's, or was not asked about.
+        Presentation.DoesNotExist: when the showing is not this rater's, was not asked about
+            or is not rated yet.
     """
-    shown = Presentation.objects.get(token=token, rater=rater, asks_origin=True)
+    asked = Presentation.objects.filter(asks_origin=True, ratings__isnull=False)
+    shown = asked.distinct().get(token=token, rater=rater)
     OriginGuess.objects.get_or_create(presentation=shown, defaults={"guess": guess})
-
-
-def may_reveal(pair: ShadowPair, rater: Rater) -> bool:
-    """Return whether the rater has rated the pair or seen it: nothing is lost by showing it."""
-    has_rated = Verdict.objects.filter(pair=pair, rater=rater).exists()
-    return has_rated or rater.reveals.filter(pair=pair).exists()
-
-
-def is_needed(pair: ShadowPair, rater: Rater) -> bool:
-    """Return whether the pair waits for a rating and nobody but this rater could give it."""
-    waits = pair.slots.filter(
-        kind=_KINDS.SAMPLE,
-        study__state=Study.State.RUNNING,
-        state__in=[_STATES.OPEN, _STATES.LEASED],
-    )
-    others = permissions.people_who_can("rate").exclude(rater=rater)
-    return waits.exists() and not others.exclude(rater__reveals__pair=pair).exists()
-
-
-@transaction.atomic
-def reveal(pair: ShadowPair, rater: Rater) -> None:
-    """Note that the rater sees which answer is which, and take the pair out of their queue.
-
-    Raises:
-        Conflict: when the rating would then be missing for good.
-    """
-    is_asked = rater.user is not None and permissions.can(rater.user, "rate")
-    if is_asked and not may_reveal(pair, rater) and is_needed(pair, rater):
-        raise Conflict("Nobody else can rate this pair: rate it first, or add another rater.")
-    held = Slot.objects.select_for_update().filter(pair=pair, rater=rater, state=_STATES.LEASED)
-    held.filter(kind=_KINDS.SAMPLE).update(state=_STATES.OPEN, rater=None, lease_until=None)
-    held.exclude(kind=_KINDS.SAMPLE).update(state=_STATES.GIVEN_UP, lease_until=None)
-    Reveal.objects.get_or_create(pair=pair, rater=rater)
 
 
 def shown_to(token: UUID, rater: Rater) -> Presentation:

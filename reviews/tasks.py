@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from reviews import judge_batches, judge_calls, judging, reminders, sampling
+from reviews import hopeless, judge_batches, judge_calls, judging, reminders, sampling
 from reviews.models import Study
 
 
@@ -11,6 +11,7 @@ def extend_samples() -> None:
     """Bring new pairs into the frames of all running studies."""
     for study in Study.objects.filter(state=Study.State.RUNNING):
         sampling.extend(study)
+        hopeless.sweep(study)
 
 
 @shared_task

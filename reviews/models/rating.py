@@ -133,7 +133,9 @@ class Presentation(Immutable):
         help_text="After the verdict: which answer came from the costlier model?",
     )
     leaks = models.JSONField(
-        default=dict, db_default={}, help_text="By tier, the kinds of what could tell the model that were found"
+        default=dict,
+        db_default={},
+        help_text="By tier, the kinds of what could tell the model that were found",
     )
     shown_at = models.DateTimeField(auto_now_add=True)
 
@@ -222,7 +224,7 @@ class OriginGuess(Immutable):
 class Reveal(Immutable):
     """A rater has seen which answer of a pair is which, so they can no longer rate it blind.
 
-    Written by `rating.reveal` before the Pairs page shows the pair.
+    Written by `revealing.reveal` before the Pairs page shows the pair.
     """
 
     rater = models.ForeignKey(Rater, models.CASCADE, related_name="reveals")

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from reviews import gold, rating
+from reviews import gold, rating, revealing
 from reviews.errors import BadInput, Conflict
 from reviews.models import Gold, Study
 from reviews.opinions import Answer
@@ -67,7 +67,7 @@ def add(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a pair gold that this person has seen; what cannot be comes back with what was typed."""
     pair = get_object_or_404(ShadowPair, pk=pk)
     user = _user(request)
-    if not rating.may_reveal(pair, rating.rater_of(user)):
+    if not revealing.may_reveal(pair, rating.rater_of(user)):
         raise Conflict("First look at the pair; then say what is known of it.")
     form = request.POST
     study = study_or_404(form.get("study", ""))

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from reviews import demo as demo_content
-from reviews import listing, permissions, rating, rendering
+from reviews import listing, permissions, rating, rendering, revealing
 from reviews.models import Gold, Study, Verdict
 from reviews.views.frame import about, current_project, page
 from routing import counts, policy, spend
@@ -110,11 +110,11 @@ def pair(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(ShadowPair.objects.select_related(*related), pk=pk)
     assert isinstance(request.user, User)
     rater = rating.rater_of(request.user)
-    is_asked = permissions.can(request.user, "rate") and not rating.may_reveal(row, rater)
+    is_asked = permissions.can(request.user, "rate") and not revealing.may_reveal(row, rater)
     if is_asked and request.method != "POST":
-        context = {"row": row, "is_needed": rating.is_needed(row, rater), **about(row.project)}
+        context = {"row": row, "is_needed": revealing.is_needed(row, rater), **about(row.project)}
         return render(request, "reviews/pair_blind.html", context)
-    rating.reveal(row, rater)  # of everybody: who may not rate today may tomorrow
+    revealing.reveal(row, rater)  # of everybody: who may not rate today may tomorrow
     return show_pair(request, row)
 
 

@@ -18,6 +18,11 @@ export function forget(token) {
   write(drafts);
 }
 
+// Somebody else may use this browser next.
+export function forgetAll() {
+  localStorage.removeItem(NAME);
+}
+
 // Fills the form with what was said before; returns whether there was anything.
 export function restore(form) {
   const said = read()[form.dataset.token];

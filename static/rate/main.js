@@ -195,8 +195,8 @@ function onSubmit(event) {
   const body = new FormData(sent, event.submitter);
   const failed = "Not saved: you were logged out. Reload the page.";
   if (sent.dataset.fetch) return send(sent.dataset.fetch, null, failed);
-  if (sent.closest("#skip")) draft.forget(form().dataset.token);
-  send(sent.action, body, failed);
+  const skipped = sent.closest("#skip") && form().dataset.token;
+  send(sent.action, body, failed).then((is_done) => { if (is_done && skipped) draft.forget(skipped); });
 }
 
 document.documentElement.classList.add("js");
@@ -214,4 +214,5 @@ document.addEventListener("click", (event) => {
   else if (earlier) { event.preventDefault(); mineSheet.close(); again(earlier.dataset.token); }
 });
 document.getElementById("toast-undo").addEventListener("click", undo);
+document.querySelector("form.who")?.addEventListener("submit", draft.forgetAll);
 begin();

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from reviews import adjudication, estimation, gold, rating, sampling
+from reviews import adjudication, estimation, gold, rating, revealing, sampling
 from reviews.errors import BadInput, Conflict
 from reviews.models import Adjudication, Gold, Presentation, Rating, Slot, Verdict
 from routing import policy
@@ -123,7 +123,7 @@ def test_a_pair_that_is_not_new_to_the_lead_never_comes(study, how):
     if how == "rated":
         Verdict.objects.create(study=study, pair_id=worst, rater=lena, preference="tie")
     elif how == "seen":
-        rating.reveal(Slot.objects.filter(pair=worst).first().pair, lena)
+        revealing.reveal(Slot.objects.filter(pair=worst).first().pair, lena)
     else:
         shown = adjudication.hand_out(study, lena)
         rating.skip(shown.token, lena, reason="cannot_judge")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reviews import checks, estimation, gold, rating, sampling
+from reviews import checks, estimation, gold, rating, revealing, sampling
 from reviews.errors import BadInput, Conflict
 from reviews.models import Adjudication, Gold, Rating, Slot
 from reviews.opinions import Answer
@@ -106,7 +106,7 @@ def test_the_answer_is_for_those_to_whom_it_changes_nothing(study):
     gold.add(study, pair, lena.user, use="hidden", answer=TIE)
     assert gold.rows(study, ann)[0].is_known
     assert not gold.rows(study, lena)[0].is_known
-    rating.reveal(pair, lena)
+    revealing.reveal(pair, lena)
     assert gold.rows(study, lena)[0].is_known
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from reviews import blinding, guidance, projects, rating, sampling
+from reviews import blinding, guidance, projects, rating, revealing, sampling
 from reviews.models import (
     Adjudication,
     Guideline,
@@ -51,7 +51,7 @@ def study(project, transactional_db):
     rating.guess_origin(shown.token, ann, "left")
     second = rating.hand_out(study, ann)
     rating.skip(second.token, ann, reason="broken")
-    rating.reveal(shown.slot.pair, bob)
+    revealing.reveal(shown.slot.pair, bob)
     slot = Slot.objects.create(
         study=study, pair=shown.slot.pair, kind="adjudication", ordinal=1, order=0, rater=bob
     )

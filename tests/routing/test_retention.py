@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import timezone
 
-from reviews import rating, sampling
+from reviews import revealing, sampling
 from reviews.models import Rater, SampledPair, Verdict
 from routing import counts, policy, retention
 from routing.models import (
@@ -65,7 +65,7 @@ def test_a_pair_in_a_study_with_a_verdict_or_seen_by_somebody_stays(project):
         study=study, pair=drawn, stratum="math/1", u=0.5, inclusion_probability=0.1, selected=False
     )
     Verdict.objects.create(study=study, pair=judged, rater=rater, cheap_adequate=True)
-    rating.reveal(seen, rater)
+    revealing.reveal(seen, rater)
     retention.run()
     left = set(ShadowPair.objects.values_list("pk", flat=True))
     assert left == {drawn.pk, judged.pk, seen.pk}

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from reviews import permissions, rating
+from reviews import permissions, rating, revealing
 from reviews.exchange import blindness, exports
 from reviews.exchange.columns import COLUMNS, columns, markdown
 from reviews.exchange.exports import Export
@@ -156,7 +156,7 @@ def test_a_rater_gets_texts_of_pairs_they_rated_or_saw_alone(rated):
     shown = rating.hand_out(rated, who)
     say(shown, who)
     seen = rated.sample.exclude(pair=shown.slot.pair).first().pair
-    rating.reveal(seen, who)
+    revealing.reveal(seen, who)
     hidden = set(blindness.hidden_from(lead, texts=True).values_list("pk", flat=True))
     every = set(rated.sample.values_list("pair_id", flat=True))
     assert every - hidden == {shown.slot.pair_id, seen.pk}

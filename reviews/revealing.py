@@ -1,0 +1,46 @@
+"""Who sees which answer of a pair is which, and what that costs: they never rate it any more."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from reviews import hopeless, permissions
+from reviews.errors import Conflict
+from reviews.models import Rater, Reveal, Slot, Study, Verdict
+from routing.models import ShadowPair
+
+_STATES, _KINDS = Slot.State, Slot.Kind
+
+
+def may_reveal(pair: ShadowPair, rater: Rater) -> bool:
+    """Return whether nothing is lost: they saw it before, or rated it wherever it still waits."""
+    if rater.reveals.filter(pair=pair).exists():
+        return True
+    waiting = pair.slots.filter(
+        kind=_KINDS.SAMPLE,
+        study__state=Study.State.RUNNING,
+        state__in=[_STATES.OPEN, _STATES.LEASED],
+    )
+    rated = Verdict.objects.filter(pair=pair, rater=rater)
+    return rated.exists() and not waiting.exclude(study__in=rated.values("study")).exists()
+
+
+def is_needed(pair: ShadowPair, rater: Rater) -> bool:
+    """Return whether the pair waits for a rating that nobody but this rater could give."""
+    return hopeless.is_needed_from(pair.pk, rater.pk)
+
+
+@transaction.atomic
+def reveal(pair: ShadowPair, rater: Rater) -> None:
+    """Note that the rater sees which answer is which, and take the pair out of their queue.
+
+    Raises:
+        Conflict: when the rating would then be missing for good.
+    """
+    is_asked = rater.user is not None and permissions.can(rater.user, "rate")
+    if is_asked and not may_reveal(pair, rater) and is_needed(pair, rater):
+        raise Conflict("Nobody else can rate this pair: rate it first, or add another rater.")
+    held = Slot.objects.select_for_update().filter(pair=pair, rater=rater, state=_STATES.LEASED)
+    held.filter(kind=_KINDS.SAMPLE).update(state=_STATES.OPEN, rater=None, lease_until=None)
+    held.exclude(kind=_KINDS.SAMPLE).update(state=_STATES.GIVEN_UP, lease_until=None)
+    Reveal.objects.get_or_create(pair=pair, rater=rater)
