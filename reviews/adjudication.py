@@ -54,7 +54,10 @@ class Queue:
 
 @dataclass(frozen=True)
 class Said:
-    """What one rater said, in terms of the A and B on the adjudicator's screen; no name."""
+    """What one rater said, in terms of the A and B on the adjudicator's screen; no name.
+
+    Their comment may speak of A and B as they saw them: where `is_swapped`, the other way round.
+    """
 
     number: int
     choice: str
@@ -62,6 +65,7 @@ class Said:
     reasons: list[str]
     comment: str
     is_rushed: bool
+    is_swapped: bool
 
 
 def queue(study: Study, rater: Rater) -> Queue:
@@ -212,7 +216,8 @@ def _opinions(slot: Slot) -> list[Opinion]:
 def said_by_raters(shown: Presentation) -> list[Said]:
     """Return what raters said of a pair, as Rater 1, 2, … in terms of this showing's A and B."""
     some = _opinions(shown.slot)
-    ratings = Rating.objects.in_bulk([one.rating_id for one in some if one.rating_id])
+    given = Rating.objects.select_related("presentation")
+    ratings = given.in_bulk([one.rating_id for one in some if one.rating_id])
     hasty = _hasty(shown.slot.study)
     return [
         _said(number, one, ratings.get(one.rating_id or 0), shown.left, hasty)
@@ -229,6 +234,7 @@ def _said(number: int, one: Opinion, given: Rating | None, left: str, hasty: flo
         reasons=given.reasons if given else [],
         comment=given.comment if given else "",
         is_rushed=given is not None and given.seconds < hasty,
+        is_swapped=given is not None and given.presentation.left != left,
     )
 
 

@@ -35,7 +35,10 @@ def _skips(pair_id: int, study_id: int) -> QuerySet[Skip]:
     skips = Skip.objects.filter(
         presentation__slot__pair=pair_id, presentation__slot__study=study_id
     )
-    return skips.exclude(presentation__slot__kind=_KINDS.ADJUDICATION)
+    # Whoever undid a skip and rated the pair did not skip it.
+    return skips.filter(presentation__ratings=None).exclude(
+        presentation__slot__kind=_KINDS.ADJUDICATION
+    )
 
 
 def lock(slot: Slot) -> None:

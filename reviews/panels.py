@@ -105,11 +105,7 @@ _STEPS = {
     2.0: "expensive much better",
     _BOTH_BAD: "both bad",
 }
-_PREFERENCES = {
-    float(place): label
-    for place, (value, label) in enumerate(Verdict.Preference.choices)
-    if value != Verdict.Preference.CANNOT
-}
+_PREFERENCES = {float(place): label for place, (value, label) in enumerate(Verdict.ANSWERS)}
 _PLACE = {value: float(place) for place, value in enumerate(Verdict.Preference.values)}
 
 #: "Both bad" is an answer of its own where any two answers are equally far apart. It is left out

@@ -227,6 +227,30 @@ def skip(token: UUID, rater: Rater, *, reason: str, comment: str = "") -> None:
     return hopeless.give_up_if(slot)
 
 
+@transaction.atomic
+def take_back(token: UUID, rater: Rater) -> None:
+    """Undo a skip: lease the slot again, unless it is somebody else's or given up meanwhile.
+
+    What was not skipped stays as it is.
+
+    Raises:
+        Presentation.DoesNotExist: when the showing is not this rater's.
+        Conflict: when it is too late.
+    """
+    shown = Presentation.objects.select_related("slot").get(token=token, rater=rater)
+    if shown.ratings.exists() or not shown.skips.exists():
+        return
+    hopeless.lock(shown.slot)
+    slot = Slot.objects.select_for_update().get(pk=shown.slot_id)
+    if slot.state == _STATES.LEASED and slot.rater_id == rater.pk:
+        return
+    is_free = slot.state == _STATES.OPEN and slot.rater_id is None
+    is_own_check = slot.kind != _KINDS.SAMPLE and slot.rater_id == rater.pk
+    if not (is_free or is_own_check):
+        raise Conflict("Too late to undo: this pair went to somebody else or was given up.")
+    lease(slot, rater)
+
+
 def guess_origin(token: UUID, rater: Rater, guess: str) -> None:
     """Store which answer the rater takes for the costlier model's; the first guess stays.
 

@@ -256,6 +256,9 @@ class Verdict(Immutable):
         CANNOT = "cannot", "Could not be judged"
         SPLIT = "split", "A judge's two orders disagree"
 
+    #: What a person can say of two answers.
+    ANSWERS = Preference.choices[:4]
+
     study = models.ForeignKey(Study, models.CASCADE, related_name="verdicts")
     pair = models.ForeignKey(ShadowPair, models.CASCADE, related_name="verdicts")
     rater = models.ForeignKey(Rater, models.CASCADE, related_name="verdicts")

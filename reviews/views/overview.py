@@ -132,7 +132,7 @@ def show_pair(request: HttpRequest, row: ShadowPair, **more: Any) -> HttpRespons
         "studies": _gold_studies(request, row),
         "golds": row.golds.select_related("study"),
         "uses": Gold.Use.choices,
-        "answers": [one for one in Verdict.Preference.choices if one[0] != "cannot"],
+        "answers": Verdict.ANSWERS,
         **about(row.project),
     }
     return render(request, "reviews/pair.html", context | more)

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from reviews import blinding, checks, guidance, practice, progress, rating, rendering, worddiff
-from reviews.errors import BadInput
+from reviews.errors import BadInput, Conflict
 from reviews.models import (
     Guideline,
     OriginGuess,
@@ -121,11 +121,14 @@ def _after(shown: Presentation, rater: Rater) -> dict[str, Any]:
     """Return the step after a rating: what was agreed, whose answer it was, or the next pair."""
     if shown.slot.kind == Slot.Kind.PRACTICE and (told := practice.feedback(shown)):
         return {"step": "feedback", "feedback": told, "study": shown.slot.study}
-    is_asked = shown.asks_origin and not OriginGuess.objects.filter(presentation=shown).exists()
-    if is_asked and shown.ratings.exists():
+    if _asks_origin(shown) and not OriginGuess.objects.filter(presentation=shown).exists():
         guesses = list(enumerate(OriginGuess.Guess.choices, 1))
         return {"step": "origin", "token": shown.token, "guesses": guesses}
     return _next(shown.slot.study, rater)
+
+
+def _asks_origin(shown: Presentation) -> bool:
+    return shown.asks_origin and shown.ratings.exists()
 
 
 def _fragment(request: HttpRequest, step: dict[str, Any], **more: Any) -> HttpResponse:
@@ -189,8 +192,18 @@ def submit(request: HttpRequest, token: UUID) -> HttpResponse:
         said = said_in(request)
     except ValueError as exc:
         return HttpResponse(str(exc), status=400, content_type="text/plain")
+    _check_newest(request, shown)
     rating.submit(token, rater, **said)
     return _answer(request, shown, rater, str(token))
+
+
+def _check_newest(request: HttpRequest, shown: Presentation) -> None:
+    """Refuse a form that was shown before the pair was rated in another tab."""
+    last = progress.last_said(shown)
+    if request.POST.get("corrects", "") not in ("", str(last.pk if last else "")):
+        raise Conflict("You changed this rating in another tab meanwhile; reload the page.")
+    if last is not None and request.POST.get("corrects") == "":
+        raise Conflict("You rated this pair in another tab meanwhile; reload the page.")
 
 
 @_post
@@ -209,7 +222,7 @@ def origin(request: HttpRequest, token: UUID) -> HttpResponse:
     """Take the guess which answer came from the costlier model, and go on."""
     rater, guess = rater_of(request), request.POST.get("guess", "")
     shown = _shown(token, rater)
-    if guess not in OriginGuess.Guess.values or not shown.asks_origin:
+    if guess not in OriginGuess.Guess.values or not _asks_origin(shown):
         return HttpResponse("Choose A, B or can’t tell.", status=400, content_type="text/plain")
     rating.guess_origin(token, rater, guess)
     return _answer(request, shown, rater, "")
@@ -244,6 +257,8 @@ def read(request: HttpRequest) -> HttpResponse:
 def again(request: HttpRequest, token: UUID) -> HttpResponse:
     """Show a pair once more for a correction, sides as they were."""
     rater = rater_of(request)
+    _shown(token, rater)
+    rating.take_back(token, rater)
     shown = _shown(token, rater)
     step = _pair(shown, rater)
     if request.headers.get("x-requested-with") != "fetch":

@@ -81,7 +81,7 @@ async function save() {
 }
 
 async function again(token) {
-  if (await send(`${place.dataset.base}${token}/again/`, null, "Not found: you were logged out, or it is gone. Reload the page.")) say("One of yours, to correct.");
+  if (await send(`${place.dataset.base}${token}/again/`, null, "Not found: you were logged out, or it is gone. Reload the page.")) say(place.querySelector("[data-does=leave]") ? "One of yours, to correct." : "Back again.");
 }
 
 function undo() {
@@ -137,7 +137,8 @@ const DOES = {
   keys: () => sheet.showModal(),
   mine,
   undo,
-  skip: () => { if (!place.querySelector("[data-does=skip]")?.hidden) place.querySelector("#skip")?.showModal(); },
+  leave: () => send(`${place.dataset.base}next/`, null, "You were logged out. Reload the page."),
+  skip: () => { if (place.querySelector("[data-does=leave]")) return DOES.leave(); if (!place.querySelector("[data-does=skip]")?.hidden) place.querySelector("#skip")?.showModal(); },
   "close-skip": () => place.querySelector("#skip").close(),
   differences,
   fold: () => panes.fold(place),
@@ -196,7 +197,7 @@ function onSubmit(event) {
   const failed = "Not saved: you were logged out. Reload the page.";
   if (sent.dataset.fetch) return send(sent.dataset.fetch, null, failed);
   const skipped = sent.closest("#skip") && form().dataset.token;
-  send(sent.action, body, failed).then((is_done) => { if (is_done && skipped) draft.forget(skipped); });
+  send(sent.action, body, failed).then((isDone) => { if (isDone && skipped) { draft.forget(skipped); last = skipped; say("Skipped. ", true); } });
 }
 
 document.documentElement.classList.add("js");

@@ -38,13 +38,19 @@ def gold(study, pair, use="practice", preference="tie", **more):
     return Gold.objects.create(study=study, pair=pair, use=use, preference=preference, **more)
 
 
+def spare(study, pairs):
+    """Return the pairs that were not drawn: gold that no rating of the sample waits for."""
+    drawn = set(study.sample.filter(selected=True).values_list("pair_id", flat=True))
+    return [pair for pair in pairs if pair.pk not in drawn]
+
+
 def kinds(shown):
     return [one.slot.kind for one in shown]
 
 
 def test_five_practice_pairs_come_before_the_first_real_one(project, pairs):
     study = start(project, check_every=0)
-    for pair in pairs[:7]:
+    for pair in spare(study, pairs)[:7]:
         gold(study, pair)
     shown = rate_all(study, rater("ann"))
     assert kinds(shown)[:6] == ["practice"] * 5 + ["sample"]
@@ -53,8 +59,9 @@ def test_five_practice_pairs_come_before_the_first_real_one(project, pairs):
 
 def test_practice_and_checks_are_never_evidence(project, pairs):
     study = start(project)
-    gold(study, pairs[0])
-    gold(study, pairs[1], use="hidden")
+    practised, hidden, *_ = spare(study, pairs)
+    gold(study, practised)
+    gold(study, hidden, use="hidden")
     shown = rate_all(study, rater("ann"))
     assert {"practice", "repeat", "identical"} <= set(kinds(shown))
     n_sample = kinds(shown).count("sample")
@@ -104,7 +111,7 @@ def test_hidden_gold_never_takes_a_pair_that_still_waits_for_its_rating(project,
 def test_nobody_elses_check_is_handed_out(project, pairs):
     study = start(project)
     ann, bob = rater("ann"), rater("bob")
-    gold(study, pairs[0])
+    gold(study, spare(study, pairs)[0])
     mine = rating.hand_out(study, ann)
     theirs = rating.hand_out(study, bob)
     assert (mine.slot.kind, theirs.slot.kind) == ("practice", "practice")
@@ -132,7 +139,13 @@ def test_the_figures_do_not_tell_a_check_from_a_pair(project, pairs):
 @pytest.mark.parametrize(("preference", "is_right"), [("cheap", True), ("tie", False)])
 def test_feedback_speaks_of_a_and_b(project, pairs, left, preference, is_right):
     study = start(project)
-    gold(study, pairs[0], preference=preference, cheap_adequate=True, explanation="**Because**")
+    gold(
+        study,
+        spare(study, pairs)[0],
+        preference=preference,
+        cheap_adequate=True,
+        explanation="**Because**",
+    )
     ann = rater("ann")
     slot = checks.due(study, ann)
     shown = blinding.present(slot, ann, left=left)
@@ -149,7 +162,7 @@ def test_feedback_speaks_of_a_and_b(project, pairs, left, preference, is_right):
 
 def test_a_right_preference_with_a_wrong_adequacy_is_not_right(project, pairs):
     study = start(project)
-    row = gold(study, pairs[0], cheap_adequate=False, expensive_adequate=True)
+    row = gold(study, spare(study, pairs)[0], cheap_adequate=False, expensive_adequate=True)
     ann = rater("ann")
     said = say(blinding.present(checks.due(study, ann), ann), ann)
     assert checks.outcome(row, said) == checks.Outcome(preference=True, adequacy=False)

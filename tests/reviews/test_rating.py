@@ -7,10 +7,20 @@ from threading import Barrier
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import ProgrammingError, connection, transaction
 from django.utils import timezone
 
-from reviews import blinding, estimation, progress, rating, sampling
+from reviews import (
+    blinding,
+    estimation,
+    hopeless,
+    permissions,
+    progress,
+    rating,
+    revealing,
+    sampling,
+)
 from reviews.errors import Conflict
 from reviews.models import Presentation, Rater, Rating, Reveal, Slot, Verdict
 from routing import policy
@@ -188,3 +198,157 @@ def test_a_pair_seen_while_it_was_held_is_not_shown_again(study):
     held = rating.hand_out(study, ann).slot.pair
     Reveal.objects.create(rater=ann, pair=held)
     assert rating.hand_out(study, ann).slot.pair != held
+
+
+def skip(shown, by):
+    rating.skip(shown.token, by, reason="cannot_judge")
+
+
+def person(name):
+    """A rater who can log in, so that they count among those who could still be asked."""
+    permissions.ensure_roles()
+    user = User.objects.create_user(name, password="pw-for-tests")
+    permissions.give(user, "rater")
+    return rating.rater_of(user)
+
+
+def verdicts_of(shown):
+    return list(Verdict.objects.filter(pair=shown.slot.pair).values_list("preference", flat=True))
+
+
+@pytest.mark.django_db
+def test_a_skipped_pair_goes_to_others_and_is_given_up_after_two(study):
+    ann, bob, cem = person("ann"), person("bob"), person("cem")
+    shown = rating.hand_out(study, ann)
+    skip(shown, ann)
+    assert rating.hand_out(study, ann).slot.pair_id != shown.slot.pair_id
+    again = rating.hand_out(study, bob)
+    assert (again.slot_id, verdicts_of(shown)) == (shown.slot_id, [])
+    skip(again, bob)
+    assert verdicts_of(shown) == ["cannot"]
+    states = study.slots.filter(pair=shown.slot.pair).values_list("state", flat=True)
+    assert set(states) == {"given_up"}
+    assert rating.hand_out(study, cem).slot.pair_id != shown.slot.pair_id
+    result = estimation.estimate(study)
+    assert (result.n_rated, result.points[-1]["degradation"]) == (1, 1.0)
+
+
+@pytest.mark.django_db
+def test_the_only_rater_left_gives_up_a_pair_by_skipping_it(study):
+    ann, bob = person("ann"), person("bob")
+    Rater.objects.filter(pk=bob.pk).update(paused_at=timezone.now())
+    shown = rating.hand_out(study, ann)
+    skip(shown, ann)
+    assert verdicts_of(shown) == ["cannot"]
+
+
+@pytest.mark.django_db
+def test_a_skipped_pair_is_looked_at_again_when_people_leave(study):
+    ann, bob = person("ann"), person("bob")
+    shown = rating.hand_out(study, ann)
+    skip(shown, ann)
+    hopeless.sweep(study)
+    assert verdicts_of(shown) == []
+    bob.user.groups.clear()
+    hopeless.sweep(study)
+    assert verdicts_of(shown) == ["cannot"]
+
+
+@pytest.mark.django_db
+def test_who_skipped_cannot_be_counted_on_when_somebody_wants_to_see_a_pair(study):
+    ann, bob = person("ann"), person("bob")
+    shown = rating.hand_out(study, ann)
+    skip(shown, ann)
+    with pytest.raises(Conflict, match="Nobody else"):
+        revealing.reveal(shown.slot.pair, bob)
+
+
+@pytest.mark.django_db
+def test_a_skip_is_undone_while_nobody_has_the_pair(study):
+    ann, bob = person("ann"), person("bob")
+    person("cem")
+    shown = rating.hand_out(study, ann)
+    skip(shown, ann)
+    rating.take_back(shown.token, ann)
+    say(shown, ann)
+    assert verdicts_of(shown) == ["tie"]
+    other = rating.hand_out(study, ann)
+    skip(other, ann)
+    assert rating.hand_out(study, bob).slot_id == other.slot_id
+    with pytest.raises(Conflict, match="Too late"):
+        rating.take_back(other.token, ann)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_skip_the_slots_of_one_pair_at_once_give_it_up(project):
+    for _ in range(3):
+        pair = add_pair(project, 0.5)
+    live = policy.live(project)
+    study = sampling.start(live, name="s", seed="7", rate=1.0, second_share=1.0, check_every=0)
+    pairs = study.slots.filter(pair=pair)
+    study.slots.exclude(pk__in=pairs).update(state="done")
+    people = [person("ann"), person("bob")]
+    shown = [rating.hand_out(study, who) for who in people]
+    together = Barrier(2)
+
+    def leave(which):
+        together.wait(30)
+        try:
+            skip(shown[which], people[which])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(leave, range(2)))
+    assert set(pairs.values_list("state", flat=True)) == {"given_up"}
+    assert verdicts_of(shown[0]) == ["cannot"]
+
+
+@pytest.mark.django_db
+def test_a_paused_rater_finishes_the_pair_in_hand_and_changes_nothing_said(study):
+    ann = person("ann")
+    first = rating.hand_out(study, ann)
+    say(first, ann)
+    held = rating.hand_out(study, ann)
+    Rater.objects.filter(pk=ann.pk).update(paused_at=timezone.now())
+    assert rating.hand_out(study, ann).pk == held.pk
+    say(held, ann)
+    assert rating.hand_out(study, ann) is None
+    with pytest.raises(Conflict, match="paused"):
+        say(first, ann, "a_much")
+
+
+@pytest.mark.django_db
+def test_a_closed_study_takes_no_rating(study):
+    ann = person("ann")
+    shown = rating.hand_out(study, ann)
+    type(study).objects.update(state="closed")
+    with pytest.raises(Conflict, match="closed"):
+        say(shown, ann)
+
+
+@pytest.mark.django_db
+def test_a_lease_is_kept_while_it_is_looked_at_and_taken_again_while_free(study):
+    ann, bob = person("ann"), person("bob")
+    shown = rating.hand_out(study, ann)
+    Slot.objects.filter(pk=shown.slot_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert rating.renew(shown.token, ann) > timezone.now()
+    Slot.objects.filter(pk=shown.slot_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert rating.hand_out(study, bob).slot_id == shown.slot_id
+    with pytest.raises(Conflict):
+        rating.renew(shown.token, ann)
+
+
+@pytest.mark.django_db
+def test_whose_answer_it_was_is_asked_after_the_rating_and_once(project):
+    add_pair(project, 0.5)
+    live = policy.live(project)
+    study = sampling.start(live, name="s", seed="7", rate=1.0, origin_every=1, check_every=0)
+    ann = rater("ann")
+    shown = rating.hand_out(study, ann)
+    with pytest.raises(Presentation.DoesNotExist):
+        rating.guess_origin(shown.token, ann, "left")
+    say(shown, ann)
+    rating.guess_origin(shown.token, ann, "left")
+    rating.guess_origin(shown.token, ann, "right")
+    assert shown.origin_guess.guess == "left"
