@@ -145,6 +145,14 @@ def test_every_key_does_what_its_button_says(visit, project, pairs):
     press(page, "s", "1")
     page.wait_for_selector(f"#rating:not([data-token='{skipped}'])")
     assert Skip.objects.get().reason == "cannot_judge"
+    press(page, "u")
+    page.wait_for_selector(f"#rating[data-token='{skipped}']")
+    rate(page)
+    assert Rating.objects.filter(presentation__token=skipped).exists()
+    press(page, "u")
+    page.wait_for_selector(f"#rating[data-token='{skipped}']")
+    press(page, "s")
+    page.wait_for_selector(f"#rating:not([data-token='{skipped}'])")
 
 
 def test_a_lost_connection_loses_nothing(visit, project, pairs):

@@ -59,24 +59,30 @@ def rate(client, **said):
     return shown.token, client.post(f"/rate/{shown.token}/", form, headers=said.pop("headers", {}))
 
 
-def test_rating_works_without_a_script(as_role, starter):
-    demo.load()
+@pytest.fixture
+def pairs_to_rate(project):
+    """Three pairs of a study that checks nobody."""
+    for n in range(3):
+        add_pair(project, n / 3)
+    plan = {"check_every": 0, "origin_every": 0, "second_share": 0}
+    return sampling.start(policy.live(project), name="s", seed="1", rate=1.0, **plan)
+
+
+def test_rating_works_without_a_script(as_role, pairs_to_rate):
     token, answer = rate(as_role("rater"), seconds="nan")
     assert (answer.status_code, answer.url) == (302, f"/rate/{token}/after/")
     rating = Rating.objects.get(presentation__token=token)
     assert (rating.choice, rating.seconds) == ("equal", 0.0)
 
 
-def test_the_script_gets_the_next_pair_and_undo_outlives_a_reload(as_role, starter):
-    demo.load()
+def test_the_script_gets_the_next_pair_and_undo_outlives_a_reload(as_role, pairs_to_rate):
     client = as_role("rater")
     token, answer = rate(client, headers={"X-Requested-With": "fetch"})
     assert (answer.status_code, f'data-saved="{token}"' in answer.text) == (200, True)
     assert f'data-last="{token}"' in first_pair(client).text
 
 
-def test_undo_shows_what_was_said(as_role, starter):
-    demo.load()
+def test_undo_shows_what_was_said(as_role, pairs_to_rate):
     client = as_role("rater")
     token, _ = rate(client, comment="short <b>")
     shown = client.get(f"/rate/{token}/again/").text
@@ -87,8 +93,7 @@ def test_undo_shows_what_was_said(as_role, starter):
 
 
 @pytest.mark.parametrize("missing", ["choice", "left_adequate", "right_adequate"])
-def test_half_a_rating_is_refused_in_words(as_role, starter, missing):
-    demo.load()
+def test_half_a_rating_is_refused_in_words(as_role, pairs_to_rate, missing):
     count = Rating.objects.count()
     _, answer = rate(as_role("rater"), **{missing: ""})
     assert (answer.status_code, answer.text != "") == (400, True)
@@ -408,8 +413,7 @@ def test_a_study_of_other_models_says_so_and_offers_no_request(as_role, project,
         assert ("Simulated provider" in shown, 'name="reason"' in shown) == (True, False)
 
 
-def test_the_script_is_told_why_a_rating_is_refused(as_role, starter):
-    demo.load()
+def test_the_script_is_told_why_a_rating_is_refused(as_role, pairs_to_rate):
     another_rater()
     client = as_role("lead")
     token = first_pair(client).context["pair"].token
