@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -56,6 +56,13 @@ class Job:
     attempts: int
     lease_until: datetime
     payload: dict[str, Any]
+
+
+class _Question(NamedTuple):
+    """What a call asks, and the most it can cost; None when no price is known."""
+
+    payload: dict[str, Any]
+    most_usd: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -105,22 +112,36 @@ def claim(limit: int, spec: JudgeSpec | None = None) -> list[Job]:
     calls = due.select_for_update(skip_locked=True, of=("self",)).select_related(*related)
     taken = list(calls.order_by("due_at", "id")[:limit])
     locked = JudgeRun.objects.filter(spec__in={call.spec_id for call in taken}).order_by("pk")
+    # Long texts are read before the run is locked: calls that end wait for it.
+    asked = [_ask_what(call) for call in taken]
     runs = {run.spec_id: run for run in locked.select_for_update()}
     lease = now + (_BATCH_LEASE if spec else timedelta(seconds=timeout_s() + _LEASE_MARGIN_S))
-    jobs = [job for call in taken if (job := _take(call, runs[call.spec_id], lease))]
+    jobs = [
+        job
+        for call, what in zip(taken, asked, strict=True)
+        if (job := _take(call, what, runs[call.spec_id], lease))
+    ]
     for run in runs.values():
         run.save(update_fields=["reserved_usd"])
     return jobs
 
 
-def _take(call: JudgeCall, run: JudgeRun, lease: datetime) -> Job | None:
-    """Begin a call with its money held, or end it, or put it off until others have settled."""
-    call.injection_suspected = judge_prompt.is_suspicious(call.pair)
+def _ask_what(call: JudgeCall) -> _Question | str:
+    """Return what a call asks, or why it cannot; a text that is too long is not searched."""
     if problem := judge_prompt.problem(call.pair):
-        _end(call, _STATES.SKIPPED, problem)
-        return None
+        return problem
+    call.injection_suspected = judge_prompt.is_suspicious(call.pair)
     payload = judge_prompt.payload(call.spec, call.pair, call.order)
     most = spend.upper_bound(call.spec.asked, payload, judge_prompt.size(payload))
+    return _Question(payload, most)
+
+
+def _take(call: JudgeCall, asked: _Question | str, run: JudgeRun, lease: datetime) -> Job | None:
+    """Begin a call with its money held, or end it, or put it off until others have settled."""
+    if isinstance(asked, str):
+        _end(call, _STATES.SKIPPED, asked)
+        return None
+    payload, most = asked
     if most is None or run.spent_usd + most > call.spec.cap_usd:
         cap = f"{call.spec.cap_usd.normalize():f}"
         _end(call, _STATES.SKIPPED, f"spend_cap: the judge's {cap} USD do not pay another call")

@@ -51,12 +51,13 @@ TOOL: dict[str, Any] = {
     },
 }
 
-#: Whatever looks like a mark of ours, in any case and with any spaces or full-width brackets.
-_LOOK_ALIKE = re.compile(r"[<＜]\s*[<＜](?=\s*/?\s*(?:DATA|END)\b)", re.IGNORECASE)
+#: Whatever looks like a mark of ours, in any case and with any spaces or full-width brackets. Spaces
+#: are never given back, nor shared by two runs: else many of them would take hours to read.
+_LOOK_ALIKE = re.compile(r"[<＜]\s*+[<＜](?=\s*+(?:/\s*+)?(?:DATA|END)\b)", re.IGNORECASE)
 _ADDRESSED = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:above|previous|prior|earlier|instruction"
     r"|instructions|prompt|rules?)\b"
-    r"|\b(?:rate|choose|pick|prefer|select|vote for|declare|score)\s+"
+    r"|\b(?:rate|choose|pick|prefer|select|vote for|declare|score)\s++"
     r"(?:me\b|[AB] as\b|answer [AB12]\b"
     r"|(?:this|my|the first|the second) (?:answer|response|assistant)\b)"
     r"|\b(?:you are|as) (?:a|an|the) (?:judge|evaluator|grader)\b"
