@@ -51,8 +51,8 @@ TOOL: dict[str, Any] = {
     },
 }
 
-#: Whatever looks like a mark of ours, in any case and with any spaces or full-width brackets. Spaces
-#: are never given back, nor shared by two runs: else many of them would take hours to read.
+#: Whatever looks like a mark of ours, in any case and with any spaces or full-width brackets.
+#: Spaces are never given back, nor shared by two runs: else many of them take minutes to read.
 _LOOK_ALIKE = re.compile(r"[<＜]\s*+[<＜](?=\s*+(?:/\s*+)?(?:DATA|END)\b)", re.IGNORECASE)
 _ADDRESSED = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:above|previous|prior|earlier|instruction"
