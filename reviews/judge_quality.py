@@ -53,9 +53,9 @@ class Rows(NamedTuple):
 
     @property
     def harm(self) -> np.ndarray:
-        """Harm as the judge sees it: 1, 0, and .5 where its orders disagree."""
-        agree = self.cheap_first == self.expensive_first
-        return np.where(agree, (self.cheap_first == 1).astype(float), 0.5)
+        """Harm as the judge sees it: the share of its two orders that prefer expensive."""
+        both = np.stack([self.cheap_first, self.expensive_first])
+        return np.asarray((both == 1).mean(axis=0))
 
     def where(self, mask: np.ndarray) -> Rows:
         """Return some of the rows."""
@@ -142,7 +142,7 @@ def by_task(spec: JudgeSpec, some: Rows) -> list[tuple[str, Report]]:
 
 
 def _length(rated: Rows) -> Effect | None:
-    """Return the effect of length on pairs where the judge's orders agree."""
+    """Return the effect of length on pairs where the judge's orders agree on harm."""
     decided = rated.where(rated.harm != 0.5)
     if decided.harm.size < _FEWEST_LENGTHS:
         return None

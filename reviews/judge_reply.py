@@ -74,9 +74,10 @@ def preference(order: str, choice: str) -> str:
 
 
 def combined(calls: list[JudgeCall]) -> dict[str, Any]:
-    """Return the verdict of both orders: split where they disagree on which answer is better.
+    """Return the verdict of both orders: split where exactly one prefers the expensive answer.
 
-    Tie and "both bad" agree on that. An adequacy on which the orders disagree is null.
+    Its harm is the mean over the orders of "expensive preferred". An adequacy on which the orders
+    disagree is null.
     """
     one, other = calls
     return {
@@ -91,6 +92,5 @@ def combined(calls: list[JudgeCall]) -> dict[str, Any]:
 def _both(one: str, other: str) -> str:
     if one == other:
         return one
-    if {one, other} == {_PREFERENCE.TIE, _PREFERENCE.BOTH_BAD}:
-        return _PREFERENCE.TIE.value
-    return _PREFERENCE.SPLIT.value
+    is_split = _PREFERENCE.EXPENSIVE in (one, other)
+    return (_PREFERENCE.SPLIT if is_split else _PREFERENCE.TIE).value

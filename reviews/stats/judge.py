@@ -138,10 +138,11 @@ def quality(
 ) -> Quality:
     """Compare a judge with people on the pairs that both rated.
 
-    A pair on which the judge flipped counts as 0.5, one on which people differ as their mean.
+    A pair on which one order alone sees harm counts as 0.5, one on which people differ as their
+    mean.
 
     Args:
-        judge_harm: (n,) in [0, 1], the judge preferred the expensive answer.
+        judge_harm: (n,) in [0, 1], orders in which the judge preferred the expensive answer.
         people_harm: (n,) in [0, 1], people did.
         weight: (n,) 1 / P(the pair was drawn).
         rng: seeded by the caller, for the intervals of phi and worth.

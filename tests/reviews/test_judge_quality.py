@@ -46,15 +46,16 @@ def rate(study, said):
 
 
 def test_choices_become_signs_by_tier(project):
-    spec = judge_of(study_of(project, 5))
+    spec = judge_of(study_of(project, 8))
     answer(spec, [("first", "second"), ("second", "first"), ("first", "first"),
-                  ("tie", "both_bad"), ("second", "tie")])  # fmt: skip
+                  ("tie", "both_bad"), ("second", "tie"), ("both_bad", "first"),
+                  ("first", "tie"), ("both_bad", "second")])  # fmt: skip
     rows = judge_quality.rows(spec)
-    assert rows.cheap_first.tolist() == [-1, 1, -1, 0, 1]
-    assert rows.expensive_first.tolist() == [-1, 1, 1, 0, 0]
-    assert rows.harm.tolist() == [0, 1, 0.5, 0, 0.5]
+    assert rows.cheap_first.tolist() == [-1, 1, -1, 0, 1, 0, -1, 0]
+    assert rows.expensive_first.tolist() == [-1, 1, 1, 0, 0, 1, 0, -1]
+    assert rows.harm.tolist() == [0, 1, 0.5, 0, 0.5, 0.5, 0, 0]
     flips = judge_quality.report(spec, rows).flips
-    assert (flips.rate, flips.to_first, flips.to_second, flips.n) == (0.4, 2 - 1, 1, 5)
+    assert (flips.rate, flips.to_first, flips.to_second, flips.n) == (5 / 8, 3, 2, 8)
 
 
 def test_a_pair_with_one_order_is_left_out(project):
