@@ -15,7 +15,7 @@ from threading import Lock, Thread
 
 from django.db import transaction
 
-from reviews import judge_calls, judge_prompt, judge_reply, sampling
+from reviews import judge_calls, judge_prompt, judge_reply, leaks, sampling
 from reviews.errors import BadInput, Conflict
 from reviews.judge_calls import Job, Outcome
 from reviews.models import JudgeRun, JudgeSpec, SampledPair, Study, Verdict
@@ -96,17 +96,22 @@ def _begin(spec: JudgeSpec) -> JudgeSpec:
 
 
 def check_outsider(study: Study, model: str) -> None:
-    """Refuse a judge of its own answers.
+    """Refuse a judge of its own answers, by whichever id of the model.
 
     Raises:
         BadInput: naming the tier that the model plays.
     """
     for tier, identity in study.policy.identity.items():
-        if identity["model"].casefold() == model.casefold():
+        if _bare(identity["model"]) == _bare(model):
             raise BadInput(
                 f"{model} plays the {tier} tier of this study: it would judge its own answers. "
                 "Choose another model, or say that you allow it."
             )
+
+
+def _bare(model: str) -> str:
+    """Return what all ids of one model share: no vendor, no date, no `latest`, one separator."""
+    return ".".join(leaks.words(model)).casefold().removesuffix(".latest") or model.casefold()
 
 
 def start(spec: JudgeSpec) -> None:

@@ -59,6 +59,7 @@ _MARKUP = (
 )
 _CODE = re.compile(r"^ {0,3}(```|~~~)[\s\S]*?(?:^ {0,3}\1|\Z)|(?<!`)`[^`\n]+`(?!`)", re.MULTILINE)
 _WORD = re.compile(r"[A-Za-z]+|\d+(?:\.\d+)*[A-Za-z]*")
+_DATE = re.compile(r"[-@:]\d{4}-\d\d-\d\d(?!\d)")
 #: Behind an opening quotation mark somebody in a story speaks.
 _LEAD = (
     r"(?<![\"“])\b(?:I(?:'m|’m| am)(?: called| named)?|[Mm]y name(?: is|'s|’s)"
@@ -86,7 +87,7 @@ def find(text: str, names: Iterable[str], query: str = "") -> tuple[Leak, ...]:
         names: The ids of the models that play the two tiers.
         query: What was asked; a name in it may be repeated by any model.
     """
-    own = tuple(_parts(names))
+    own = tuple(filter(None, map(words, names)))
     code = [found.span() for found in _CODE.finditer(text)]
     asked = {word.lower() for word in _WORD.findall(query)}
     found = sorted(_all(text, own), key=lambda hit: (hit[1], _ORDER.index(hit[0]), hit[1] - hit[2]))
@@ -145,23 +146,21 @@ _FIXED: tuple[tuple[Kind, re.Pattern[str]], ...] = (
 )  # fmt: skip
 
 
-def _parts(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Split ids into their words: no vendor before a slash, no date behind."""
-    for name in names:
-        words = tuple(_WORD.findall(name.rsplit("/", 1)[-1]))
-        kept = tuple(word for word in words if not re.fullmatch(r"\d{6,8}", word))
-        if kept:
-            yield kept
+def words(model: str) -> tuple[str, ...]:
+    """Split a model's id into its words: no vendor before a slash, no date behind."""
+    bare = _DATE.sub("", model.rsplit("/", 1)[-1])
+    return tuple(word for word in _WORD.findall(bare) if not re.fullmatch(r"\d{6,8}", word))
 
 
 def _own_patterns(own: tuple[tuple[str, ...], ...]) -> Iterator[tuple[Kind, re.Pattern[str]]]:
-    families = {word.lower() for words in own for word in words if len(word) > 2 and word.isalpha()}
+    families = {word.lower() for name in own for word in name if len(word) > 2 and word.isalpha()}
     families -= modelnames.COMMON
-    for words in own:
-        joined = r"[-_ .:]?".join(map(re.escape, words))
+    for name in own:
+        joined = r"[-_ .:]?".join(map(re.escape, name))
         # An id that is one plain word may be any word.
-        kind = Kind.NAME if len(words) == 1 and words[0].isalpha() else Kind.OWN_ID
-        yield kind, re.compile(rf"(?<![\w-]){joined}(?:[-@:]\d{{4,8}})?(?![\w])", re.IGNORECASE)
+        kind = Kind.NAME if len(name) == 1 and name[0].isalpha() else Kind.OWN_ID
+        date = rf"(?:{_DATE.pattern}|[-@:]\d{{4,8}})?"
+        yield kind, re.compile(rf"(?<![\w-]){joined}{date}(?![\w])", re.IGNORECASE)
     if families:
         names = "|".join(map(re.escape, sorted(families)))
         yield from _who(f"(?i:{names})")

@@ -9,6 +9,11 @@ import pytest
 from reviews import leaks
 from reviews.leaks import Kind
 
+WORDS = [
+    ("anthropic/claude-haiku-5-5-20251001", ("claude", "haiku", "5", "5")),
+    ("gpt-4o-mini-2024-07-18", ("gpt", "4o", "mini")),
+    ("20251001", ()),
+]
 NAMES = ("claude-3-haiku-20240307", "openai/gpt-4o-mini", "acme-zephyrus-7b")
 
 TELLING = [
@@ -222,3 +227,15 @@ def _rows(file):
 
 def _ids(row):
     return (row["cheap_model"], row["expensive_model"])
+
+
+@pytest.mark.parametrize(("model", "words"), WORDS)
+def test_an_id_has_words_without_vendor_and_date(model, words):
+    assert leaks.words(model) == words
+
+
+@pytest.mark.parametrize("behind", ["", "-20240718", "-2024-07-18"])
+def test_an_own_id_is_masked_with_its_date(behind):
+    text = f"This is acme-zephyrus-7b{behind} speaking."
+    found = leaks.find(text, ["acme-zephyrus-7b-2024-07-18"])
+    assert leaks.mask(text, found) == "This is [model] speaking."

@@ -1,0 +1,56 @@
+"""On which terms a judge begins: no player of a tier."""
+
+from decimal import Decimal
+
+import pytest
+
+from reviews import judging, sampling
+from reviews.errors import BadInput
+from routing import policy
+from routing.types import Price, TierSpec
+
+pytestmark = pytest.mark.django_db
+
+PRICE = Price(Decimal(1), Decimal(5))
+
+
+def study_played_by(project, model):
+    """Start a study whose cheap tier is played by a model of this name."""
+    played = policy.create(
+        project=project,
+        router=policy.live(project).router,
+        threshold=policy.ALWAYS_EXPENSIVE,
+        cheap=TierSpec("anthropic", model, price=PRICE),
+        expensive=TierSpec("anthropic", "claude-opus-5-5", price=PRICE),
+    )
+    return sampling.start(played, name="S", seed="s", rate=1.0)
+
+
+@pytest.fixture
+def study(project):
+    return study_played_by(project, "claude-haiku-5-5")
+
+
+@pytest.mark.parametrize(
+    ("player", "model"),
+    [
+        ("claude-haiku-5-5", "anthropic/claude-haiku-5-5"),
+        ("claude-haiku-5-5", "openrouter/anthropic/claude-haiku-5.5"),
+        ("claude-haiku-5-5", "claude-haiku-5-5-20251001"),
+        ("claude-haiku-5-5", "claude-haiku-5-5@20251001"),
+        ("claude-haiku-5-5", "Claude-Haiku-5-5-latest"),
+        ("claude-haiku-5-5-20251001", "anthropic/claude-haiku-5-5-latest"),
+        ("gpt-5-mini", "openai/gpt-5-mini-2025-08-07"),
+        ("名", "名"),
+    ],
+)
+def test_a_model_that_plays_a_tier_is_refused_by_any_of_its_ids(project, player, model):
+    study = study_played_by(project, player)
+    with pytest.raises(BadInput, match="plays the cheap tier"):
+        judging.create(study, TierSpec("openai", model, price=PRICE), cap_usd=Decimal(1))
+
+
+@pytest.mark.parametrize("model", ["claude-haiku-5", "claude-haiku-4-5", "claude-sonnet-5-5", "名"])
+def test_a_model_that_plays_none_may_judge(study, model):
+    asked = TierSpec("anthropic", model, price=PRICE)
+    assert judging.create(study, asked, cap_usd=Decimal(1)).model == model
