@@ -19,7 +19,7 @@ from reviews import judge_calls, judge_prompt, judge_reply, leaks, sampling
 from reviews.errors import BadInput, Conflict
 from reviews.judge_calls import Job, Outcome
 from reviews.models import JudgeRun, JudgeSpec, SampledPair, Study, Verdict
-from routing import pricing, providers
+from routing import pricing, providers, tiers
 from routing.errors import NotConnected, ProviderError, ProviderUnreachable, StrangeReply
 from routing.types import Dialect, Price, Reply, TierSpec
 from routing.wire import translation
@@ -63,13 +63,11 @@ def create(
         use_batch: ask by the provider's batches, at half the price and within a day.
 
     Raises:
-        BadInput: when the judge plays a tier of the study, its price is not known, or the provider
-            has no batches.
+        BadInput: when the judge plays a tier of the study, its price is not known or 0, or the
+            provider has no batches.
         Conflict: when the same judge is running already.
     """
-    price = _FREE if asked.provider == "simulated" else asked.price
-    if price is None:
-        raise BadInput("A judge needs a price: without one its cap cannot be kept.")
+    price = _price_of(asked)
     if not allow_tier_model:
         check_outsider(study, asked.model)
     if use_batch and providers.batches(asked.provider) is None:
@@ -82,6 +80,21 @@ def create(
         use_batch=use_batch,
     )  # fmt: skip
     return _begin(spec)
+
+
+def _price_of(asked: TierSpec) -> Price:
+    """Return the price by which the cap is kept.
+
+    Raises:
+        BadInput: when it is not known, or a part of it is 0.
+    """
+    if asked.provider == "simulated":
+        return _FREE
+    if asked.price is None:
+        raise BadInput("A judge needs a price: without one its cap cannot be kept.")
+    if 0 in {getattr(asked.price, f"{name}_usd") for name in tiers.AMOUNTS}:
+        raise BadInput("A judge needs a price above 0: by 0 its cap cannot be kept.")
+    return asked.price
 
 
 @transaction.atomic

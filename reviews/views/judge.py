@@ -24,7 +24,9 @@ from routing import tiers
 from routing.types import TierSpec
 
 _SIMULATED = TierSpec("simulated", "simulated-judge")
-_FIELDS = ("provider", "model", "url", "key_name", "input", "output", "source", "date")
+#: What an administrator alone may say of who is asked.
+_RESERVED = ("url", "key_name", "input", "output", "source", "date")
+_FIELDS = ("provider", "model", *_RESERVED)
 _MOST_USD = 1_000_000
 
 
@@ -96,12 +98,13 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 def _asked(request: HttpRequest) -> TierSpec:
-    """Read who is asked; another address, or another key, is an administrator's to name.
+    """Read who is asked; another address, key or price is an administrator's to name.
 
-    Whoever may name both may send any key of this server anywhere.
+    Whoever may name address and key may send any key of this server anywhere; whoever may name a
+    price may spend more than the cap.
     """
     given = {name: request.POST.get(name, "") for name in _FIELDS}
-    if given["url"].strip() or given["key_name"].strip():
+    if any(given[name].strip() for name in _RESERVED):
         permissions.check(request.user, "administer")
     defaults = {
         "anthropic": TierSpec(

@@ -109,14 +109,37 @@ def test_a_model_of_the_study_is_refused_until_allowed(as_role, study):
     assert "begins within" in post(client, study, **said, allow_tier_model="on").text
 
 
-@pytest.mark.parametrize("field", ["url", "key_name"])
-def test_only_an_administrator_names_an_address_or_a_key(as_role, study, field):
-    said = {"provider": "openai", "model": "j", "input": "1", "output": "1"}
-    values = {"url": "http://127.0.0.1:9", "key_name": "OTHER_API_KEY"}
-    assert post(as_role("lead"), study, **said, **{field: values[field]}).status_code == 403
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"url": "http://127.0.0.1:9"},
+        {"key_name": "OTHER_API_KEY"},
+        {"input": "1", "output": "1"},
+    ],
+)
+def test_only_an_administrator_names_an_address_a_key_or_a_price(as_role, study, said):
+    said = {"provider": "anthropic", "model": "claude-opus-5-5"} | said
+    client = as_role("lead")
+    assert post(client, study, **said).status_code == 403
     assert not JudgeSpec.objects.exists()
-    post(as_role("admin"), study, **said, **{field: values[field]})
-    assert JudgeSpec.objects.exists()
+    page = client.get("/judge/").text
+    assert not any(f'name="{name}"' in page for name in said if name not in ("provider", "model"))
+    client = as_role("admin")
+    assert 'name="input"' in client.get("/judge/").text
+    post(client, study, **said)
+    price = JudgeSpec.objects.get().price
+    assert price["input_usd"] == said.get("input", "4")
+
+
+def test_a_lead_starts_a_judge_at_its_list_price(as_role, study):
+    post(as_role("lead"), study, provider="anthropic", model="claude-opus-5-5")
+    assert JudgeSpec.objects.get().price["input_usd"] == "4"
+
+
+def test_a_price_of_0_is_refused_in_words(as_role, study):
+    said = {"provider": "openai", "model": "j", "input": "0", "output": "1"}
+    assert "needs a price above 0" in post(as_role("admin"), study, **said).text
+    assert not JudgeSpec.objects.exists()
 
 
 def test_a_key_never_goes_to_another_address_by_default(as_role, study):

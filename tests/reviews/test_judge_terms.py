@@ -1,11 +1,13 @@
-"""On which terms a judge begins: no player of a tier."""
+"""On which terms a judge begins: no player of a tier, and a price above 0."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from reviews import judging, sampling
 from reviews.errors import BadInput
+from reviews.models import JudgeSpec
 from routing import policy
 from routing.types import Price, TierSpec
 
@@ -31,6 +33,10 @@ def study(project):
     return study_played_by(project, "claude-haiku-5-5")
 
 
+def judge_of(study, provider="anthropic", cap="1", price=PRICE):
+    return judging.create(study, TierSpec(provider, "judge", price=price), cap_usd=Decimal(cap))
+
+
 @pytest.mark.parametrize(
     ("player", "model"),
     [
@@ -54,3 +60,24 @@ def test_a_model_that_plays_a_tier_is_refused_by_any_of_its_ids(project, player,
 def test_a_model_that_plays_none_may_judge(study, model):
     asked = TierSpec("anthropic", model, price=PRICE)
     assert judging.create(study, asked, cap_usd=Decimal(1)).model == model
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        replace(PRICE, input_usd=Decimal(0)),
+        replace(PRICE, output_usd=Decimal("0.000")),
+        replace(PRICE, cache_read_usd=Decimal(0)),
+        replace(PRICE, cache_write_usd=Decimal(0)),
+        replace(PRICE, cache_write_1h_usd=Decimal(0)),
+    ],
+)
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_a_price_of_0_keeps_no_cap(study, provider, price):
+    with pytest.raises(BadInput, match="above 0"):
+        judge_of(study, provider, price=price)
+    assert not JudgeSpec.objects.exists()
+
+
+def test_a_simulated_judge_is_free(study):
+    assert judge_of(study, "simulated", price=None).asked.price.input_usd == 0
