@@ -99,13 +99,23 @@ def _price_of(asked: TierSpec) -> Price:
 
 @transaction.atomic
 def _begin(spec: JudgeSpec) -> JudgeSpec:
-    Study.objects.select_for_update(no_key=True).get(pk=spec.study_id)
     spec.save()
-    same = spec.study.judges.filter(sha256=spec.sha256, run__state=_STATES.RUNNING)
-    if same.exists():
-        raise Conflict("The same judge is running already; stop it to start it with other terms.")
+    _check_alone(spec)
     JudgeRun.objects.create(spec=spec)
     return spec
+
+
+def _check_alone(spec: JudgeSpec) -> None:
+    """Refuse a judge that runs already with other terms.
+
+    Call it in the transaction that starts the judge: the study's lock lets one start after another.
+    """
+    Study.objects.select_for_update(no_key=True).get(pk=spec.study_id)
+    same = JudgeSpec.objects.filter(
+        study=spec.study_id, sha256=spec.sha256, run__state=_STATES.RUNNING
+    )
+    if same.exclude(pk=spec.pk).exists():
+        raise Conflict("The same judge is running already; stop it to start it with other terms.")
 
 
 def check_outsider(study: Study, model: str) -> None:
@@ -127,15 +137,14 @@ def _bare(model: str) -> str:
     return ".".join(leaks.words(model)).casefold().removesuffix(".latest") or model.casefold()
 
 
+@transaction.atomic
 def start(spec: JudgeSpec) -> None:
     """Let calls be made again.
 
     Raises:
         Conflict: when the same judge is running with other terms.
     """
-    same = spec.study.judges.filter(sha256=spec.sha256, run__state=_STATES.RUNNING)
-    if same.exclude(pk=spec.pk).exists():
-        raise Conflict("The same judge is running already with other terms.")
+    _check_alone(spec)
     _switch(spec, _STATES.RUNNING, "")
 
 

@@ -1,15 +1,17 @@
-"""On which terms a judge begins: no player of a tier, and a price above 0."""
+"""On which terms a judge begins: no player of a tier, a price above 0, and never twice at once."""
 
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from reviews import judging, sampling
-from reviews.errors import BadInput
-from reviews.models import JudgeSpec
+from reviews.errors import BadInput, Conflict
+from reviews.models import JudgeRun, JudgeSpec
 from routing import policy
 from routing.types import Price, TierSpec
+from tests.reviews.race import after
 
 pytestmark = pytest.mark.django_db
 
@@ -81,3 +83,30 @@ def test_a_price_of_0_keeps_no_cap(study, provider, price):
 
 def test_a_simulated_judge_is_free(study):
     assert judge_of(study, "simulated", price=None).asked.price.input_usd == 0
+
+
+def test_a_judge_is_not_started_beside_the_same(study):
+    one = judge_of(study)
+    judging.stop(one, "enough")
+    other = judge_of(study, cap="2")
+    with pytest.raises(Conflict, match="same judge"):
+        judging.start(one)
+    judging.start(other)  # it runs already
+    judging.stop(other, "enough")
+    judging.start(one)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_starts_at_once_one_is_refused(study):
+    one = judge_of(study)
+    judging.stop(one, "enough")
+    other = judge_of(study, cap="2")
+    judging.stop(other, "enough")
+
+    def second():
+        with suppress(Conflict):
+            judging.start(other)
+
+    after(lambda: judging.start(one), second)
+    assert JudgeRun.objects.get(spec=one).state == "running"
+    assert JudgeRun.objects.get(spec=other).state == "stopped"
