@@ -208,7 +208,9 @@ def _too_little(compared: Quality, limits: Limits) -> list[str]:
         reasons.append(f"{compared.n} pairs rated by people too, of {limits.fewest_shared} needed")
     if compared.events < limits.fewest_events:
         reasons.append(f"{compared.events} of them with harm, of {limits.fewest_events} needed")
-    if not compared.phi.value >= limits.smallest_phi:
+    if np.isnan(compared.phi.value):
+        reasons.append("correlation with people is not known: one of them never varies")
+    elif compared.phi.value < limits.smallest_phi:
         reasons.append(
             f"correlation with people is {compared.phi.value:.2f}, below {limits.smallest_phi:.2f}"
         )
