@@ -61,7 +61,10 @@ def again(shown, choice, *, fit=(True, True), seconds=20.0):
 
 
 def skip(study, who, pair, reason="cannot_judge"):
-    return Skip.objects.create(presentation=show(study, who, pair), reason=reason)
+    """Write a skip; the slot is free again."""
+    shown = show(study, who, pair)
+    Slot.objects.filter(pk=shown.slot_id).update(state=Slot.State.OPEN, rater=None)
+    return Skip.objects.create(presentation=shown, reason=reason)
 
 
 def guess(shown, said):

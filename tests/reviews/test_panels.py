@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from reviews import panels, votes
+from reviews import panels, sampling, votes
 from tests.reviews.showings import again, guess, pairs_of, rate, rater, show, study_of
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +98,10 @@ def test_raters_who_do_not_agree_are_named_so(study):
 
 def test_agreement_weighs_pairs_as_they_were_drawn(project):
     study = study_of(project, [0.0, 0.99], rate=0.5, tilt=2.0)
+    seeds = map(str, range(100))  # until both are drawn
+    while study.slots.values("pair").distinct().count() < 2:
+        plan = {"rate": 0.5, "tilt": 2.0, "second_share": 1.0, "check_every": 0}
+        study = sampling.start(study.policy, name="s", seed=next(seeds), **plan)
     who = rater("ann"), rater("bob")
     drawn = [row.pair for row in study.sample.filter(selected=True).order_by("pair__score")]
     assert len(drawn) == 2

@@ -149,7 +149,7 @@ def test_pages_hold_no_style_and_no_script_of_their_own(as_role, study):
         text = page(client, study, tab).text
         assert "style=" not in text
         assert "<script" not in text
-        assert 'class="bar"' in text
+        assert 'class="share-bar"' in text
 
 
 def test_missing_pairs_by_score_stand_on_the_threshold_page(as_role, study):
