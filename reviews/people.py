@@ -82,16 +82,25 @@ def find(token: str) -> Invitation:
 
     Raises:
         Invitation.DoesNotExist: when there never was one.
-        Conflict: when it was used, was revoked or has run out; says which.
+        Conflict: when it was used, was revoked or has run out, says which, or when the inviter
+            could no longer make it.
     """
     row = Invitation.objects.get(digest=digest(token))
     _check_open(row)
+    _check_still_given(row)
     return row
 
 
 def _check_open(row: Invitation) -> None:
     if row.state != _STATES.OPEN:
         raise Conflict(_WHY_NOT[_STATES(row.state)])
+
+
+def _check_still_given(row: Invitation) -> None:
+    by = row.invited_by
+    given = permissions.gives(by) if by is not None and by.is_active else ()
+    if not set(row.roles) <= set(given):
+        raise Conflict(_WHY_NOT[_STATES.REVOKED])
 
 
 def accept(token: str, user: User) -> None:
@@ -104,13 +113,14 @@ def accept(token: str, user: User) -> None:
         user: new and not saved, or somebody who is here already and gets the roles in addition.
 
     Raises:
-        Conflict: when the invitation is no longer open.
+        Conflict: when the invitation is no longer open, or the inviter no longer gives its roles.
         BadInput: when the name was taken meanwhile.
     """
     try:
         with transaction.atomic():
             row = Invitation.objects.select_for_update().get(digest=digest(token))
             _check_open(row)
+            _check_still_given(row)
             user.email = user.email or row.email
             user.save()
             permissions.give(user, *row.roles)
@@ -138,6 +148,8 @@ def revoke(row: Invitation, by: User) -> None:
 def set_roles(user: User, roles: Collection[str]) -> None:
     """Give a person these roles and no others; without `admin` they are no superuser either.
 
+    Ends the open invitations they made that they could make no more.
+
     Raises:
         BadInput: when a role is none.
         Conflict: when nobody could administer afterwards.
@@ -152,7 +164,10 @@ def set_roles(user: User, roles: Collection[str]) -> None:
 
 @transaction.atomic
 def follow(user: User, roles: Collection[str]) -> None:
-    """Give a person the roles that the sign-on provider names; the last admin stays one."""
+    """Give a person the roles that the sign-on provider names; the last admin stays one.
+
+    Ends the open invitations they made that they could make no more.
+    """
     try:
         _check_not_last_admin(user)
     except Conflict:
@@ -163,6 +178,14 @@ def follow(user: User, roles: Collection[str]) -> None:
 def _write(user: User, roles: Collection[str]) -> None:
     user.groups.remove(*Group.objects.filter(name__in=set(permissions.ROLES) - set(roles)))
     permissions.give(user, *roles)
+    _withdraw(user, permissions.gives(User.objects.get(pk=user.pk)))
+
+
+def _withdraw(by: User, given: Collection[str]) -> None:
+    """End the open invitations a person made that give more than these roles."""
+    still_open = Invitation.objects.filter(invited_by=by, accepted_at=None, revoked_at=None)
+    too_much = still_open.exclude(roles__contained_by=list(given))
+    too_much.update(revoked_at=timezone.now())
 
 
 @transaction.atomic
@@ -174,8 +197,7 @@ def deactivate(user: User) -> None:
     """
     _check_not_last_admin(user)
     User.objects.filter(pk=user.pk).update(is_active=False)
-    still_open = Invitation.objects.filter(invited_by=user, accepted_at=None, revoked_at=None)
-    still_open.update(revoked_at=timezone.now())
+    _withdraw(user, ())
 
 
 def activate(user: User) -> None:

@@ -207,3 +207,42 @@ def test_a_mail_that_does_not_leave_says_so_and_logs_no_address(smtp, caplog):
         people.mail_link(row, token)
     assert "SMTPRecipientsRefused" in caplog.text
     assert not any(word in caplog.text for word in (token, "eve@", "s3cret"))
+
+
+def test_who_may_invite_no_longer_lets_nobody_in():
+    ada, lena = person("ada", "admin"), person("lena", "lead", "admin")
+    low, high = (people.invite(lena, roles)[0] for roles in (["rater"], ["lead"]))
+    people.set_roles(lena, ["lead", "product"])
+    with pytest.raises(Conflict, match="withdrawn"):
+        people.accept(high, User(username="eve"))
+    assert people.find(low).state == "open"
+    people.follow(lena, {"product"})
+    with pytest.raises(Conflict, match="withdrawn"):
+        people.accept(low, User(username="eve"))
+    assert {row.state for row in ada.invitations.all() | lena.invitations.all()} == {"revoked"}
+
+
+def test_a_superuser_who_becomes_a_lead_takes_back_what_only_an_admin_gives():
+    person("ada", "admin")
+    root = person("root", is_superuser=True)
+    token, _ = people.invite(root, ["admin"])
+    people.set_roles(root, ["lead"])
+    with pytest.raises(Conflict, match="withdrawn"):
+        people.find(token)
+
+
+@pytest.mark.parametrize("how", ["roles", "inactive", "deleted"])
+def test_an_invitation_that_is_still_open_is_checked_again(how):
+    lena = person("lena", "lead")
+    token, row = people.invite(lena, ["rater"])
+    assert people.find(token) == row
+    if how == "roles":
+        lena.groups.clear()
+    elif how == "inactive":
+        User.objects.filter(pk=lena.pk).update(is_active=False)
+    else:
+        lena.delete()
+    for call in (lambda: people.find(token), lambda: people.accept(token, User(username="eve"))):
+        with pytest.raises(Conflict, match="withdrawn"):
+            call()
+    assert not User.objects.filter(username="eve").exists()
