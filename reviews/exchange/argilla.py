@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from reviews.exchange import labels
-from reviews.exchange.labels import Label, Malformed, Names, Read, Refused
+from reviews.exchange.labels import Label, Malformed, Names, Read
 
 _TOOL = "argilla"
 #: What version 2 leaves out of `records.to_json` was either submitted or filtered by whoever asked.
@@ -50,14 +50,14 @@ def task(request_id: str, query: str, left: str, right: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read(items: Sequence[Any], names: Names) -> Read:
+def read(items: Iterable[Any], names: Names) -> Read:
     """Return what people said in an export, person by person."""
     found = Read()
     for row, item in enumerate(items, 1):
         try:
             _read_record(row, labels.obj(item, "the record"), names, found)
         except Malformed as exc:
-            found.refused.append(Refused(row, f"{exc}."))
+            labels.refuse(found.refused, row, exc)
     return found
 
 

@@ -28,7 +28,7 @@ _P = Verdict.Preference
 _NO_SIDE = {"": "", "tie": _P.TIE.value, "both_bad": _P.BOTH_BAD.value, "cannot": _P.CANNOT.value}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Said:
     """One person's verdict on one pair, as it would be stored."""
 
@@ -51,7 +51,7 @@ class Outcome:
     Attributes:
         new: verdicts to write, one for each person and pair.
         unchanged: those that are there already.
-        skipped: answers that the tool marks as none.
+        skipped: answers that the tool marks as none, or that say only that nobody could judge.
         written: whether anything was stored.
         n_drawn: pairs of the study that were drawn.
         n_covered: how many of them people have spoken about, with the new verdicts.
@@ -71,7 +71,7 @@ class Outcome:
         parts = [
             f"{len(self.new)} ratings by {people} people on {pairs} pairs {verb} added",
             f"{self.unchanged} are there already",
-            f"{self.skipped} answers are none (skipped, drafts, ground truth)",
+            f"{self.skipped} answers are none (skipped, drafts, ground truth, cannot judge)",
             f"{len(self.refused)} rows are refused",
         ]
         return "; ".join(parts) + "."
@@ -92,29 +92,42 @@ def run(
     imported again adds nothing.
 
     Raises:
-        BadInput: when the file cannot be read or the tool is unknown.
+        BadInput: when the file cannot be read, the tool is unknown, the study is closed, or
+            `labels.MOST_REFUSED` rows are refused.
     """
     if tool not in TOOLS:
         raise BadInput(f"Files come from {' or '.join(TOOLS)}.")
     read = TOOLS[tool].read(labels.items(content), names)
     with transaction.atomic():
         # Two imports at once would both find nothing there.
-        Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-        said, refused = _resolve(study, read.labels)
-        refused = sorted([*read.refused, *refused], key=lambda one: one.row)
+        locked = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+        if locked.state == Study.State.CLOSED:
+            raise BadInput("This study is closed: it takes no more verdicts.")
+        resolved, refused = _resolve(study, read.labels, read.refused)
+        # Only the rating room gives a pair up, when others were asked as well.
+        said = [one for one in resolved if one.preference != _P.CANNOT]
         known = _known(study, said)
         new = [one for one in said if known.get((one.pair_id, one.rater)) != one.content]
         writes = not dry_run and (skip_bad or not refused)
         if writes:
             _write(study, new)
     n_drawn, n_covered = _coverage(study, () if writes else new)
-    return Outcome(new, len(said) - len(new), read.skipped, refused, writes, n_drawn, n_covered)
+    skipped = read.skipped + len(resolved) - len(said)
+    return Outcome(new, len(said) - len(new), skipped, refused, writes, n_drawn, n_covered)
 
 
-def _resolve(study: Study, found: Sequence[Label]) -> tuple[list[Said], list[Refused]]:
-    """Return the verdict of each label, the newest of a person on a pair, and what is refused."""
+def _resolve(
+    study: Study, found: Sequence[Label], unread: Sequence[Refused]
+) -> tuple[list[Said], list[Refused]]:
+    """Return the verdict of each label, the newest of a person on a pair, and all that is refused.
+
+    Args:
+        study: whose drawn pairs count.
+        found: what could be read.
+        unread: what was refused when it was read.
+    """
     said: dict[tuple[int, str], tuple[Label, Said]] = {}
-    refused = []
+    refused = list(unread)
     for group in (found[at : at + _GROUP] for at in range(0, len(found), _GROUP)):
         pairs = _drawn_pairs(study, group)
         for label in group:
@@ -122,8 +135,9 @@ def _resolve(study: Study, found: Sequence[Label]) -> tuple[list[Said], list[Ref
                 one = _said(label, _pair(label, pairs), study)
                 _take(said, label, one)
             except labels.Malformed as exc:
-                refused.append(Refused(label.row, f"{exc}."))
-    return [one for _, one in said.values()], refused
+                labels.refuse(refused, label.row, exc)
+    by_row = sorted(refused, key=lambda one: one.row)
+    return [one for _, one in said.values()], by_row
 
 
 def _take(said: dict[tuple[int, str], tuple[Label, Said]], label: Label, one: Said) -> None:

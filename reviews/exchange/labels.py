@@ -6,14 +6,20 @@ Nothing here knows a tier or a row. What is malformed is refused with its place 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 from reviews.errors import BadInput
 
 MOST_BYTES = 50_000_000
+#: With so many refused rows the file is not what was meant.
+MOST_REFUSED = 1_000
 _MOST_NAME = 120
+_LINE = re.compile(r"[^\n]*\n?")
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 #: What is understood of a preference, by its words in lower case with `_` for spaces and hyphens.
 PREFERENCES = {
@@ -46,7 +52,7 @@ class Names:
     adequate_from: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Label:
     """What one person said of one item.
 
@@ -69,7 +75,7 @@ class Label:
     at: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A row that cannot be taken, and why."""
 
@@ -94,11 +100,27 @@ class Malformed(ValueError):
     """A row is not what the tool writes; the message is for people."""
 
 
-def items(content: bytes) -> list[Any]:
-    """Return the items of a file: a JSON array, or one object a line.
+def refuse(refused: list[Refused], row: int, why: Malformed) -> None:
+    """Note a row that cannot be taken, before such rows fill the memory.
 
     Raises:
-        BadInput: when the file is too large or no such file.
+        BadInput: at `MOST_REFUSED` rows.
+    """
+    refused.append(Refused(row, f"{why}."))
+    if len(refused) >= MOST_REFUSED:
+        first = refused[0]
+        raise BadInput(
+            f"{MOST_REFUSED:,} rows are refused; the first is row {first.row}: {first.reason} "
+            "The rest was not looked at, and nothing was imported."
+        )
+
+
+def items(content: bytes) -> Iterator[Any]:
+    """Return the items of a file, a JSON array or one object a line, each as it is asked for.
+
+    Raises:
+        BadInput: when the file is too large or no such file; what is wrong further on is said when
+            the items before it were read.
     """
     if len(content) > MOST_BYTES:
         raise BadInput(f"The file is larger than {MOST_BYTES // 1_000_000} MB: split it.")
@@ -106,21 +128,45 @@ def items(content: bytes) -> list[Any]:
         text = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError as exc:
         raise BadInput("The file is not UTF-8 text.") from exc
-    found = _json(text) if text.startswith("[") else [*_lines(text)]
-    if not found:
+    found = _array(text) if text.startswith("[") else _lines(text)
+    first = [*islice(found, 1)]
+    if not first:
         raise BadInput("The file holds nothing.")
-    return found
+    return chain(first, found)
+
+
+def _array(text: str) -> Iterator[Any]:
+    at, end = _past_space(text, 1), len(text) - 1
+    while at < end:
+        item, at = _decode(text, at, "The file")
+        yield item
+        at = _past_space(text, at)
+        if at < end:
+            at = _past_space(text, at + 1) if text[at] == "," else end
+            if at == end:
+                raise BadInput("The file is not JSON.")
+    if at != end or text[at] != "]":
+        raise BadInput("The file is not JSON.")
+
+
+def _past_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
 
 
 def _lines(text: str) -> Iterator[Any]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield _json(line, f"Line {number}")
+    for number, found in enumerate(_LINE.finditer(text), 1):
+        if line := found[0].strip():
+            item, end = _decode(line, 0, f"Line {number}")
+            if end != len(line):
+                raise BadInput(f"Line {number} is not JSON.")
+            yield item
 
 
-def _json(text: str, what: str = "The file") -> Any:
+def _decode(text: str, at: int, what: str) -> tuple[Any, int]:
+    """Return the value that begins at a place, and the place behind it."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _DECODER.raw_decode(text, at)
     except RecursionError as exc:
         raise BadInput(f"{what} is nested too deep.") from exc
     except ValueError as exc:
@@ -129,6 +175,9 @@ def _json(text: str, what: str = "The file") -> Any:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def obj(value: Any, what: str) -> dict[str, Any]:

@@ -5,11 +5,11 @@ Source: labelstud.io, "Label Studio Task Format" and "Pairwise" (a choice of not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from reviews.exchange import labels
-from reviews.exchange.labels import Label, Malformed, Names, Read, Refused
+from reviews.exchange.labels import Label, Malformed, Names, Read
 
 _TOOL = "label-studio"
 
@@ -43,14 +43,14 @@ def task(request_id: str, query: str, left: str, right: str) -> dict[str, Any]:
     return {"data": {"request_id": request_id, "query": query, "left": left, "right": right}}
 
 
-def read(items: Sequence[Any], names: Names) -> Read:
+def read(items: Iterable[Any], names: Names) -> Read:
     """Return what people said in an export, annotation by annotation."""
     found = Read()
     for row, item in enumerate(items, 1):
         try:
             _read_task(row, labels.obj(item, "the task"), names, found)
         except Malformed as exc:
-            found.refused.append(Refused(row, f"{exc}."))
+            labels.refuse(found.refused, row, exc)
     return found
 
 

@@ -1,6 +1,7 @@
 """What was said elsewhere becomes verdicts: of the right pair and side, once, or not at all."""
 
 import json
+import tracemalloc
 from io import StringIO
 
 import pytest
@@ -11,7 +12,7 @@ from reviews import blinding, estimation, rating, sampling
 from reviews.errors import BadInput
 from reviews.exchange import blindtasks, imports, labels
 from reviews.exchange.labels import Names
-from reviews.models import Rater, Verdict
+from reviews.models import Rater, Study, Verdict
 from routing import policy
 from routing.models import ShadowPair
 from tests.reviews.rated import rater, say
@@ -381,3 +382,53 @@ def test_an_unknown_tool_is_refused(study):
         run(study, b"[1]", "excel")
     with pytest.raises(BadInput, match="Tasks are made for"):
         list(blindtasks.write(study, "excel"))
+
+
+# --- what is not taken ------------------------------------------------------------------------
+
+
+def test_a_closed_study_takes_nothing(study, as_role):
+    content, client = filled(study), as_role("lead")
+    Study.objects.filter(pk=study.pk).update(state=Study.State.CLOSED)
+    for dry in (True, False):
+        with pytest.raises(BadInput, match="closed"):
+            run(study, content, dry_run=dry)
+    assert "This study is closed" in upload(client, study, content).content.decode()
+    assert not Verdict.objects.exists()
+
+
+def test_who_could_not_judge_elsewhere_gives_up_no_pair(study):
+    def cannot(content):
+        results = content[2]["annotations"][0]["result"]
+        results[0]["value"]["choices"] = ["cannot"]
+
+    outcome = run(study, damaged(study, cannot))
+    assert (len(outcome.new), outcome.skipped, outcome.refused) == (5, 1, [])
+    assert not Verdict.objects.filter(preference="cannot").exists()
+    assert estimation.estimate(study).n_rated == 5
+
+
+@pytest.mark.parametrize("skip_bad", [True, False])
+def test_a_file_that_is_another_one_is_given_up_after_a_thousand_rows(study, skip_bad):
+    content = json.loads(filled(study, people=(1,)))
+    content += [{"data": {}}] * (labels.MOST_REFUSED - 1)
+    assert len(run(study, json.dumps(content).encode(), dry_run=True).refused) == 999
+    content += [{**content[0], "data": {**content[0]["data"], "left": "x"}}]
+    with pytest.raises(BadInput, match=r"1,000 rows are refused; the first is row 7: "):
+        run(study, json.dumps(content).encode(), skip_bad=skip_bad)
+    assert not Verdict.objects.exists()
+
+
+@pytest.mark.parametrize("between", [b",", b"\n"])
+def test_a_file_of_empty_objects_is_not_held_whole(study, between):
+    n = 300_000
+    items = between.join([b"{}"] * n)
+    content = b"[" + items + b"]" if between == b"," else items
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInput, match="1,000 rows are refused"):
+            run(study, content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(content)

@@ -172,6 +172,14 @@ def test_a_ranking_prefers_its_first(value, meant):
         ('[{"left": "é"}]'.encode("latin-1"), "not UTF-8"),
         (b'{\n  "a": 1\n}', "Line 1 is not JSON"),
         (b"[1", "not JSON"),
+        (b"[", "not JSON"),
+        (b"[1,", "not JSON"),
+        (b"[1,]", "not JSON"),
+        (b"[1 2]", "not JSON"),
+        (b"[1]x", "not JSON"),
+        (b"[[1]", "not JSON"),
+        (b"[,1]", "not JSON"),
+        (b'{"a": 1}\n{"a": 2} 3', "Line 2 is not JSON"),
         (b"[NaN]", "not JSON"),
         (b"[" + b"9" * 5000 + b"]", "not JSON"),
         (b"[" * 100_000, "nested too deep"),
@@ -181,12 +189,12 @@ def test_a_ranking_prefers_its_first(value, meant):
 )
 def test_a_file_that_is_none_is_refused_in_words(content, said):
     with pytest.raises(BadInput, match=said):
-        labels.items(content)
+        list(labels.items(content))
 
 
 def test_arrays_lines_and_marks_are_read():
-    assert labels.items(b"\xef\xbb\xbf[1, 2]") == [1, 2]
-    assert labels.items(b'{"a": 1}\n\n{"a": 2}\n') == [{"a": 1}, {"a": 2}]
+    assert list(labels.items(b"\xef\xbb\xbf[ 1 ,\n2 ]")) == [1, 2]
+    assert list(labels.items(b'{"a": 1}\r\n\n{"a": 2}\n')) == [{"a": 1}, {"a": 2}]
 
 
 _JSON = st.recursive(
@@ -229,3 +237,10 @@ def test_tasks_are_valid_and_tell_no_tier():
         task = json.dumps(tool.task("r1", "q", "L", "R")).lower()
         assert "cheap" not in task
         assert "expensive" not in task
+
+
+@given(st.lists(st.recursive(st.none() | st.text() | st.integers(), st.lists, max_leaves=5)))
+def test_an_array_is_read_as_json_reads_it(found):
+    content = json.dumps(found, indent=1).encode()
+    if found:
+        assert list(labels.items(content)) == found
