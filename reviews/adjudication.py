@@ -181,8 +181,8 @@ def settle(
 ) -> Adjudication:
     """Store the answer with the cause of the disagreement, and close the slot.
 
-    Writes a rating and an adjudication, and gold where `use` says so. Never a verdict: estimates
-    are about what raters of the pool say.
+    Writes a rating and an adjudication, and gold, without an explanation, where `use` says so.
+    Never a verdict: estimates are about what raters of the pool say.
 
     Raises:
         Presentation.DoesNotExist: when the showing is not theirs.
@@ -202,7 +202,8 @@ def settle(
     Slot.objects.filter(pk=slot.pk).update(state=_STATES.DONE, lease_until=None)
     if use:
         assert rater.user is not None
-        gold.add(slot.study, slot.pair, rater.user, use=use, answer=answer, explanation=note)
+        # Without the note: it speaks of A and B of this screen.
+        gold.add(slot.study, slot.pair, rater.user, use=use, answer=answer)
     return Adjudication.objects.create(
         study_id=slot.study_id, pair_id=slot.pair_id, rater=rater, rating=final, cause=cause,
         note=note.strip(), **answer._asdict(),

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from reviews import checks, opinions
+from reviews import checks, guidance, opinions
 from reviews.errors import BadInput, Conflict
 from reviews.models import Adjudication, Gold, Presentation, Rater, Reveal, Slot, Study, Verdict
 from reviews.opinions import Answer
@@ -39,7 +39,7 @@ class Row:
             or had it revealed. Others would know it when it comes to them.
         is_waiting: whether a slot of the sample waits for it, so that it is not used yet.
         right: ratings of it, as practice or hidden check, that missed nothing of what is known.
-        n: all such ratings, of each showing the newest.
+        n: all such ratings: of practice the first, since feedback follows it; else the newest.
     """
 
     gold: Gold
@@ -75,13 +75,15 @@ def add(
     knows yet whether they will be drawn. The verdicts of a drawn pair stay evidence.
 
     Raises:
-        BadInput: when the use or the answer is none.
+        BadInput: when the use or the answer is none, or the explanation is too long or gives away
+            which answer is which.
         Conflict: when it is gold already, or was, or is no pair of this study.
     """
     if use not in Gold.Use.values or answer.preference not in _ANSWERS:
         raise BadInput("Say what the pair is for, and which answer is better.")
     if len(explanation) > _MOST_EXPLANATION:
         raise BadInput(f"An explanation holds at most {_MOST_EXPLANATION:,} characters.")
+    guidance.check_blind(study, explanation)
     if not study.sample.filter(pair=pair).exists():
         raise Conflict("This pair is not in the frame of that study.")
     try:
@@ -134,10 +136,11 @@ def _results(golds: list[Gold]) -> tuple[Counter[int], Counter[int]]:
     right, n = Counter[int](), Counter[int]()
     for one in shown.select_related("slot").prefetch_related("ratings__presentation"):
         gold = by_place[one.slot.study_id, one.slot.pair_id]
-        said = max(one.ratings.all(), key=lambda rating: rating.pk, default=None)
-        if said is not None:
+        said = sorted(one.ratings.all(), key=lambda rating: rating.pk)
+        if said:
             n[gold.pk] += 1
-            right[gold.pk] += checks.outcome(gold, said).is_right
+            counted = said[0] if one.slot.kind == Slot.Kind.PRACTICE else said[-1]
+            right[gold.pk] += checks.outcome(gold, counted).is_right
     return right, n
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.safestring import SafeString, mark_safe
 
-from reviews import rendering, worddiff
+from reviews import leaks, rendering, worddiff
 from reviews.errors import BadInput, Conflict
 from reviews.models import Guideline, GuidelineRead, Rater, Rating, Study
 
@@ -29,6 +30,7 @@ Read the question, then both answers. The sides are drawn by lot; some pairs com
 city.” A is much better; A is good enough, B is not.
 """
 _MOST_CHARS = 20_000
+_TIERS = re.compile(r"(?<!\w)(?:tier|cheap|expensive)(?!\w)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def publish(study: Study, body: str, by: User) -> Guideline:
     """Write a new version, which every rater is shown before their next pair.
 
     Raises:
-        BadInput: when there is no text, too much of it, or nothing changed.
+        BadInput: when there is no text, too much of it, nothing changed, or it gives away which
+            answer is which.
     """
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     last, body = current(study), body.replace("\r\n", "\n").strip() + "\n"
@@ -70,7 +73,34 @@ def publish(study: Study, body: str, by: User) -> Guideline:
         raise BadInput(f"Guidelines hold 1 to {_MOST_CHARS:,} characters.")
     if body == last.body:
         raise BadInput("Nothing changed: this is the current version.")
+    check_blind(study, body)
     return Guideline.objects.create(study=study, version=last.version + 1, body=body, created_by=by)
+
+
+def check_blind(study: Study, text: str) -> None:
+    """Refuse what raters must not read: words for the tiers, and the ids of their models.
+
+    Raises:
+        BadInput: names the first such word.
+    """
+    told = _TIERS.search(text)
+    word = told[0] if told else _model_in(study, text)
+    if word:
+        raise BadInput(
+            f"Raters read this, and “{word}” could tell them which answer is which: "
+            "name no tier and no model."
+        )
+
+
+def _model_in(study: Study, text: str) -> str:
+    """Return the first id of one of the study's models in a text, however it is spelled."""
+    ids = [one["model"] for one in study.policy.identity.values()]
+    for leak in leaks.find(text, ids):
+        found = text[leak.start : leak.end]
+        # An id that is one plain word is found as a name.
+        if leak.kind is leaks.Kind.OWN_ID or found.lower() in map(str.lower, ids):
+            return found
+    return ""
 
 
 def briefing(study: Study, rater: Rater) -> Briefing | None:

@@ -188,11 +188,11 @@ def test_overruling_everybody_takes_a_note(study):
 
 
 @pytest.mark.parametrize("use", ["practice", "hidden"])
-def test_what_is_settled_can_be_made_gold(study, use):
+def test_what_is_settled_can_be_made_gold_without_words_about_another_screen(study, use):
     lena = lead("lena")
-    settle(adjudication.hand_out(study, lena), lena, "cheap", note="Why.", use=use)
+    settle(adjudication.hand_out(study, lena), lena, "cheap", note="A is cheap.", use=use)
     made = Gold.objects.get()
-    assert (made.use, made.preference, made.explanation) == (use, "cheap", "Why.")
+    assert (made.use, made.preference, made.explanation) == (use, "cheap", "")
     assert gold.rows(study, lena)[0].is_known
 
 

@@ -9,6 +9,7 @@ from reviews.opinions import Answer
 from routing import policy
 from tests.reviews.rated import form, lead, rate_all, rater
 from tests.reviews.rows import add_pair
+from tests.reviews.showings import again, rate
 
 pytestmark = pytest.mark.django_db
 TIE = Answer("tie", True, True)
@@ -78,7 +79,7 @@ def test_a_use_or_an_answer_that_is_none_is_refused(study, use, preference):
         gold.add(study, pairs(study)[0], lead("lena").user, use=use, answer=answer)
 
 
-def test_the_list_counts_how_raters_did_by_their_newest_word(project):
+def test_of_practice_the_list_counts_what_came_before_the_feedback(project):
     study = started(project, practice_pairs=1)
     first, by = pairs(study)[0], lead("lena").user
     rate_all(study, rater("ann"), lambda pair: (("tie",), {}))
@@ -96,7 +97,7 @@ def test_the_list_counts_how_raters_did_by_their_newest_word(project):
     shown = bob.presentations.get()
     rating.submit(shown.token, bob, **form(shown.left, "tie"))
     row = gold.rows(study, by.rater)[0]
-    assert (row.right, row.n) == (2, 2)
+    assert (row.right, row.n) == (1, 2)
 
 
 def test_the_answer_is_for_those_to_whom_it_changes_nothing(study):
@@ -140,3 +141,20 @@ def test_what_was_settled_is_suggested_unless_no_answer_is_known(study, cause):
     expected = cause in ("slip", "guideline", "knowledge")
     answers = [one.answer for one in gold.suggestions(study)]
     assert answers == [Answer("cheap", True, False)] * expected
+
+
+def test_of_a_hidden_check_the_list_counts_the_newest_word(study):
+    pair, by, bob = pairs(study)[0], lead("lena"), rater("bob")
+    gold.add(study, pair, by.user, use="hidden", answer=TIE)
+    rate(study, bob, pair, "a_much", kind="gold")
+    assert (gold.rows(study, by)[0].right, gold.rows(study, by)[0].n) == (0, 1)
+    again(bob.presentations.get(), "equal")
+    assert (gold.rows(study, by)[0].right, gold.rows(study, by)[0].n) == (1, 1)
+
+
+@pytest.mark.parametrize("word", ["Cheap", "EXPENSIVE", "tier"])
+def test_an_explanation_names_no_tier(study, word):
+    why = {"use": "practice", "answer": TIE, "explanation": f"The {word} one is right."}
+    with pytest.raises(BadInput, match=f"“{word}” could tell"):
+        gold.add(study, pairs(study)[0], lead("lena").user, **why)
+    assert not Gold.objects.exists()

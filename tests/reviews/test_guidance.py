@@ -77,3 +77,14 @@ def test_guidelines_outlive_the_account_that_wrote_them(study, lead):
     assert guidance.current(study).created_by is None
     with pytest.raises(ProgrammingError), transaction.atomic():
         Guideline.objects.update(body="Changed.")
+
+
+@pytest.mark.parametrize("word", ["tier", "Cheap", "EXPENSIVE", "small-1", "Small 1", "vast"])
+def test_guidelines_name_no_tier_and_no_model(study, lead, word):
+    ids = {"cheap": "vendor/small-1", "expensive": "vast"}
+    for tier, model in ids.items():
+        setattr(study.policy, tier, {**getattr(study.policy, tier), "model": model})
+    with pytest.raises(BadInput, match=f"“{word}” could tell"):
+        guidance.publish(study, f"Rate ({word}) fairly.", lead)
+    guidance.publish(study, "Cheaper flights, a frontier, tiers; a vastness, small 12.", lead)
+    assert guidance.current(study).version == 2
