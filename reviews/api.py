@@ -26,7 +26,7 @@ _OK = {
     "description": "The file, piece by piece.",
     "headers": {
         streaming.LEFT_OUT: {
-            "description": "Rows left out since their pairs wait for a rating",
+            "description": "Rows left out since their pairs wait for a rating or are in dispute",
             "schema": {"type": "integer"},
         }
     },
@@ -54,7 +54,8 @@ def export_study(
 ) -> HttpResponseBase:
     """Ratings, imported and judges' verdicts, and skips of a study. Needs the scope `read`.
 
-    A key may be anybody's: rows of pairs that wait for a rating are left out.
+    A key may be anybody's: rows of pairs that wait for a rating or are in dispute are
+    left out.
     """
     study = Study.objects.filter(project=request.auth.project, pk=study_id).first()
     if study is None:

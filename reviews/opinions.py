@@ -6,7 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from reviews.models import Rater, Rating, Study, Verdict
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import NullIf
+
+from reviews.models import Adjudication, Rater, Rating, Study, Verdict
 
 _STRONG = {Rating.Choice.A_MUCH, Rating.Choice.B_MUCH, Rating.Choice.BOTH_BAD}
 _SIDES = {Verdict.Preference.CHEAP, Verdict.Preference.EXPENSIVE}
@@ -39,16 +42,39 @@ def by_pair(study: Study, pairs: Collection[int] | None = None) -> dict[int, lis
         study: whose verdicts.
         pairs: only these; all when None.
     """
-    rows = Verdict.objects.filter(study=study, rater__kind=Rater.Kind.HUMAN)
+    rows = Verdict.objects.filter(study=study)
     rows = rows if pairs is None else rows.filter(pair_id__in=pairs)
-    newest = rows.order_by("pair_id", "rater_id", "-id").distinct("pair_id", "rater_id")
-    said = Verdict.objects.filter(pk__in=newest.values("pk")).order_by("pk")
     found: dict[int, list[Opinion]] = defaultdict(list)
-    for row in said.exclude(preference=Verdict.Preference.CANNOT).select_related("rating"):
+    for row in _held(rows).order_by("pk").select_related("rating"):
         answer = Answer(row.preference, row.cheap_adequate, row.expensive_adequate)
         is_strong = row.rating is not None and row.rating.choice in _STRONG
         found[row.pair_id].append(Opinion(row.rater_id, answer, is_strong, row.rating_id))
     return dict(found)
+
+
+def _held(rows: QuerySet[Verdict]) -> QuerySet[Verdict]:
+    """Return of people's verdicts the newest of each on a pair, where it is an opinion."""
+    one = ("study_id", "pair_id", "rater_id")
+    people = rows.filter(rater__kind=Rater.Kind.HUMAN)
+    newest = people.order_by(*one, "-id").distinct(*one)
+    said = Verdict.objects.filter(pk__in=newest.values("pk"))
+    return said.exclude(preference=Verdict.Preference.CANNOT)
+
+
+def in_dispute() -> set[int]:
+    """Return the pairs on which people disagree in some study that has not settled them.
+
+    One query, whatever there is; it finds what `disagreement` puts above 0.
+    """
+    same = {"study": OuterRef("study"), "pair": OuterRef("pair")}
+    open_ = _held(Verdict.objects.all()).exclude(Exists(Adjudication.objects.filter(**same)))
+    counted = open_.order_by().values("study_id", "pair_id").annotate(
+        preferences=Count(NullIf("preference", Value("")), distinct=True),
+        cheap=Count("cheap_adequate", distinct=True),
+        expensive=Count("expensive_adequate", distinct=True),
+    )  # fmt: skip
+    differ = counted.filter(Q(preferences__gt=1) | Q(cheap__gt=1) | Q(expensive__gt=1))
+    return set(differ.values_list("pair_id", flat=True))
 
 
 def disagreement(opinions: Sequence[Opinion]) -> float:

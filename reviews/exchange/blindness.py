@@ -1,12 +1,12 @@
-"""Which pairs an export leaves out, so that nobody reads by tier what they may still rate blind."""
+"""Which pairs an export leaves out: nobody reads by tier what they may still answer blind."""
 
 from __future__ import annotations
 
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
-from reviews import permissions
-from reviews.models import Gold, Rater, Slot, Study
+from reviews import opinions, permissions
+from reviews.models import Adjudication, Gold, Rater, Slot, Study
 from routing.models import ShadowPair
 
 _OPEN = [Slot.State.OPEN, Slot.State.LEASED]
@@ -18,27 +18,52 @@ def hidden_from_nobody() -> QuerySet[ShadowPair]:
 
 
 def hidden_from_anybody() -> QuerySet[ShadowPair]:
-    """Return the pairs that wait for a rating, whoever gives it: a key may be anybody's."""
+    """Return the pairs that wait for an answer, whoever gives it: a key may be anybody's."""
+    return ShadowPair.objects.filter(_waiting() | _in_dispute())
+
+
+def hidden_from(user: User, *, texts: bool) -> QuerySet[ShadowPair]:
+    """Return the pairs that the person may still be asked about, to rate or to settle.
+
+    With texts these are, of whoever rates, all pairs that they neither rated nor looked at:
+    another study may draw what no study waits for today.
+    """
+    rater = Rater.objects.filter(user=user).first()
+    asked = Q(pk__in=[])
+    if permissions.can(user, "rate"):
+        asked |= ~_known(rater) if texts else _waiting() & ~_known(rater)
+    if permissions.can(user, "adjudicate"):
+        asked |= _in_dispute() & ~_known(rater) & ~_settled(rater)
+    return ShadowPair.objects.filter(asked)
+
+
+def _waiting() -> Q:
+    """Return that a running study waits for a rating of the pair, or asks it as gold."""
     waits = Slot.objects.filter(
         study__state=Study.State.RUNNING, state__in=_OPEN, kind=Slot.Kind.SAMPLE
     )
     golds = Gold.objects.filter(study__state=Study.State.RUNNING, retired_at=None)
-    is_asked = Q(pk__in=waits.values("pair_id")) | Q(pk__in=golds.values("pair_id"))
-    return ShadowPair.objects.filter(is_asked)
+    return Q(pk__in=waits.values("pair_id")) | Q(pk__in=golds.values("pair_id"))
 
 
-def hidden_from(user: User, *, texts: bool) -> QuerySet[ShadowPair]:
-    """Return the pairs that the person may still be asked about.
+def _in_dispute() -> Q:
+    """Return that a lead may be asked to settle the pair; closed studies are settled too.
 
-    With texts these are all pairs that they neither rated nor looked at: another study may draw
-    what no study waits for today.
+    Found once, not again for each chunk of a file.
     """
-    if not permissions.can(user, "rate"):
-        return hidden_from_nobody()
-    asked = ShadowPair.objects.all() if texts else hidden_from_anybody()
-    rater = Rater.objects.filter(user=user).first()
+    return Q(pk__in=opinions.in_dispute())
+
+
+def _known(rater: Rater | None) -> Q:
+    """Return that the person rated the pair or had it revealed."""
     if rater is None:
-        return asked
-    is_known = Q(pk__in=rater.verdicts.values("pair_id"))
-    is_known |= Q(pk__in=rater.reveals.values("pair_id"))
-    return asked.exclude(is_known)
+        return Q(pk__in=[])
+    said, seen = rater.verdicts.values("pair_id"), rater.reveals.values("pair_id")
+    return Q(pk__in=said) | Q(pk__in=seen)
+
+
+def _settled(rater: Rater | None) -> Q:
+    """Return that the person settled the pair, in whichever study."""
+    if rater is None:
+        return Q(pk__in=[])
+    return Q(pk__in=Adjudication.objects.filter(rater=rater).values("pair_id"))

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max, Model, QuerySet
 
-from reviews import blinding
+from reviews import blinding, revealing
 from reviews.exchange.columns import Row
 from reviews.models import Rater, Rating, SampledPair, Skip, Study, Verdict
 from routing.models import ShadowPair
@@ -37,12 +37,14 @@ class Export:
         hidden: pairs whose rows are left out.
         texts: whether question and answers come along.
         names: whether people are named; else each has a pseudonym, the same all through a study.
+        reader: the rater who reads it, if one does: what they rated counts as revealed to them.
     """
 
     study: Study
     hidden: QuerySet[ShadowPair]
     texts: bool = False
     names: bool = False
+    reader: Rater | None = None
 
     def sources(self) -> list[_Source]:
         """Return where rows come from, each up to its newest row now."""
@@ -70,8 +72,14 @@ class Export:
             for found in _pages(source, self.hidden, TEXT_CHUNK if self.texts else CHUNK):
                 rows = [*source.read(found)]
                 self._complete(rows)
+                self._note_seen(rows)
                 _let_go()
                 yield rows
+
+    def _note_seen(self, rows: list[Row]) -> None:
+        """Note what the reader learns before they learn it; then no correction knows the tiers."""
+        if self.reader is not None:
+            revealing.reveal_rated({int(row["pair_id"]) for row in rows}, self.reader)  # type: ignore[arg-type]
 
     def _complete(self, rows: list[Row]) -> None:
         """Fill in what is known of study, rater, draw and pair."""

@@ -12,7 +12,7 @@ from reviews.exchange.columns import columns
 from reviews.exchange.exports import Export
 from reviews.exchange.formats import FORMATS, encode
 
-#: Says how many rows were left out because their pairs may still be rated blind.
+#: Says how many rows were left out because their pairs may still be rated or settled blind.
 LEFT_OUT = "x-shadoweval-left-out"
 
 

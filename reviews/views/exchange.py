@@ -19,7 +19,7 @@ from reviews.exchange import blindness, imports, labels, streaming
 from reviews.exchange.exports import Export
 from reviews.exchange.formats import FORMATS
 from reviews.exchange.labels import Names
-from reviews.models import Study
+from reviews.models import Rater, Study
 from reviews.views.frame import about, page
 
 _MOST_SHOWN = 200
@@ -29,7 +29,10 @@ _NAMES = ("left", "right", "preference", "left_adequate", "right_adequate")
 @require_safe
 @page("export")
 def export(request: HttpRequest, pk: int, fmt: str) -> HttpResponseBase:
-    """Hand out everything rated in a study, but for what the person may still rate blind."""
+    """Hand out everything rated in a study, but for what the person may still answer blind.
+
+    What a rater rated themselves they see by tier, and can no longer correct.
+    """
     if fmt not in FORMATS:
         raise Http404
     study = get_object_or_404(Study, pk=pk)
@@ -37,7 +40,13 @@ def export(request: HttpRequest, pk: int, fmt: str) -> HttpResponseBase:
     texts = request.GET.get("texts") == "1"
     names = request.GET.get("names", "1" if sees_names(request.user) else "0") == "1"
     hidden = blindness.hidden_from(request.user, texts=texts)
-    return streaming.response(Export(study, hidden, texts=texts, names=names), fmt)
+    reader = _reader(request.user)
+    return streaming.response(Export(study, hidden, texts, names, reader), fmt)
+
+
+def _reader(user: User) -> Rater | None:
+    """Return the person's rater if they may rate."""
+    return Rater.objects.filter(user=user).first() if permissions.can(user, "rate") else None
 
 
 def sees_names(user: User) -> bool:
@@ -57,7 +66,7 @@ def panel(request: HttpRequest, study: Study) -> dict[str, Any]:
         "n_exported": counted[0] - counted[1],
         "n_left_out": counted[1],
         "may_rate": permissions.can(user, "rate"),
-        "can_import": permissions.can(user, "run_studies"),
+        "can_import": permissions.can(user, "run_studies") and study.state != Study.State.CLOSED,
     }
 
 

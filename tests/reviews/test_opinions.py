@@ -3,7 +3,9 @@
 import pytest
 
 from reviews import opinions
+from reviews.models import Adjudication, Rater, Verdict
 from reviews.opinions import Answer, Opinion
+from tests.reviews.showings import pairs_of, rate, rater, study_of
 
 
 def said(*answers, strong=()):
@@ -67,3 +69,52 @@ def test_what_is_held_in_common(answers, common):
 )
 def test_what_nobody_said(answer, answers, overrules):
     assert opinions.overrules(Answer(*answer), said(*answers)) == overrules
+
+
+# --- which pairs are in dispute, in one query -------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_pairs_in_dispute_are_those_on_which_people_disagree(project, django_assert_num_queries):
+    said = [
+        [("cheap", None, None), ("expensive", None, None)],
+        [("cheap", True, True), ("cheap", True, False)],
+        [("tie", True, None), ("", False, None)],
+        [("tie", True, None), ("tie", None, False)],
+        [("", None, True), ("tie", None, True)],
+        [("cannot", None, None), ("tie", None, None)],
+        [("both_bad", False, False)],
+    ]
+    study = study_of(project, [n / 10 for n in range(len(said))])
+    people = [rater("ann"), rater("bob")]
+    judge = rater("judge", kind=Rater.Kind.LLM_JUDGE)
+    for pair, some in zip(pairs_of(study), said, strict=True):
+        Verdict.objects.create(study=study, pair=pair, rater=judge, preference="cheap")
+        for who, (preference, cheap, expensive) in zip(people, some, strict=False):
+            Verdict.objects.create(study=study, pair=pair, rater=who, preference="split")
+            Verdict.objects.create(
+                study=study, pair=pair, rater=who, preference=preference, cheap_adequate=cheap,
+                expensive_adequate=expensive,
+            )  # fmt: skip
+    by_hand = {k for k, v in opinions.by_pair(study).items() if opinions.disagreement(v)}
+    with django_assert_num_queries(1):
+        found = opinions.in_dispute()
+    assert found == by_hand == {pair.pk for pair in pairs_of(study)[:3]}
+
+
+@pytest.mark.django_db
+def test_a_dispute_is_settled_in_its_own_study(project):
+    study = study_of(project, [0.1])
+    (pair,) = pairs_of(study)
+    other = study_of(project, [])
+    first = rate(study, rater("ann"), pair, "a_much")
+    rate(study, rater("bob"), pair, "b_much")
+    settled = {
+        "pair": pair, "rater": rater("lena"), "rating": first, "cause": "slip",
+        "cheap_adequate": True, "expensive_adequate": True,
+    }  # fmt: skip
+    Adjudication.objects.create(study=other, preference="tie", **settled)
+    assert opinions.in_dispute() == {pair.pk}
+    last = rate(study, rater("lars"), pair, "equal", kind="adjudication")
+    Adjudication.objects.create(study=study, preference="tie", **settled | {"rating": last})
+    assert opinions.in_dispute() == set()

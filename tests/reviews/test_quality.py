@@ -123,7 +123,7 @@ def test_skips_and_the_last_sign_of_life(study):
     ann, pairs = rater("ann"), pairs_of(study)
     said = rate(study, ann, pairs[0], "equal")
     skip(study, ann, pairs[1])
-    shown = study.slots.get(pair=pairs[1], rater=ann).presentations.get()
+    shown = ann.presentations.get(slot__pair=pairs[1])
     assert (of(study, ann).skips, of(study, ann).last_seen) == (1, shown.shown_at)
     corrected = again(said.presentation, "a_much")
     assert of(study, ann).last_seen == corrected.created_at

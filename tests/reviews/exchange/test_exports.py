@@ -9,15 +9,16 @@ from urllib.request import Request, urlopen
 import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 
 from reviews import permissions, rating, revealing
+from reviews.errors import Conflict
 from reviews.exchange import blindness, exports
 from reviews.exchange.columns import COLUMNS, columns, markdown
 from reviews.exchange.exports import Export
-from reviews.models import Gold, Rater, Slot, Study, Verdict
-from tests.reviews.rated import rater, say
+from reviews.models import Adjudication, Gold, Rater, Rating, Slot, Study, Verdict
+from tests.reviews.rated import lead, rater, say
 
 pytestmark = pytest.mark.django_db
 
@@ -239,6 +240,111 @@ def test_the_service_hands_a_file_on_in_pieces(rated, service, api_key):
         content = answer.read()
     assert answer.headers["transfer-encoding"] == "chunked"
     assert content.count(b"\r\n") == 9_003
+
+
+# --- pairs in dispute, and what an export costs -----------------------------------------------
+
+
+def disputed(rated):
+    """Let Bob and Cid differ on the pair that Ann rated, which waits for nobody else."""
+    pair = rated.slots.get(state=Slot.State.DONE).pair
+    for name, said in (("bob", "cheap"), ("cid", "expensive")):
+        who, _ = Rater.objects.get_or_create(kind=Rater.Kind.HUMAN, name=name)
+        Verdict.objects.create(study=rated, pair=pair, rater=who, preference=said)
+    return pair
+
+
+def hidden_from(user):
+    return set(blindness.hidden_from(user, texts=False).values_list("pk", flat=True))
+
+
+def test_a_pair_in_dispute_is_hidden_from_whoever_may_settle_it_and_from_keys(rated):
+    permissions.ensure_roles()
+    lena, may, kim = (User.objects.create_user(name) for name in ("lena", "may", "kim"))
+    permissions.give(lena, "lead")
+    permissions.give(may, "rater", "product")
+    permissions.give(kim, "engineering")
+    pair = rated.slots.get(state=Slot.State.DONE).pair
+    assert pair.pk not in hidden_from(lena)
+    assert disputed(rated) == pair
+    assert pair.pk in hidden_from(lena)
+    assert pair in blindness.hidden_from_anybody()
+    assert pair.pk not in hidden_from(may) | hidden_from(kim)
+    Study.objects.filter(pk=rated.pk).update(state=Study.State.CLOSED)
+    assert pair.pk in hidden_from(lena)
+
+
+@pytest.mark.parametrize("how", ["rated", "revealed", "settled by them", "settled by another"])
+def test_a_dispute_that_cannot_come_any_more_is_not_hidden(rated, how):
+    who = lead("lena")
+    pair = disputed(rated)
+    if how == "rated":
+        Verdict.objects.create(study=rated, pair=pair, rater=who, preference="tie")
+    elif how == "revealed":
+        rating.reveal(pair, who)
+    else:
+        by = who if how == "settled by them" else lead("lars")
+        Adjudication.objects.create(
+            study=rated, pair=pair, rater=by, rating=Rating.objects.earliest("id"),
+            preference="tie", cheap_adequate=True, expensive_adequate=True, cause="slip",
+        )  # fmt: skip
+    assert pair.pk not in hidden_from(who.user)
+
+
+def exporting_lead(rated, as_role):
+    """Return the client and rater of a lead who rated a pair, and the showing."""
+    client = as_role("lead")
+    who = rating.rater_of(User.objects.get(username="lead"))
+    shown = rating.hand_out(rated, who)
+    say(shown, who)
+    return client, who, shown
+
+
+def test_what_raters_export_they_can_no_longer_correct(rated, as_role):
+    client, who, shown = exporting_lead(rated, as_role)
+    say(shown, who, "a_much")
+    assert "you can no longer correct" in client.get("/threshold/").content.decode()
+    assert not who.reveals.exists()
+    found = lines(client.get(f"/studies/{rated.pk}/export.jsonl"))
+    assert shown.slot.pair_id in {row["pair_id"] for row in found}
+    assert len({row["pair_id"] for row in found}) > 1
+    assert list(who.reveals.values_list("pair_id", flat=True)) == [shown.slot.pair_id]
+    with pytest.raises(Conflict, match="no longer blind"):
+        say(shown, who, "b_much")
+    assert lines(client.get(f"/studies/{rated.pk}/export.jsonl")) == found
+
+
+def test_what_is_rated_while_a_file_is_read_is_revealed_with_it(rated):
+    who = lead("lena")
+    hidden = blindness.hidden_from(who.user, texts=False)
+    chunks = Export(rated, hidden, reader=who).chunks()
+    shown = rating.hand_out(rated, who)
+    say(shown, who)
+    told = {row["pair_id"] for chunk in chunks for row in chunk}
+    assert shown.slot.pair_id in told
+    with pytest.raises(Conflict, match="no longer blind"):
+        say(shown, who, "b_much")
+
+
+def test_an_export_takes_a_repeat_out_of_the_readers_hands(rated):
+    who = lead("lena")
+    shown = rating.hand_out(rated, who)
+    say(shown, who)
+    again = Slot.objects.create(
+        study=rated, pair=shown.slot.pair, kind=Slot.Kind.REPEAT, ordinal=0, order=1, rater=who,
+        state=Slot.State.LEASED,
+    )  # fmt: skip
+    revealing.reveal_rated({shown.slot.pair_id}, who)
+    again.refresh_from_db()
+    assert again.state == Slot.State.GIVEN_UP
+    assert rating.hand_out(rated, who).slot.pair_id != shown.slot.pair_id
+
+
+def test_whoever_never_rates_reveals_nothing(rated, as_role):
+    client, who, _ = exporting_lead(rated, as_role)
+    who.user.groups.set(Group.objects.filter(name="product"))
+    assert lines(client.get(f"/studies/{rated.pk}/export.jsonl"))
+    assert not who.reveals.exists()
 
 
 # --- the command ------------------------------------------------------------------------------
