@@ -210,10 +210,10 @@ def better_side(preference: str, left: str) -> str:
     return "A is better" if preference == left else "B is better"
 
 
-def unblind(rating: Rating, slot: Slot) -> Verdict:
-    """Write the verdict of a rating, by tier."""
-    said = meaning(rating)
-    return Verdict.objects.create(
+def verdict(rating: Rating) -> Verdict:
+    """Return the verdict of a rating, by tier, not yet written."""
+    said, slot = meaning(rating), rating.presentation.slot
+    return Verdict(
         study_id=slot.study_id,
         pair_id=slot.pair_id,
         rater=rating.presentation.rater,
@@ -222,3 +222,10 @@ def unblind(rating: Rating, slot: Slot) -> Verdict:
         cheap_adequate=said.cheap_adequate,
         expensive_adequate=said.expensive_adequate,
     )
+
+
+def unblind(rating: Rating) -> Verdict:
+    """Write the verdict of a rating, by tier."""
+    row = verdict(rating)
+    row.save()
+    return row

@@ -12,14 +12,14 @@ from decimal import Decimal
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
 from reviews import blinding, gold, guidance, permissions, projects, rating, sampling, signoff
-from reviews.models import Presentation, Rater, Rating, Slot, Study
+from reviews.models import Guideline, Presentation, Rater, Rating, Slot, Study, Verdict
 from reviews.opinions import Answer
 from routing import policy, pricing, recording, records, routers, shadow
 from routing.bootstrap import ensure_project
@@ -37,6 +37,8 @@ _NAMESPACE = UUID("7d5f0f6e-57d4-4c0a-9a0c-3c1f3a2f8f10")
 _CHOICES = Rating.Choice
 _LEFT = {"cheap": _CHOICES.A_SLIGHTLY, "expensive": _CHOICES.B_SLIGHTLY}
 _RIGHT = {"cheap": _CHOICES.B_SLIGHTLY, "expensive": _CHOICES.A_SLIGHTLY}
+#: Pairs shown again with their sides swapped.
+_REPEATS = 6
 _EITHER = {"tie": _CHOICES.EQUAL, "both_bad": _CHOICES.BOTH_BAD}
 
 
@@ -178,34 +180,54 @@ def _people() -> dict[str, User]:
 
 
 def _rate_half(study: Study, content: list[dict[str, Any]], people: dict[str, User]) -> None:
-    """Let two raters work through half of the slots, in the order that real raters would."""
+    """Let two raters rate half of the queue in its order, second slots and some repeats included.
+
+    Written in bulk, as `rating` would write it one by one.
+    """
     raters = [rating.rater_of(people[name]) for name in ("demo-rater-1", "demo-rater-2")]
-    for turn in range(Slot.objects.filter(study=study).count() // 2):
-        shown = rating.hand_out(study, raters[turn % 2])
-        if shown is None:
-            return
-        _say(shown, content, is_second=turn % 2 == 1)
-    _rate_again(study, content, raters)
+    sample = study.slots.filter(kind=Slot.Kind.SAMPLE).select_related("pair__request")
+    first = list(sample.filter(ordinal=1).order_by("order"))
+    first = first[: len(first) // 2]
+    again = list(sample.filter(ordinal=2, pair__in=[slot.pair for slot in first]))
+    turns = {slot.pair_id: turn % 2 for turn, slot in enumerate(first)}
+    repeats = [_repeat(slot, raters[turns[slot.pair_id]]) for slot in first[:_REPEATS]]
+    for slot in first + again:
+        slot.rater = raters[(turns[slot.pair_id] + slot.ordinal - 1) % 2]
+        slot.state = Slot.State.DONE
+    Slot.objects.bulk_update(first + again, ["rater", "state"])
+    _say(first + again + Slot.objects.bulk_create(repeats), content, guidance.current(study))
 
 
-def _rate_again(study: Study, content: list[dict[str, Any]], raters: list[Rater]) -> None:
-    """Fill the second slots of rated pairs, early in a queue of this size, to show agreement."""
-    done = study.slots.filter(kind=Slot.Kind.SAMPLE, ordinal=1, state=Slot.State.DONE)
-    again = study.slots.filter(ordinal=2, pair_id__in=done.values("pair_id"))
-    first = dict(done.values_list("pair_id", "rater_id"))
-    for slot in again.select_related("study"):
-        other = raters[0] if first[slot.pair_id] == raters[1].pk else raters[1]
-        rating.lease(slot, other)
-        shown = blinding.present(slot, other, guideline=guidance.current(study))
-        _say(shown, content, is_second=other == raters[1])
+def _repeat(slot: Slot, rater: Rater) -> Slot:
+    return Slot(
+        study=slot.study, pair=slot.pair, rater=rater, kind=Slot.Kind.REPEAT, ordinal=0,
+        order=_REPEATS, state=Slot.State.DONE,
+    )  # fmt: skip
 
 
-def _say(shown: Presentation, content: list[dict[str, Any]], *, is_second: bool) -> None:
-    """Rate a pair as the content says that the first or the second rater did."""
-    row = next(row for row in content if row["query"] == shown.slot.pair.request.query)
-    said = row["second"] if is_second and row["second"] else row
-    seconds = 12 + 58 * sampling.uniform("seconds", shown.slot_id)
-    rating.submit(shown.token, shown.rater, seconds=seconds, **_answers(said, shown.left))
+def _say(slots: list[Slot], content: list[dict[str, Any]], guideline: Guideline) -> None:
+    """Rate pairs as the content says that the first or the second rater did."""
+    rows = {row["query"]: row for row in content}
+    shown = Presentation.objects.bulk_create([_shown(slot, guideline) for slot in slots])
+    said = []
+    for one in shown:
+        row = rows[one.slot.pair.request.query]
+        is_second = one.rater.name.endswith("2") and row["second"]
+        answers = _answers(row["second"] if is_second else row, one.left)
+        seconds = 12 + 58 * sampling.uniform("seconds", one.slot_id)
+        said.append(Rating(presentation=one, seconds=seconds, **answers))
+    ratings = Rating.objects.bulk_create(said)
+    evidence = [row for row in ratings if row.presentation.slot.kind == Slot.Kind.SAMPLE]
+    Verdict.objects.bulk_create([blinding.verdict(row) for row in evidence])
+
+
+def _shown(slot: Slot, guideline: Guideline) -> Presentation:
+    """Return a showing with its side drawn by a hash; of a repeat, the other side."""
+    is_cheap = sampling.uniform("left", slot.pair_id) < 0.5
+    left = Tier.CHEAP if is_cheap != (slot.kind == Slot.Kind.REPEAT) else Tier.EXPENSIVE
+    return Presentation(
+        token=uuid4(), slot=slot, rater=slot.rater, left=left.value, guideline=guideline
+    )
 
 
 def _write_gold(study: Study, content: list[dict[str, Any]], by: User) -> None:

@@ -143,7 +143,7 @@ def submit(
     if slot.kind != _KINDS.ADJUDICATION:
         _close(slot, _STATES.DONE)
     if slot.kind == _KINDS.SAMPLE:
-        blinding.unblind(rating, slot)
+        blinding.unblind(rating)
     return rating
 
 

@@ -224,8 +224,8 @@ class OriginGuess(Immutable):
 class Reveal(Immutable):
     """A rater has seen which answer of a pair is which, so they can no longer rate it blind.
 
-    Written by `revealing.reveal` before the Pairs page shows the pair, and by `revealing.reveal_rated`
-    before an export tells raters what they rated.
+    Written by `revealing.reveal` before the Pairs page shows the pair, and by
+    `revealing.reveal_rated` before an export tells raters what they rated.
     """
 
     rater = models.ForeignKey(Rater, models.CASCADE, related_name="reveals")

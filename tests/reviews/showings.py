@@ -56,7 +56,7 @@ def again(shown, choice, *, fit=(True, True), seconds=20.0):
         seconds=seconds,
     )  # fmt: skip
     if shown.slot.kind == Slot.Kind.SAMPLE:
-        blinding.unblind(row, shown.slot)
+        blinding.unblind(row)
     return row
 
 

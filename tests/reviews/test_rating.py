@@ -114,7 +114,7 @@ def test_unblinding_follows_the_truth_table(study):
         said = Rating.objects.create(
             presentation=shown, choice=choice, left_adequate=True, right_adequate=False, seconds=1
         )
-        verdict = blinding.unblind(said, slot)
+        verdict = blinding.unblind(said)
         assert (choice, left, verdict.preference) == (choice, left, preference)
         cheap_is_left = left is CHEAP
         assert (verdict.cheap_adequate, verdict.expensive_adequate) == (
