@@ -125,7 +125,7 @@ def losses(
 
     They are means over the newest verdict of each rater of the kind, up to a verdict's number. A
     pair that nobody could judge counts as harm: it was drawn, and leaving it out would flatter. A
-    judge that contradicts itself counts half a harm.
+    judge whose orders differ on it counts half a harm.
 
     Args:
         study: whose verdicts count.
