@@ -292,7 +292,11 @@ def test_imported_answers_all_count_until_somebody_rates_here_then_up_to_the_fir
     ann = rater("ann")
     say(rating.hand_out(study, ann), ann)
     after = estimation.estimate(study)
-    assert (after.n_rated, after.n_waiting) == (2, 3)
+    # The frame ends where most count: before the gap's pair came, where that leaves more than two.
+    queue = list(study.slots.order_by("order").values_list("pair_id", flat=True).distinct())
+    came_before = sum(pair < queue[2] for pair in queue)
+    assert after.n_rated + after.n_waiting == 5
+    assert after.n_rated == max(2, came_before)
 
 
 # --- the command and the page -------------------------------------------------------------------
