@@ -19,7 +19,7 @@ from reviews.errors import BadInput
 from reviews.judge_quality import Report
 from reviews.models import JudgeRun, JudgeSpec, Study
 from reviews.views.frame import current_project, notices, page
-from reviews.views.study import is_id, study_or_404
+from reviews.views.study import chosen, study_or_404
 from routing import tiers
 from routing.types import TierSpec
 
@@ -34,9 +34,7 @@ _MOST_USD = 1_000_000
 def judges(request: HttpRequest) -> HttpResponse:
     """Show the judges of the chosen study."""
     project = current_project(request)
-    studies = Study.objects.filter(project=project)
-    wanted = request.GET.get("study", "")
-    study = studies.filter(pk=wanted).first() if is_id(wanted) else studies.first()
+    studies, study = chosen(request, project)
     context: dict[str, Any] = {
         "studies": studies,
         "study": study,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from reviews import permissions
 from reviews.models import Study
 from reviews.views.frame import about, notices
+from routing.models import Project
 
 
 def study_or_404(pk: int | str) -> Study:
@@ -22,6 +24,13 @@ def study_or_404(pk: int | str) -> Study:
 def is_id(text: str) -> bool:
     """Return whether a text from an address can name a row."""
     return text.isdecimal() and len(text) < 19
+
+
+def chosen(request: HttpRequest, project: Project | None) -> tuple[QuerySet[Study], Study | None]:
+    """Return a project's studies, and the one that the address names or else the newest."""
+    studies = Study.objects.filter(project=project)
+    wanted = request.GET.get("study", "")
+    return studies, studies.filter(pk=wanted).first() if is_id(wanted) else studies.first()
 
 
 def context(request: HttpRequest, study: Study) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from reviews import charts, estimation, judge_quality, missing, permissions
 from reviews.models import Rater, Study
 from reviews.views import exchange
 from reviews.views.frame import current_project, notices, page
-from reviews.views.study import is_id
+from reviews.views.study import chosen
 from routing import policy
 
 #: Salt of what a page showed: the sign-off form carries it back.
@@ -23,9 +23,7 @@ SEEN = "reviews.threshold.seen"
 def threshold(request: HttpRequest) -> HttpResponse:
     """Show the curve of the chosen study, from one kind of rater."""
     project = current_project(request)
-    studies = Study.objects.filter(project=project)
-    wanted = request.GET.get("study", "")
-    study = studies.filter(pk=wanted).first() if is_id(wanted) else studies.first()
+    studies, study = chosen(request, project)
     context: dict[str, Any] = {
         "studies": studies,
         "study": study,

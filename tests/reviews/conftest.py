@@ -3,10 +3,26 @@
 import threading
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 
+from reviews import permissions
 from routing import shifts
 from tests.smtp import Smtp
+
+
+@pytest.fixture
+def as_role(client):
+    """Log a new person with these roles in, and return their client."""
+
+    def log_in(*roles):
+        permissions.ensure_roles()
+        user = User.objects.create_user("-".join(roles))
+        permissions.give(user, *roles)
+        client.force_login(user)
+        return client
+
+    return log_in
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """The judge page: who sees it, who may change it, and what is refused in words."""
 
 import pytest
-from django.contrib.auth.models import User
 
-from reviews import judging, permissions, sampling
+from reviews import judging, sampling
 from reviews.models import JudgeRun, JudgeSpec, Rater, Verdict
 from routing import policy
 from tests.reviews.judge_rows import add_answers
@@ -17,18 +16,6 @@ FORM = {"provider": "simulated", "cap_usd": "1", "share": "1", "temperature": "0
 def study(project):
     add_answers(project, "bad", "a good and longer answer")
     return sampling.start(policy.live(project), name="S", seed="s", rate=1.0)
-
-
-@pytest.fixture
-def as_role(client):
-    def log_in(*roles):
-        permissions.ensure_roles()
-        user = User.objects.create_user("-".join(roles))
-        permissions.give(user, *roles)
-        client.force_login(user)
-        return client
-
-    return log_in
 
 
 def post(client, study, **said):

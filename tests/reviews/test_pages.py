@@ -18,18 +18,6 @@ from tests.reviews.rows import add_pair
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def as_role(client):
-    def log_in(*roles):
-        permissions.ensure_roles()
-        user = User.objects.create_user("-".join(roles))
-        permissions.give(user, *roles)
-        client.force_login(user)
-        return client
-
-    return log_in
-
-
 @pytest.mark.parametrize(
     "address", ["/overview/?project=a%00b", "/pairs/?task=%00", "/threshold/?study=%00"]
 )

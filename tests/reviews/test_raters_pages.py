@@ -18,18 +18,6 @@ def study(project):
     return study_of(project, [n / 12 for n in range(12)])
 
 
-@pytest.fixture
-def as_role(client):
-    def log_in(*roles):
-        permissions.ensure_roles()
-        user = User.objects.create_user("-".join(roles))
-        permissions.give(user, *roles)
-        client.force_login(user)
-        return client
-
-    return log_in
-
-
 def page(client, study, tab, **query):
     answer = client.get(f"/studies/{study.pk}/{tab}/", query)
     assert answer.status_code == 200
