@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from benchmarks import rows
-from reviews import frames, listing, permissions, rating, sampling
+from reviews import frames, listing, permissions, progress, rating, sampling
 from reviews.models import Rater, SampledPair
 from routing import counts, retention, shadow
 from routing.live import Live
@@ -90,7 +90,7 @@ def test_no_hot_query_grows_with_what_is_stored(filled, project, api_key, client
     def rate():
         shown = rating.hand_out(filled, rater)
         rating.submit(shown.token, rater, choice="equal", left_adequate=True, right_adequate=True)
-        rating.last_rated(filled, rater)
+        progress.last_rated(filled, rater)
 
     work = {
         "claim": lambda: shadow.claim(32),
