@@ -281,7 +281,7 @@ def test_a_dispute_that_cannot_come_any_more_is_not_hidden(rated, how):
     if how == "rated":
         Verdict.objects.create(study=rated, pair=pair, rater=who, preference="tie")
     elif how == "revealed":
-        rating.reveal(pair, who)
+        revealing.reveal(pair, who)
     else:
         by = who if how == "settled by them" else lead("lars")
         Adjudication.objects.create(
