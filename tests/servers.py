@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+#: Names the URLs that a run set itself: its workers start servers of their own instead.
+_OURS = "SHADOWEVAL_TEST_SERVERS"
 _CHECKOUT = Path(__file__).parents[1]
 
 
@@ -29,7 +31,7 @@ def pytest_load_initial_conftests(early_config):
         ("DATABASE_URL", embedded.Postgres, embedded.postgres_url),
         ("REDIS_URL", embedded.Valkey, embedded.redis_url),
     ):
-        if os.environ.get(name):
+        if os.environ.get(name) and name not in os.environ.get(_OURS, ""):
             continue
         place = root / server_class.__name__.lower()
         server = server_class(place, ephemeral=True)
@@ -38,3 +40,4 @@ def pytest_load_initial_conftests(early_config):
         if name == "DATABASE_URL":
             server.ensure_database()
         os.environ[name] = url(place)
+        os.environ[_OURS] = f"{os.environ.get(_OURS, '')} {name}"
