@@ -16,7 +16,7 @@ from reviews.models.rating import (
 )
 from reviews.models.sampling import SampledPair
 from reviews.models.signoff import Approval, Evidence, SignOff
-from reviews.models.study import Study
+from reviews.models.study import PlanChange, Study
 
 __all__ = [
     "Adjudication",
@@ -31,6 +31,7 @@ __all__ = [
     "JudgeRun",
     "JudgeSpec",
     "OriginGuess",
+    "PlanChange",
     "Presentation",
     "Rater",
     "Rating",

@@ -1,10 +1,12 @@
 """Studies: one shadow evaluation each."""
 
 import pgtrigger
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from routing.models import Policy, Project, RouterVersion
+from routing.models.immutable import Immutable, append_only
 
 #: Reasons offered with a verdict unless the study has its own.
 REASONS = ["correct", "complete", "concise", "clear", "follows instructions", "safe", "style"]
@@ -35,6 +37,25 @@ class Study(models.Model):
         DRAFT = "draft", "Draft"
         RUNNING = "running", "Running"
         CLOSED = "closed", "Closed"
+
+    class Loss(models.TextChoices):
+        HARM = "harm", "The expensive answer was better"
+        INADEQUATE = "inadequate", "The cheap answer is not good enough"
+        STRICT_HARM = "strict_harm", "The expensive answer was better and the cheap one not enough"
+
+    class Judge(models.TextChoices):
+        SHOWN = "shown", "Beside people, to be looked at"
+        CERTIFICATE = "certificate", "Helps people: their ratings correct it in the certificate"
+
+    class Expiry(models.TextChoices):
+        KEEP = "keep", "Keep the policy, with a warning on every page"
+        ALWAYS_EXPENSIVE = "always_expensive", "Go back to always expensive"
+
+    class Basis(models.TextChoices):
+        WINDOW = "window", "The window was over"
+        EARLY = "early", "Certified before the window was over"
+        FUTILE = "futile", "No useful threshold can hold the floor"
+        BY_HAND = "by_hand", "Closed by hand before the window was over"
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="studies")
     name = models.CharField(max_length=120)
@@ -79,7 +100,48 @@ class Study(models.Model):
     largest_threshold = models.FloatField(
         default=1.01, help_text="Pairs scored at or above it cannot matter and are not drawn"
     )
+    loss = models.CharField(max_length=12, choices=Loss, default=Loss.HARM, db_default="harm")
     floor = models.FloatField(default=0.05, help_text="Largest share of requests made worse")
+    confidence = models.FloatField(
+        default=0.95, db_default=0.95, help_text="With which the floor is to hold"
+    )
+    adequacy_floor = models.FloatField(
+        null=True, blank=True,
+        help_text="Smallest share of adequate answers among the cheap-routed; empty is none",
+    )  # fmt: skip
+    early_stop = models.BooleanField(
+        default=True, db_default=True,
+        help_text="A fifth of the error is spent on looking while ratings come in",
+    )  # fmt: skip
+    rating_budget = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Pairs of the queue rated at most; 0 is all",
+    )
+    judge_role = models.CharField(
+        max_length=12, choices=Judge, default=Judge.SHOWN, db_default="shown"
+    )
+    guardrails = models.JSONField(
+        default=list, db_default=[],
+        help_text="Outcomes that must not fall: metric and the largest drop allowed",
+    )  # fmt: skip
+    certified_only = models.BooleanField(
+        default=True, db_default=True, help_text="Only certified thresholds can be signed"
+    )
+    valid_days = models.PositiveSmallIntegerField(
+        default=90, db_default=90, help_text="After so many days a sign-off expires"
+    )
+    after_expiry = models.CharField(
+        max_length=16, choices=Expiry, default=Expiry.KEEP, db_default="keep"
+    )
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    closed_why = models.CharField(max_length=200, blank=True, db_default="")
+    closed_basis = models.CharField(max_length=10, choices=Basis, blank=True, db_default="")
+    closed_draw = models.BigIntegerField(null=True, help_text="The last draw that counts")
+    closed_verdict = models.BigIntegerField(null=True, help_text="The last verdict that counts")
     looked_to = models.BigIntegerField(
         default=0, help_text="The last pair that was looked at, whether it belongs here or not"
     )
@@ -99,6 +161,14 @@ class Study(models.Model):
                 & models.Q(train_rate__lte=1 - models.F("rate") * models.F("tilt")),
                 name="study_draws_fit",
             ),
+            models.CheckConstraint(
+                condition=models.Q(floor__gt=0, floor__lt=1, confidence__gte=0.5, confidence__lt=1),
+                name="study_floor_range",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="closed") | models.Q(closed_at__isnull=False),
+                name="study_closed_has_time",
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(
@@ -111,3 +181,26 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PlanChange(Immutable):
+    """One change of a study's plan after it was locked: a deviation, printed with its results.
+
+    Written by `planning`, never changed. `n_rated` is how many pairs were rated by then.
+    """
+
+    study = models.ForeignKey(Study, models.CASCADE, related_name="plan_changes")
+    field = models.CharField(max_length=40)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    reason = models.CharField(max_length=400)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    n_rated = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        triggers = [append_only()]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.before} to {self.after}"

@@ -46,10 +46,17 @@ class Policy(Immutable):
     number = models.PositiveIntegerField()
     router = models.ForeignKey(RouterVersion, models.PROTECT)
     threshold = models.FloatField()
+    thresholds = models.JSONField(
+        default=dict, db_default={}, help_text="By task type; tasks not named go by `threshold`"
+    )
     cheap = models.JSONField()
     expensive = models.JSONField()
     shadow_rate_expensive = models.FloatField(default=1.0)
     shadow_rate_cheap = models.FloatField(default=1.0)
+    repeat_rate = models.FloatField(
+        default=0.0, db_default=0.0,
+        help_text="Share of requests whose EXPENSIVE tier is asked once more, for the A/A floor",
+    )  # fmt: skip
     note = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -67,6 +74,9 @@ class Policy(Immutable):
                     shadow_rate_expensive__range=(0, 1), shadow_rate_cheap__range=(0, 1)
                 ),
                 name="policy_shadow_rates_range",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(repeat_rate__range=(0, 1)), name="policy_repeat_rate_range"
             ),
         ]
 
@@ -125,11 +135,25 @@ class Deployment(Immutable):
     deployed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
+    share = models.FloatField(
+        default=1.0, db_default=1.0, help_text="Of the requests, drawn by a hash; less on a ramp"
+    )
+    rest = models.ForeignKey(
+        Policy, models.CASCADE, null=True, blank=True, related_name="+",
+        help_text="Who decides the other requests of a ramp",
+    )  # fmt: skip
     reason = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(share=1)
+                | models.Q(share__gt=0, share__lt=1, rest__isnull=False),
+                name="deployment_share_has_rest",
+            )
+        ]
         # Serves "which deployment is live": the newest row of one project.
         indexes = [models.Index(fields=["project", "-id"], name="deployment_live")]
         triggers = [append_only()]
