@@ -65,6 +65,20 @@ class Quality(NamedTuple):
     events: int
 
 
+class Overlap(NamedTuple):
+    """Hold what decides whether a judge can help people on the pairs that both rated.
+
+    Attributes:
+        n: pairs.
+        events: pairs on which people saw any harm.
+        phi: correlation of both; nan where either never varies.
+    """
+
+    n: int
+    events: int
+    phi: float
+
+
 class Limits(NamedTuple):
     """Hold what a judge must meet.
 
@@ -172,7 +186,7 @@ def quality(
     )
 
 
-def admission(flipped: Flips, compared: Quality, limits: Limits = Limits()) -> Admission:
+def admission(flipped: Flips, compared: Overlap | Quality, limits: Limits = Limits()) -> Admission:
     """Decide what a judge may do, with every reason against more.
 
     Args:
@@ -184,7 +198,9 @@ def admission(flipped: Flips, compared: Quality, limits: Limits = Limits()) -> A
         "disabled" if its verdicts may enter no estimate, "both orders" if only verdicts from both
         orders of every pair may, else "one order".
     """
-    fatal = [*_fatal_flips(flipped, limits), *_too_little(compared, limits)]
+    phi = compared.phi if isinstance(compared, Overlap) else compared.phi.value
+    little = too_little(Overlap(compared.n, compared.events, phi), limits)
+    fatal = [*_fatal_flips(flipped, limits), *little]
     doubts = _doubts(flipped, limits)
     use: Use = "disabled" if fatal else "both orders" if doubts else "one order"
     return Admission(use, (*fatal, *doubts))
@@ -201,19 +217,43 @@ def _fatal_flips(flipped: Flips, limits: Limits) -> list[str]:
     return []
 
 
-def _too_little(compared: Quality, limits: Limits) -> list[str]:
-    """Say what is missing in the comparison with people."""
+def overlap(judge_harm: ArrayLike, people_harm: ArrayLike, weight: ArrayLike) -> Overlap:
+    """Count and correlate the pairs that a judge and people rated, without intervals.
+
+    Args:
+        judge_harm: (n,) as in `quality`, like the others.
+        people_harm: (n,).
+        weight: (n,).
+
+    Raises:
+        ValueError: as `quality`.
+
+    Example:
+        >>> overlap([1, 0, 1, 0], [1, 0, 0, 0], [1, 1, 1, 1])._replace(phi=None)
+        Overlap(n=4, events=1, phi=None)
+    """
+    f, y, w = _checked(judge_harm, people_harm, weight)
+    return Overlap(f.size, int((y > 0).sum()), float(_phi(f, y, w[None])[0]))
+
+
+def too_little(compared: Overlap, limits: Limits = Limits()) -> list[str]:
+    """Say what is missing in the comparison with people; empty where a judge can help.
+
+    Tuned on the same ratings, a judge gains nothing while its correlation is below 1 / sqrt(n - 2).
+
+    Source:
+        Mani et al. 2025, No Free Lunch: Non-Asymptotic Analysis of Prediction-Powered Inference.
+    """
     reasons = []
     if compared.n < limits.fewest_shared:
         reasons.append(f"{compared.n} pairs rated by people too, of {limits.fewest_shared} needed")
     if compared.events < limits.fewest_events:
         reasons.append(f"{compared.events} of them with harm, of {limits.fewest_events} needed")
-    if np.isnan(compared.phi.value):
+    smallest = max(limits.smallest_phi, max(compared.n - 2, 1) ** -0.5)
+    if np.isnan(compared.phi):
         reasons.append("correlation with people is not known: one of them never varies")
-    elif compared.phi.value < limits.smallest_phi:
-        reasons.append(
-            f"correlation with people is {compared.phi.value:.2f}, below {limits.smallest_phi:.2f}"
-        )
+    elif compared.phi < smallest:
+        reasons.append(f"correlation with people is {compared.phi:.2f}, below {smallest:.2f}")
     return reasons
 
 

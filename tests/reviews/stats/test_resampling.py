@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reviews.stats.resampling import multiplicities, percentile_interval
+from reviews.stats.resampling import multiplicities, percentile_interval, within_strata
 
 NAN, INF = float("nan"), float("inf")
 
@@ -51,3 +51,27 @@ def test_undefined_resamples_fewer_than_a_tail_are_left_out():
 def test_impossible_level_is_refused(level):
     with pytest.raises(ValueError, match="level must lie"):
         percentile_interval([0, 1], level)
+
+
+def test_strata_keep_their_weight_in_every_draw():
+    stratum = np.array([0] * 5 + [1] * 3 + [2] * 2)
+    for part in within_strata(stratum, np.random.default_rng(1), resamples=20):
+        assert np.bincount(stratum, weights=part) == pytest.approx([5, 3, 2])
+
+
+def test_the_spread_of_stratified_draws_is_that_of_the_mean():
+    rng = np.random.default_rng(2)
+    stratum, values = np.repeat([0, 1], [4, 6]), rng.normal(size=10)
+    share = np.array([0.7] * 4 + [0.3] * 6) / np.array([4] * 4 + [6] * 6)
+    drawn = [share @ (part * values) for part in within_strata(stratum, rng, 20_000)]
+    variances = [values[stratum == h].var(ddof=1) / n for h, n in ((0, 4), (1, 6))]
+    assert np.var(drawn) == pytest.approx(0.49 * variances[0] + 0.09 * variances[1], rel=0.05)
+
+
+def test_a_stratum_of_one_item_varies_with_its_neighbour():
+    for stratum in ([0, 1, 1, 1], [0, 0, 0, 1]):
+        parts = list(within_strata(stratum, np.random.default_rng(3), resamples=50))
+        assert np.ptp([part[0] for part in parts]) > 0
+        assert np.ptp([part[3] for part in parts]) > 0
+    (alone,) = within_strata([0], np.random.default_rng(4), resamples=1)
+    assert alone.tolist() == [1]

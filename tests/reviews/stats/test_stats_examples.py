@@ -1,44 +1,18 @@
 """The numbers printed in the docstrings are true."""
 
 import doctest
+import importlib
+import pkgutil
 
 import pytest
 
-from reviews.stats import (
-    agreement,
-    blindness,
-    conduct,
-    curve,
-    dawid_skene,
-    intervals,
-    judge,
-    logistic,
-    missingness,
-    positions,
-    resampling,
-    tallies,
-    weighting,
-)
+from reviews import stats
 
-MODULES = [
-    agreement,
-    blindness,
-    conduct,
-    curve,
-    dawid_skene,
-    intervals,
-    judge,
-    logistic,
-    missingness,
-    positions,
-    resampling,
-    tallies,
-    weighting,
-]
+NAMES = [name for _, name, _ in pkgutil.iter_modules(stats.__path__, f"{stats.__name__}.")]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
-def test_docstring_examples_hold(module):
-    result = doctest.testmod(module)
+@pytest.mark.parametrize("name", NAMES)
+def test_docstring_examples_hold(name):
+    result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0
     assert result.failed == 0
