@@ -94,6 +94,8 @@ class Traffic:
 
     def deploy(self, router: RouterVersion, threshold: float, shadow_rate: float) -> None:
         """Make a policy live and wait until every process has seen it."""
+        import pgtrigger
+
         from routing import policy
 
         cheap, expensive = self.tiers
@@ -106,7 +108,8 @@ class Traffic:
             project=self.project, router=router, threshold=threshold, cheap=cheap,
             expensive=expensive, shadow_rate_cheap=shadow_rate, shadow_rate_expensive=shadow_rate,
         )  # fmt: skip
-        policy.deploy(target, by=None, reason="benchmark")
+        with pgtrigger.ignore("reviews.SignedDeployment:signed"):
+            policy.deploy(target, by=None, reason="benchmark")
         time.sleep(_SEEN_WITHIN_S)
 
     def halving_threshold(self, url: str, count: int = 100) -> float:

@@ -60,6 +60,8 @@ def ensure_project(
             cheap=cheap or tier_spec(Tier.CHEAP),
             expensive=expensive or tier_spec(Tier.EXPENSIVE),
             note="First policy: always expensive",
+            # People rate what a live project's traffic gives; a replay's is rated already.
+            repeat_rate=settings.SHADOWEVAL_REPEAT_RATE if kind == Project.Kind.LIVE else 0.0,
         )
         policy.deploy(first, by=None, reason="First start: always expensive")
     return project
@@ -87,6 +89,7 @@ def follow_provider(project: Project) -> Policy | None:
         cheap=cheap,
         expensive=expensive,
         note="Provider changed with ANTHROPIC_API_KEY",
+        repeat_rate=live.repeat_rate,
     )
     policy.deploy(target, by=None, reason="Provider key appeared or went away")
     return target

@@ -16,6 +16,7 @@ from routing.gateway import Answer
 from routing.live import KeyInfo
 from routing.models import Policy
 from routing.overload import load
+from routing.ramp import Ramp
 from routing.records import skip_reason
 from routing.types import ChatRequest, Dialect, Reply, Served
 from routing.wire import shape, translation
@@ -33,13 +34,18 @@ _afterwards: set[asyncio.Task[Any]] = set()
 
 @dataclass(frozen=True)
 class Call:
-    """One request on its way: who asks, since when, under which policy, and what."""
+    """One request on its way: who asks, since when, who may decide, and what.
+
+    Attributes:
+        policy: who decides; which of a ramp's two that is, only the body says.
+    """
 
     id: UUID
     speech: Speech
     start: float
     received_at: datetime
     key: KeyInfo
+    ramp: Ramp
     policy: Policy
     raw: bytes
     request: ChatRequest = field(default_factory=lambda: ChatRequest({}, "", ""))
@@ -47,7 +53,9 @@ class Call:
 
     def asking(self, request: ChatRequest) -> Call:
         """Return the call with its body read."""
-        return replace(self, request=request, shape=shape.of(request))
+        seen = shape.of(request)
+        policy = self.ramp.choose(request, seen, self.id)
+        return replace(self, request=request, shape=seen, policy=policy)
 
     @property
     def id_header(self) -> Headers:

@@ -104,22 +104,23 @@ async def decide(
     try:
         score = await _score(request.query, router)
     except RouterError:
-        return DecisionValue(Tier.EXPENSIVE, Reason.ROUTER_ERROR, policy.threshold, task=task)
-    return _by_threshold(score, policy.threshold, task)
+        threshold = policy.threshold_for(task)
+        return DecisionValue(Tier.EXPENSIVE, Reason.ROUTER_ERROR, threshold, task=task)
+    return _by_threshold(score, policy.threshold_for(task), task)
 
 
 async def _unscored(
     request: ChatRequest, shape: Shape, policy: Policy, task: str
 ) -> DecisionValue | None:
     """Return the decision when routing must not touch the request, or None."""
-    bypassed = _bypassed_tier(request.model, policy)
+    bypassed, threshold = _bypassed_tier(request.model, policy), policy.threshold_for(task)
     if request.forced is not None:
-        return DecisionValue(request.forced, Reason.FORCED, policy.threshold, task=task)
+        return DecisionValue(request.forced, Reason.FORCED, threshold, task=task)
     if bypassed is not None:
-        return DecisionValue(bypassed, Reason.BYPASSED, policy.threshold, task=task)
+        return DecisionValue(bypassed, Reason.BYPASSED, threshold, task=task)
     kept = await sticky.tier(request, shape, policy)
     if kept is not None:
-        return DecisionValue(kept, Reason.STICKY, policy.threshold, task=task)
+        return DecisionValue(kept, Reason.STICKY, threshold, task=task)
     return None
 
 

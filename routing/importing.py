@@ -200,7 +200,7 @@ def _decision(current: Policy, row: _Import) -> Decision:
         reason=Reason.IMPORTED.value,
         rule=row.rule,
         score=row.score,
-        threshold=current.threshold,
+        threshold=current.threshold_for(row.task),
     )
 
 

@@ -1,4 +1,4 @@
-"""What this process knows of keys and live policies.
+"""What this process knows of keys and of the policies that decide.
 
 Read by every request without waiting; refreshed in the background each second. With Postgres
 away, what was known last stays true. Routers are loaded once per version.
@@ -15,7 +15,8 @@ from decimal import Decimal
 from django.db import connection
 
 from routing import counts, policy, routers
-from routing.models import ApiKey, Deployment, Policy, RouterVersion
+from routing.models import ApiKey, Deployment, RouterVersion
+from routing.ramp import Ramp
 from routing.routers.base import Router
 from routing.types import Scope
 
@@ -45,14 +46,15 @@ class KeyInfo:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Keys by digest, live policies by project, the names a client may ask for.
+    """Keys by digest, who decides by project.
 
     Attributes:
+        ramps: the newest deployment of each project that has one.
         backlog: shadow jobs of all projects that wait or are with a worker.
     """
 
     keys: dict[str, KeyInfo] = field(default_factory=dict)
-    policies: dict[int, Policy] = field(default_factory=dict)
+    ramps: dict[int, Ramp] = field(default_factory=dict)
     backlog: int = 0
 
 
@@ -94,7 +96,7 @@ class Live:
             self._thread.join(timeout=5)
 
     def refresh(self, since: float | None = None) -> None:
-        """Read keys and live policies; load routers not seen before.
+        """Read keys and newest deployments; load routers not seen before.
 
         Args:
             since: do nothing when somebody tried after this moment (monotonic seconds).
@@ -118,14 +120,14 @@ class Live:
         newest = (
             Deployment.objects.order_by("project_id", "-id")
             .distinct("project_id")
-            .select_related("policy__router", "policy__project")
+            .select_related("policy__router", "policy__project", "rest__router", "rest__project")
         )
-        policies = {row.project_id: row.policy for row in newest}
+        ramps = {row.project_id: Ramp.of(row) for row in newest}
         keys = {key.digest: KeyInfo.of(key) for key in ApiKey.objects.filter(revoked_at=None)}
         self.snapshot = replace(self.snapshot, keys=keys)  # a router may take seconds to load
-        for row in policies.values():
-            self._load(row.router)
-        self.snapshot = Snapshot(keys, policies, counts.backlog())
+        for policy_row in (one for ramp in ramps.values() for one in ramp.policies):
+            self._load(policy_row.router)
+        self.snapshot = Snapshot(keys, ramps, counts.backlog())
 
     def router(self, version: RouterVersion) -> Router | None:
         """Return the loaded router, or None when its artifact could not be read."""

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from routing import pricing, spend
+from routing import pricing, repeats, spend
 from routing.models import Completion, ShadowJob, ShadowPair
 from routing.records import clean, clean_json
 from routing.shadow import Job, end
@@ -38,17 +38,17 @@ JOIN unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS mine(id, attempts, le
 WHERE job.state = 'running' ORDER BY job.id FOR UPDATE OF job
 """
 _COMPLETIONS = """
-INSERT INTO routing_completion (request_id, tier, is_shadow, is_partial, provider, model, text,
-    body, stop_reason, input_tokens, output_tokens, cache_write_tokens, cache_write_1h_tokens,
+INSERT INTO routing_completion (request_id, tier, ordinal, is_shadow, is_partial, provider, model,
+    text, body, stop_reason, input_tokens, output_tokens, cache_write_tokens, cache_write_1h_tokens,
     cache_read_tokens, cost_usd, latency_ms, created_at)
-SELECT request_id, tier, true, false, provider, model, text, body, stop_reason, input_tokens,
-    output_tokens, cache_write_tokens, cache_write_1h_tokens, cache_read_tokens, cost_usd,
-    latency_ms, %s
-FROM json_to_recordset(%s::json) AS said(request_id uuid, tier text, provider text, model text,
-    text text, body jsonb, stop_reason text, input_tokens int, output_tokens int,
+SELECT request_id, tier, ordinal, true, false, provider, model, text, body, stop_reason,
+    input_tokens, output_tokens, cache_write_tokens, cache_write_1h_tokens, cache_read_tokens,
+    cost_usd, latency_ms, %s
+FROM json_to_recordset(%s::json) AS said(request_id uuid, tier text, ordinal int, provider text,
+    model text, text text, body jsonb, stop_reason text, input_tokens int, output_tokens int,
     cache_write_tokens int, cache_write_1h_tokens int, cache_read_tokens int, cost_usd numeric,
     latency_ms float8)
-ON CONFLICT (request_id, tier) DO NOTHING
+ON CONFLICT (request_id, tier, ordinal) DO NOTHING
 """
 _PAIRS = """
 INSERT INTO routing_shadowpair (request_id, project_id, cheap_id, expensive_id, score, task,
@@ -57,9 +57,11 @@ SELECT said.request_id, said.project_id, cheap.id, expensive.id, said.score, sai
     said.router_id, said.rate, %s
 FROM json_to_recordset(%s::json) AS said(request_id uuid, project_id bigint, score float8,
     task text, router_id bigint, rate float8)
-JOIN routing_completion AS cheap ON cheap.request_id = said.request_id AND cheap.tier = 'cheap'
+JOIN routing_completion AS cheap
+    ON cheap.request_id = said.request_id AND cheap.tier = 'cheap' AND cheap.ordinal = 1
 JOIN routing_completion AS expensive
     ON expensive.request_id = said.request_id AND expensive.tier = 'expensive'
+        AND expensive.ordinal = 1
 ON CONFLICT DO NOTHING
 RETURNING request_id
 """
@@ -143,21 +145,29 @@ def _mine(group: Sequence[End]) -> list[End]:
 
 
 def _complete(replies: Sequence[tuple[Job, Reply]]) -> None:
-    """Store the shadow completions and, with the served ones, the pairs.
+    """Store the shadow completions, with the served ones the pairs, and what follows on these."""
+    completions = ",".join(_completion(job, reply) for job, reply in replies)
+    with connection.cursor() as cursor:
+        cursor.execute(_COMPLETIONS, [timezone.now(), f"[{completions}]"])
+    _write_pairs([job for job, _ in replies if not job.is_repeat])
+    repeats.write([job for job, _ in replies if job.is_repeat])
+
+
+def _write_pairs(jobs: Sequence[Job]) -> None:
+    """Write the pairs, and the jobs of those that are asked once more.
 
     Raises:
         Completion.DoesNotExist: when a request has no served one.
     """
-    now = timezone.now()
-    completions = ",".join(_completion(job, reply) for job, reply in replies)
-    pairs = json.dumps([_pair(job) for job, _ in replies])
+    if not jobs:
+        return
     with connection.cursor() as cursor:
-        cursor.execute(_COMPLETIONS, [now, f"[{completions}]"])
-        cursor.execute(_PAIRS, [now, pairs])
+        cursor.execute(_PAIRS, [timezone.now(), json.dumps([_pair(job) for job in jobs])])
         written = {request_id for (request_id,) in cursor.fetchall()}
-    missing = [job.request_id for job, _ in replies if job.request_id not in written]
+    missing = [job.request_id for job in jobs if job.request_id not in written]
     if missing and ShadowPair.objects.filter(request_id__in=missing).count() < len(missing):
         raise Completion.DoesNotExist
+    repeats.plan(jobs)
 
 
 def _completion(job: Job, reply: Reply) -> str:
@@ -167,6 +177,7 @@ def _completion(job: Job, reply: Reply) -> str:
         {
             "request_id": str(job.request_id),
             "tier": job.tier.value,
+            "ordinal": Completion.SECOND if job.is_repeat else 1,
             "provider": job.spec.provider,
             "model": clean(reply.model)[:120],
             "text": clean(reply.text),
@@ -189,7 +200,7 @@ def _pair(job: Job) -> dict[str, Any]:
         "project_id": job.project_id,
         "score": job.score,
         "task": job.task,
-        "router_id": job.router_id,
+        "router_id": job.terms.router_id,
         "rate": job.rate,
     }
 

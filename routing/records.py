@@ -57,9 +57,12 @@ def dump(value: Any) -> bytes:
     return _encode(clean(value)).encode()
 
 
-def is_drawn(request_id: str, rate: float) -> bool:
-    """Draw by hash, so that a second look at the same request gives the same answer."""
-    draw = hashlib.sha256(f"shadow|{request_id}".encode()).hexdigest()[:13]
+def is_drawn(request_id: str, rate: float, purpose: str = "shadow") -> bool:
+    """Draw by hash, so that a second look at the same request gives the same answer.
+
+    Draws of different purposes know nothing of each other.
+    """
+    draw = hashlib.sha256(f"{purpose}|{request_id}".encode()).hexdigest()[:13]
     return int(draw, 16) / 16**13 < rate
 
 

@@ -21,6 +21,7 @@ from routing.models import (
     Decision,
     Feedback,
     Project,
+    RepeatPair,
     Request,
     ShadowJob,
     ShadowPair,
@@ -32,7 +33,7 @@ _BUDGET_S = 20.0
 #: What was found to be kept is looked at again after a day: its study may be gone by then.
 _REMEMBERED_S = 86_400
 #: What goes with a request, in the order of foreign keys.
-_WITH_REQUEST = (Feedback, ShadowPair, ShadowJob, Completion, Decision)
+_WITH_REQUEST = (Feedback, RepeatPair, ShadowPair, ShadowJob, Completion, Decision)
 
 _kept: list[Callable[[], Exists]] = []
 

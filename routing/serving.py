@@ -32,8 +32,8 @@ from routing.errors import (
     place,
 )
 from routing.live import EAGER_S, KeyInfo, live
-from routing.models import Policy
 from routing.overload import load
+from routing.ramp import Ramp
 from routing.recording import Recorder
 from routing.types import AUTO, Scope, Tier
 from routing.wire import anthropic, hints, native, translation
@@ -103,7 +103,8 @@ async def _serve(
         settings.SHADOWEVAL_MAX_BODY_BYTES, settings.SHADOWEVAL_BODY_TIMEOUT_S
     )
     await budget.check(key)
-    call = Call(request_id, route.speech, start, timezone.now(), key, _policy(key), raw)
+    ramp, now = _ramp(key), timezone.now()
+    call = Call(request_id, route.speech, start, now, key, ramp, ramp.target, raw)
     await route.serve(call, connection, recorder)
 
 
@@ -141,13 +142,13 @@ async def _look_again() -> None:
             log.warning("cannot look up a new key: %s", type(exc).__name__)
 
 
-def _policy(key: KeyInfo) -> Policy:
-    policy = live.snapshot.policies.get(key.project_id)
-    if policy is None:
+def _ramp(key: KeyInfo) -> Ramp:
+    ramp = live.snapshot.ramps.get(key.project_id)
+    if ramp is None:
         raise ServiceUnavailable(
             "This project has no live policy yet; see Policies in the dashboard."
         )
-    return policy
+    return ramp
 
 
 async def _parse(call: Call, connection: Connection) -> Call:
@@ -191,7 +192,8 @@ async def _models(call: Call, connection: Connection, recorder: Recorder) -> Non
     """List the names that may be asked for, or show one of them."""
     policy, module = call.policy, call.speech.module
     tiers = [policy.tier_spec(tier).model for tier in (Tier.CHEAP, Tier.EXPENSIVE)]
-    names = list(dict.fromkeys([AUTO, policy.name, *tiers]))
+    policies = [one.name for one in call.ramp.policies]
+    names = list(dict.fromkeys([AUTO, *policies, *tiers]))
     wanted = connection.path.removeprefix(_MODELS).strip("/")
     if wanted and wanted not in names:
         raise NotFound(f"model: {wanted[:120]}")

@@ -68,7 +68,7 @@ UPDATE routing_shadowjob SET
     lease_until = CASE WHEN created_at < %(deadline)s THEN NULL ELSE %(lease)s END,
     attempts = attempts + CASE WHEN created_at < %(deadline)s THEN 0 ELSE 1 END
 WHERE id = ANY(ARRAY(SELECT id FROM due))
-RETURNING id, request_id, project_id, tier, rate, attempts, lease_until, state
+RETURNING id, request_id, project_id, purpose, tier, rate, attempts, lease_until, state
 """
 _READ = """
 SELECT request.id, request.wire, request.payload::text, request.headers::text, request.url_query,
@@ -85,9 +85,11 @@ class Job:
     """A claimed job with all that its call and its pair need.
 
     Attributes:
+        purpose: of `ShadowJob.Purpose`.
         attempts: counted with this one.
         lease_until: names this claim: whoever takes the job next has a later one.
         spec: who plays the shadow tier under the policy that decided the request.
+        terms: of that policy.
         cap_usd: of the project's day, None for none.
         payload_bytes: of the payload as JSON.
         hold: the money that is kept for the call, None without a cap.
@@ -96,12 +98,13 @@ class Job:
     pk: int
     request_id: UUID
     project_id: int
+    purpose: str
     tier: Tier
     rate: float
     attempts: int
     lease_until: datetime
     spec: TierSpec
-    router_id: int
+    terms: policy.Terms
     wire: str
     payload: dict[str, Any]
     payload_bytes: int
@@ -111,6 +114,11 @@ class Job:
     score: float | None
     cap_usd: Decimal | None
     hold: spend.Hold | None = None
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it asks EXPENSIVE for a second answer."""
+        return self.purpose == ShadowJob.Purpose.REPEAT
 
 
 def claim(
@@ -177,19 +185,20 @@ def _read(taken: Sequence[tuple[Any, ...]]) -> list[Job]:
 
 
 def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
-    pk, request_id, project_id, tier, rate, attempts, lease_until, _ = taken
+    pk, request_id, project_id, purpose, tier, rate, attempts, lease_until, _ = taken
     wire, payload, headers, url_query, task, policy_id, score, cap_usd = request
     terms = policy.terms(policy_id)
     return Job(
         pk=pk,
         request_id=request_id,
         project_id=project_id,
+        purpose=purpose,
         tier=Tier(tier),
         rate=rate,
         attempts=attempts,
         lease_until=lease_until,
         spec=terms.spec(Tier(tier)),
-        router_id=terms.router_id,
+        terms=terms,
         wire=wire,
         payload=json.loads(payload),
         payload_bytes=len(payload.encode()),

@@ -176,7 +176,8 @@ def _reserve_of_day(
     cursor: Any, project_id: int, day: date, wishes: Sequence[Wish], told: Reserved
 ) -> None:
     midnight = datetime.combine(day, time.min, UTC)
-    since = midnight - timedelta(seconds=settings.SHADOWEVAL_SHADOW_DEADLINE_S)
+    # The job of a repeat is written when its pair is there: it may wait as long again.
+    since = midnight - timedelta(seconds=2 * settings.SHADOWEVAL_SHADOW_DEADLINE_S)
     said = {"project": project_id, "day": day, "midnight": midnight, "since": since}
     cursor.execute(_OPEN, said)
     usd, reserved = cursor.fetchone()

@@ -1,7 +1,7 @@
 """Name the task type of a query: what the client said, else a few plain patterns.
 
-The patterns are deliberately few. Thresholds may differ by task type, so a wrong name costs
-little while a policy has one threshold; a trained classifier can take their place.
+The patterns are deliberately few. A policy may have a threshold for each task type, so that a wrong
+name is a wrong threshold: clients that know their task types say them.
 """
 
 import re

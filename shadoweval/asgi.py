@@ -121,7 +121,7 @@ class Application:
 
 async def _tell_readiness(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Say whether new requests should come here; without Django, which refuses a strange Host."""
-    problem = "" if live.snapshot.policies else "no policy known"
+    problem = "" if live.snapshot.ramps else "no policy known"
     if scope.get("state", {}).get("draining"):  # shadoweval.web says so
         problem = "draining"
     body = f'{{"status": "{problem or "ok"}"}}'.encode()

@@ -40,6 +40,21 @@ def links(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return []
 
 
+@register()
+def webhook(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Return what is wrong with the address of the webhook, and warn when nothing is signed."""
+    url = urlsplit(settings.SHADOWEVAL_WEBHOOK_URL)
+    if not url.hostname:
+        return []
+    if url.scheme != "https" and url.hostname not in _LOCAL:
+        hint = "SHADOWEVAL_WEBHOOK_URL must begin with https://, or name this machine."
+        return [_error("events of sign-offs would pass in clear", hint, 6)]
+    if not settings.SHADOWEVAL_WEBHOOK_SECRET:
+        hint = "Set SHADOWEVAL_WEBHOOK_SECRET, so that receivers can tell who posts."
+        return [Warning("the webhook is not signed", hint, id=_id("W", 2))]
+    return []
+
+
 def _half_set() -> list[CheckMessage]:
     names = [f"SHADOWEVAL_OIDC_{name}" for name in ("URL", "CLIENT_ID", "CLIENT_SECRET")]
     missing = [name for name in names if not getattr(settings, name)]

@@ -52,10 +52,14 @@ def write_people(project: Project) -> None:
 
 
 def _first_people(project: Project) -> str:
-    """Write admin and one person per signing role; return the note that tells how to begin."""
+    """Write admin, a rater and who else a sign-off takes; return the note that tells how to begin.
+
+    Admin may ask as Engineering; two others then sign, one for each role.
+    """
     lines = ["Logins (change the passwords, or remove the people you do not need):"]
     for name, roles in (
         ("admin", ("admin", "lead", "engineering")),
+        ("engineer", ("engineering",)),
         ("product", ("product",)),
         ("rater", ("rater",)),
     ):

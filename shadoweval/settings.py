@@ -162,12 +162,16 @@ CELERY_BEAT_SCHEDULE = {
         ("shadow", "routing.tasks.run_shadow_jobs", 5),
         ("shadow-recover", "routing.tasks.recover_shadow_jobs", 30),
         ("samples", "reviews.tasks.extend_samples", 30),
+        ("closing", "reviews.tasks.close_studies", 60),
         ("judge-pairs", "reviews.tasks.extend_judges", 30),
         ("judge", "reviews.tasks.run_judge_calls", 10),
         ("judge-batches", "reviews.tasks.run_judge_batches", 60),
         ("judge-recover", "reviews.tasks.recover_judge_calls", 60),
         ("retention", "routing.tasks.delete_old_requests", 600),
         ("reminders", "reviews.tasks.remind_raters", 3600),
+        ("rollouts", "reviews.tasks.run_rollouts", 5),
+        ("expiry", "reviews.tasks.expire_signoffs", 600),
+        ("notices", "reviews.tasks.send_notices", 10),
     )
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -266,6 +270,9 @@ LOGGING = {
         "httpcore": {"level": "WARNING"},
         "anthropic": {"level": "WARNING"},
         "sentence_transformers": {"level": "WARNING"},
+        # These tell every step of setting a report.
+        "weasyprint": {"level": "ERROR"},
+        "fontTools": {"level": "WARNING"},
         # Repeats itself while the database is away; whoever needed a connection says so once.
         "psycopg.pool": {"level": "ERROR"},
     },
@@ -316,6 +323,7 @@ SHADOWEVAL_SHADOW_LANE_CONCURRENCY = int(
 SHADOWEVAL_SHADOW_RPM = int(env.number("SHADOWEVAL_SHADOW_RPM", 0, 0, 1_000_000))
 #: What the shadow calls of a new project may cost in a day; None is no cap.
 SHADOWEVAL_SHADOW_DAILY_USD = env.usd("SHADOWEVAL_SHADOW_DAILY_USD")
+SHADOWEVAL_REPEAT_RATE = env.number("SHADOWEVAL_REPEAT_RATE", 0.02, 0, 1)
 SHADOWEVAL_SHADOW_ATTEMPTS = int(env.number("SHADOWEVAL_SHADOW_ATTEMPTS", 5, 1, 20))
 SHADOWEVAL_SHADOW_DEADLINE_S = env.number("SHADOWEVAL_SHADOW_DEADLINE_S", 86_400, 1, 10_000_000)
 SHADOWEVAL_CONCURRENCY = int(env.number("SHADOWEVAL_CONCURRENCY", 1000, 1, 100_000))
@@ -335,3 +343,8 @@ SHADOWEVAL_EMBEDDER = env.choice("SHADOWEVAL_EMBEDDER", "minilm", ("minilm", "st
 # --- reviews ------------------------------------------------------------------------------
 SHADOWEVAL_LEASE_S = env.number("SHADOWEVAL_LEASE_S", 900, 5, 86_400)
 SHADOWEVAL_SIGNOFF_ROLES = env.words("SHADOWEVAL_SIGNOFF_ROLES", "engineering,product")
+#: Where events of sign-offs are posted as signed JSON; empty is nowhere.
+SHADOWEVAL_WEBHOOK_URL = env.url("SHADOWEVAL_WEBHOOK_URL", {"http", "https"})
+SHADOWEVAL_WEBHOOK_SECRET = env.text("SHADOWEVAL_WEBHOOK_SECRET")
+#: Whether the webhook's name may lead to an address inside a private network.
+SHADOWEVAL_WEBHOOK_PRIVATE = env.boolean("SHADOWEVAL_WEBHOOK_PRIVATE", False)

@@ -5,6 +5,7 @@ import threading
 import time
 
 import numpy as np
+import pgtrigger
 import pytest
 import uvicorn
 from django.db import connection
@@ -34,6 +35,13 @@ def starter(db):
 def project(starter):
     """The default project with its first policy: always expensive, simulated provider."""
     return bootstrap.ensure_project(bootstrap.DEFAULT_PROJECT, "Default", starter)
+
+
+@pytest.fixture
+def unsigned(db):
+    """Let policies go live that nobody approved: for tests of routing, not of signing."""
+    with pgtrigger.ignore("reviews.SignedDeployment:signed"):
+        yield
 
 
 @pytest.fixture

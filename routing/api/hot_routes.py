@@ -30,7 +30,7 @@ RESPONSE_HEADERS: Json = {
     "x-shadoweval-tier": _text("The tier that answered", enum=["cheap", "expensive"]),
     "x-shadoweval-model": _text("The model that answered"),
     "x-shadoweval-score": _text("P(the expensive tier is needed), empty without one"),
-    "x-shadoweval-threshold": _text("Scores below it go to the cheap tier"),
+    "x-shadoweval-threshold": _text("Of the task type; scores below it go to the cheap tier"),
     "x-shadoweval-policy": _text("The policy that decided"),
     "x-shadoweval-reason": _text("Why the request went there"),
     "x-shadoweval-task": _text("Task type, as sent or detected"),
@@ -82,7 +82,8 @@ _MESSAGES: Json = {"type": "array", "minItems": 1, "items": _MESSAGE}
 _ROUTED_MODEL: Json = {
     "type": "string",
     "minLength": 1,
-    "description": "`auto` or the policy's name is routed; a tier's own model is served by it",
+    "description": "`auto` or the name of a policy that decides now is routed; a tier's own model "
+    "is served by it",
 }
 
 _DECISION = _object(
@@ -92,7 +93,7 @@ _DECISION = _object(
         "reason": _STRING,
         "rule": {"type": ["string", "null"]},
         "score": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
-        "threshold": {"type": "number"},
+        "threshold": {"type": "number", "description": "Of the task type, by the policy"},
         "task": _STRING,
         "policy": _STRING,
     },
@@ -183,7 +184,7 @@ SCHEMAS: Json = {
     "Models": _object(
         ("data",),
         {"data": {"type": "array", "items": _object(("id",), {"id": _STRING})}},
-        description="Both SDKs' list: `auto` and the models of the tiers.",
+        description="Both SDKs' list: `auto`, the policies that decide, the models of the tiers.",
     ),
     "AnthropicError": _object(
         ("type", "error"),

@@ -142,12 +142,14 @@ def _soon(rows: QuerySet[Request], is_new: bool) -> Request | None:
 
 
 def _rows(project: Project) -> QuerySet[Request]:
-    """Return the project's requests with all that a reply shows: two queries, however many rows."""
+    """Return the project's requests with all that a reply shows: three queries for any number."""
     served = Completion.objects.filter(is_shadow=False).defer("body")
     return (
         Request.objects.filter(project=project)
-        .select_related("decision__policy", "shadow_job")
-        .prefetch_related(Prefetch("completions", served, to_attr="served_completions"))
+        .select_related("decision__policy")
+        .prefetch_related(
+            "shadow_jobs", Prefetch("completions", served, to_attr="served_completions")
+        )
     )
 
 

@@ -48,8 +48,8 @@ class Item(Schema):
     tier: Tier
     reason: Reason
     score: float | None = Field(description="null when the router gave none")
-    threshold: float
-    policy: str
+    threshold: float = Field(description="Of the task type, by the policy")
+    policy: str = Field(description="Who decided: on a ramp one of two")
     model: str | None = Field(description="The model that answered; null without an answer")
     cost_usd: str | None = Field(description="Exact decimal; null means unknown, never free")
     tokens: Tokens | None
@@ -73,7 +73,7 @@ class DecisionShape(Schema):
     reason: Reason
     rule: str | None
     score: float | None
-    threshold: float
+    threshold: float = Field(description="Of the task type, by the policy")
     task: str
     policy: str
 
@@ -154,7 +154,7 @@ def _item_fields(row: Request, served: Completion | None) -> dict[str, Any]:
         "cost_usd": None if served is None else cost(served.cost_usd),
         "tokens": None if served is None else _tokens(served),
         "latency_ms": row.latency_ms,
-        "shadow": _shadow(getattr(row, "shadow_job", None)),
+        "shadow": _shadow(row.shadow_job),
     }
 
 

@@ -5,7 +5,7 @@ from routing.models.count import StoredCount
 from routing.models.feedback import Feedback
 from routing.models.policy import Deployment, Policy, RouterVersion
 from routing.models.request import Completion, Decision, Request
-from routing.models.shadow import ShadowJob, ShadowPair, ShadowSpend
+from routing.models.shadow import RepeatPair, ShadowJob, ShadowPair, ShadowSpend
 
 __all__ = [
     "ApiKey",
@@ -15,6 +15,7 @@ __all__ = [
     "Feedback",
     "Policy",
     "Project",
+    "RepeatPair",
     "Request",
     "RouterVersion",
     "ShadowJob",

@@ -27,6 +27,8 @@ class Feedback(Immutable):
     class Meta:
         ordering = ["id"]
         triggers = [append_only()]
+        # Serves the outcomes of a study: what was said since its window began.
+        indexes = [models.Index(fields=["created_at"], name="feedback_since")]
         constraints = [
             models.UniqueConstraint(fields=["request", "digest"], name="feedback_said_once"),
             models.CheckConstraint(

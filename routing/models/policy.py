@@ -88,6 +88,10 @@ class Policy(Immutable):
         """What a client may ask for instead of `auto`, and what headers and pages show."""
         return f"policy-{self.number}"
 
+    def threshold_for(self, task: str) -> float:
+        """Return what a request of this task type is compared with."""
+        return self.thresholds.get(task, self.threshold)
+
     def tier_spec(self, tier: Tier) -> TierSpec:
         """Return who plays the tier."""
         return self._tier_specs[tier]
@@ -118,6 +122,11 @@ class Policy(Immutable):
         }
 
     @property
+    def is_always_expensive(self) -> bool:
+        """Whether no score is low enough for CHEAP, whatever the task type."""
+        return not any((self.threshold, *self.thresholds.values()))
+
+    @property
     def is_simulated(self) -> bool:
         """Whether no real model is asked."""
         return "simulated" in {self.cheap.get("provider"), self.expensive.get("provider")}
@@ -127,7 +136,8 @@ class Deployment(Immutable):
     """One move of the pointer: this policy is live from now on, by whom and why.
 
     Written by `policy.deploy`. The newest row of a project is what is live, so "what was live on
-    Tuesday" is a query.
+    Tuesday" is a query. On a ramp (`share` under 1) the policy decides that share of the requests,
+    and `rest` the others; at share 1 there is no rest.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="deployments")

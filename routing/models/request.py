@@ -1,5 +1,9 @@
 """The ledger: one request, its decision, and the completions it got."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from django.db import models
 
 from routing.models.access import ApiKey, Project
@@ -7,6 +11,9 @@ from routing.models.count import counted_decisions
 from routing.models.immutable import Immutable, append_only
 from routing.models.policy import Policy
 from routing.types import Reason, Tier
+
+if TYPE_CHECKING:
+    from routing.models.shadow import ShadowJob
 
 TIERS = [(tier.value, tier.value.capitalize()) for tier in Tier]
 REASONS = [(reason.value, reason.value.replace("_", " ")) for reason in Reason]
@@ -43,6 +50,12 @@ class Request(Immutable):
     def __str__(self) -> str:
         return str(self.id)
 
+    @property
+    def shadow_job(self) -> ShadowJob | None:
+        """The job of its pair; read from `shadow_jobs` where these were read ahead."""
+        jobs = self.shadow_jobs.all()
+        return next((job for job in jobs if job.purpose == job.Purpose.PAIR), None)
+
 
 class Decision(Immutable):
     """Where the request went and why; the threshold is the one it was decided by."""
@@ -63,10 +76,18 @@ class Decision(Immutable):
 
 
 class Completion(Immutable):
-    """One model's stored reply. At most one per request and tier, ever."""
+    """One model's stored reply. At most one per request, tier and ordinal, ever.
+
+    The first answers are those of a pair; the second one of EXPENSIVE is that of a repeat.
+    """
+
+    SECOND = 2
 
     request = models.ForeignKey(Request, models.CASCADE, related_name="completions")
     tier = models.CharField(max_length=10, choices=TIERS)
+    ordinal = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="Which of the tier's answers to this request"
+    )
     is_shadow = models.BooleanField()
     provider = models.CharField(max_length=40)
     model = models.CharField(max_length=120)
@@ -87,7 +108,9 @@ class Completion(Immutable):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["request", "tier"], name="completion_once_per_tier")
+            models.UniqueConstraint(
+                fields=["request", "tier", "ordinal"], name="completion_once_per_ordinal"
+            )
         ]
 
     def __str__(self) -> str:

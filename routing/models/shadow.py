@@ -1,10 +1,10 @@
-"""Shadow work: the outbox of calls to the other tier, and the pairs they complete."""
+"""Shadow work: the outbox of calls nobody waits for, and the pairs they complete."""
 
 from django.db import models
 
 from routing.models.access import Project
 from routing.models.count import counted_jobs, counted_pairs
-from routing.models.immutable import Immutable
+from routing.models.immutable import Immutable, append_only
 from routing.models.request import TIERS, Completion, Request
 
 #: Reasons of requests that were never to have a pair: no threshold decided them, or no draw did.
@@ -22,6 +22,7 @@ class ShadowJob(models.Model):
     PENDING becomes RUNNING or SKIPPED; RUNNING becomes DONE, FAILED, SKIPPED (the tier's API cannot
     be asked this), or PENDING again for another attempt. An end that is not DONE has a reason. A
     RUNNING row whose lease ran out belongs to a worker that died, and becomes PENDING again.
+    The job of a repeat is written with its pair, see `routing.repeats`.
     `reserved_usd` is what a call under way holds of the day `reserved_on` of its project's spend.
     """
 
@@ -32,9 +33,17 @@ class ShadowJob(models.Model):
         FAILED = "failed", "Failed"
         SKIPPED = "skipped", "Skipped"
 
+    class Purpose(models.TextChoices):
+        PAIR = "pair", "The other tier's answer"
+        REPEAT = "repeat", "A second answer of EXPENSIVE"
+
     OPEN = (State.PENDING, State.RUNNING)
 
-    request = models.OneToOneField(Request, models.CASCADE, related_name="shadow_job")
+    # Without an index of its own: the constraint's begins with it.
+    request = models.ForeignKey(Request, models.CASCADE, related_name="shadow_jobs", db_index=False)
+    purpose = models.CharField(
+        max_length=10, choices=Purpose, default=Purpose.PAIR, db_default=Purpose.PAIR.value
+    )
     project = models.ForeignKey(Project, models.CASCADE, related_name="shadow_jobs")
     tier = models.CharField(max_length=10, choices=TIERS)
     rate = models.FloatField(help_text="Probability with which this request was to be shadowed")
@@ -75,6 +84,7 @@ class ShadowJob(models.Model):
         ]
         triggers = counted_jobs()
         constraints = [
+            models.UniqueConstraint(fields=["request", "purpose"], name="shadow_job_once"),
             models.CheckConstraint(
                 condition=models.Q(state__in=["pending", "running"])
                 | models.Q(finished_at__isnull=False),
@@ -139,3 +149,22 @@ class ShadowPair(Immutable):
 
     def __str__(self) -> str:
         return f"pair of {self.request_id}"
+
+
+class RepeatPair(Immutable):
+    """The two answers that EXPENSIVE gave to the question of one pair; written by `repeats`.
+
+    The first is the pair's expensive completion. People compare both blind, so that it is known
+    how often an answer is called better by chance. In no sense is it a pair of two tiers.
+    """
+
+    request = models.OneToOneField(Request, models.CASCADE, related_name="repeat_pair")
+    pair = models.OneToOneField(ShadowPair, models.CASCADE, related_name="repeat")
+    second = models.OneToOneField(Completion, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        triggers = [append_only()]
+
+    def __str__(self) -> str:
+        return f"repeat of {self.request_id}"

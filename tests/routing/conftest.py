@@ -15,6 +15,13 @@ from tests.routing.conformance import provider as standin
 ALL_EXPENSIVE, ALL_CHEAP = 0.0, 1.01
 
 
+@pytest.fixture(autouse=True)
+def _unsigned(request):
+    """Policies here were not signed; what is tested is how they decide."""
+    if {"db", "transactional_db"} & set(request.fixturenames):
+        request.getfixturevalue("unsigned")
+
+
 @pytest.fixture
 def provider():
     """A provider on loopback that speaks both wire formats."""

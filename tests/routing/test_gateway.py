@@ -4,6 +4,7 @@ import asyncio
 import math
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -46,13 +47,14 @@ class Sleeps(Slow):
         return Score(0.0)
 
 
-def policy(threshold, url=""):
+def policy(threshold, url="", **by_task):
     """An unsaved policy; deciding and answering need no database."""
     cheap, expensive = (TierSpec("anthropic", model, base_url=url) for model in ("weak", "strong"))
     return Policy(
         project=Project(slug="p", name="P"),
         number=3,
         threshold=threshold,
+        thresholds=by_task,
         cheap=spec_json(cheap),
         expensive=spec_json(expensive),
     )
@@ -99,6 +101,44 @@ async def test_a_router_without_a_usable_score_sends_to_expensive(router, settin
 async def test_the_threshold_is_strict(score, threshold, tier):
     made = await decide(asking("policy-3"), policy(threshold), Says(score))
     assert (made.tier, made.score, made.threshold) == (tier, score, threshold)
+
+
+@pytest.mark.parametrize(
+    ("task", "score", "threshold", "tier"),
+    [
+        ("coding", 0.2, 0.2, Tier.EXPENSIVE),
+        ("coding", 0.1999, 0.2, Tier.CHEAP),
+        ("math", 0.0, 0.0, Tier.EXPENSIVE),
+        ("chat", 1.0, 1.01, Tier.CHEAP),
+        ("Coding", 0.5, 0.5, Tier.EXPENSIVE),
+        ("never heard of", 0.4999, 0.5, Tier.CHEAP),
+    ],
+)
+@pytest.mark.parametrize("rule", ["", "greeting"])
+async def test_each_task_type_has_its_strict_threshold(task, score, threshold, tier, rule):
+    by_task = policy(0.5, coding=0.2, math=0.0, chat=1.01)
+    made = await decide(replace(asking(), task=task), by_task, Says(score, rule))
+    assert (made.tier, made.threshold, made.task) == (tier, threshold, task)
+    assert (made.reason is Reason.RULE, made.rule) == (bool(rule), rule)
+
+
+async def test_a_detected_task_type_has_its_threshold_too():
+    request = replace(asking(), query="Solve the equation x + 2 = 5")
+    made = await decide(request, policy(1.0, math=0.3), Says(0.4))
+    assert (made.tier, made.threshold, made.task) == (Tier.EXPENSIVE, 0.3, "math")
+
+
+@pytest.mark.parametrize(
+    ("request_", "router", "reason"),
+    [
+        (asking("weak"), Says(0.4), Reason.BYPASSED),
+        (replace(asking(), forced=Tier.CHEAP), Says(0.4), Reason.FORCED),
+        (asking(), None, Reason.ROUTER_ERROR),
+    ],
+)
+async def test_what_no_score_decided_names_its_task_types_threshold(request_, router, reason):
+    made = await decide(replace(request_, task="math"), policy(1.0, math=0.3), router)
+    assert (made.reason, made.threshold) == (reason, 0.3)
 
 
 async def test_a_rule_obeys_the_threshold_and_is_named():

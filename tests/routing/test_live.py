@@ -6,8 +6,11 @@ import time
 import pytest
 from django.db import OperationalError
 
-from routing import access
+from routing import access, policy
 from routing.live import Live
+from routing.models import RouterVersion
+from routing.ramp import Ramp
+from routing.types import Tier
 
 
 class Away(Live):
@@ -51,3 +54,26 @@ def test_a_new_key_is_known_after_one_refresh_and_a_revoked_one_is_not(project):
     access.revoke(row)
     known.refresh(since=time.monotonic())
     assert access.digest(key) not in known.snapshot.keys
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_ramp_is_known_after_one_refresh_with_the_routers_of_both(project, starter):
+    known, rest = Live(), policy.live(project)
+    known.refresh()
+    assert known.snapshot.ramps == {project.pk: Ramp(rest)}
+    router = RouterVersion.objects.create(
+        name="test-2", kind=starter.kind, embedder=starter.embedder, artifact=starter.artifact,
+        sha256=starter.sha256,
+    )  # fmt: skip
+    target = policy.create(
+        project=project, router=router, threshold=0.4,
+        **{tier.value: rest.tier_spec(tier) for tier in Tier},
+    )  # fmt: skip
+    policy.deploy(target, by=None, reason="test", share=0.25, rest=rest)
+    fresh = Live()
+    fresh.refresh()
+    assert fresh.snapshot.ramps == {project.pk: Ramp(target, rest, 0.25)}
+    assert None not in (fresh.router(router), fresh.router(starter))
+    policy.deploy(target, by=None, reason="test")
+    fresh.refresh()
+    assert fresh.snapshot.ramps == {project.pk: Ramp(target)}

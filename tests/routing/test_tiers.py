@@ -111,6 +111,18 @@ def test_tiers_that_nobody_named_follow_the_key(project, settings):
     assert providers_of(bootstrap.follow_provider(project)) == ["simulated"] * 2
 
 
+def test_a_ramp_ends_when_the_key_comes(project, settings):
+    rest = policy.live(project)
+    target = policy.with_threshold(rest, 0.5, "signed", {"math": 0.2})
+    policy.deploy(target, by=None, reason="test", share=0.5, rest=rest)
+    assert bootstrap.follow_provider(project) == target
+    settings.SHADOWEVAL_SIMULATED = False
+    safe = bootstrap.follow_provider(project)
+    row = policy.deployment(project)
+    assert (row.policy, row.share, row.rest) == (safe, 1.0, None)
+    assert safe.is_always_expensive
+
+
 @pytest.mark.parametrize("provider", ["anthropic", "openai", "simulated"])
 @pytest.mark.parametrize("has_key", [True, False])
 def test_tiers_that_somebody_named_stay(starter, settings, provider, has_key):

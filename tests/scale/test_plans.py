@@ -12,7 +12,7 @@ from django.utils import timezone
 from benchmarks import rows
 from reviews import frames, listing, permissions, progress, rating, sampling
 from reviews.models import Rater, SampledPair
-from routing import counts, retention, shadow
+from routing import counts, guards, retention, shadow
 from routing.live import Live
 from routing.models import Decision, Request, ShadowPair
 
@@ -107,6 +107,7 @@ def test_no_hot_query_grows_with_what_is_stored(filled, project, api_key, client
         "next pair": rate,
         "retention": lambda: retention.run(budget_s=0),
         "live": lambda: Live()._read(),
+        "guards": lambda: guards.outcomes([filled.policy], timezone.now() - timedelta(hours=1)),
     }
     assert faults(lambda: Decision.objects.filter(score__gt=2).count())  # no index serves this
     assert {name: found for name, do in work.items() if (found := faults(do))} == {}

@@ -42,3 +42,18 @@ def test_single_sign_on(settings, said, ids):
 def test_links_in_mails(settings, has_mail, url, ids):
     settings.SHADOWEVAL_MAIL, settings.PUBLIC_URL = has_mail, url
     assert [found.id for found in checks.links(None)] == ids
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "ids"),
+    [
+        ("", "", []),
+        ("https://hooks.example.org/x", "s", []),
+        ("http://127.0.0.1:9000/x", "s", []),
+        ("http://hooks.example.org/x", "s", ["shadoweval.E006"]),
+        ("https://hooks.example.org/x", "", ["shadoweval.W002"]),
+    ],
+)
+def test_webhook(settings, url, secret, ids):
+    settings.SHADOWEVAL_WEBHOOK_URL, settings.SHADOWEVAL_WEBHOOK_SECRET = url, secret
+    assert [found.id for found in checks.webhook(None)] == ids

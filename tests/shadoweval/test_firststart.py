@@ -24,7 +24,7 @@ def test_the_note_is_private_names_everybody_and_is_written_once(project, settin
     note = tmp_path / firststart.NOTE
     said = note.read_text()
     assert note.stat().st_mode & 0o077 == 0
-    assert all(name in said for name in ("admin", "product", "rater", "sk-shadow-"))
+    assert all(name in said for name in ("admin", "engineer", "product", "rater", "sk-shadow-"))
     firststart.write_people(project)
     assert note.read_text() == said
     password = next(line.split()[1] for line in said.splitlines() if line.strip()[:5] == "rater")

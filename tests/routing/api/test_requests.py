@@ -105,7 +105,7 @@ def test_the_number_of_queries_does_not_grow_with_the_page(call, add_request):
         ) as queries:
             call.get("/requests")
         counts.append(len(queries))
-    assert counts == [3, 3]  # the key, the requests, their served completions
+    assert counts == [4, 4]  # the key, the requests, their jobs, their served completions
 
 
 def test_one_request_in_full_without_the_shadows_text(call, add_request):

@@ -1,0 +1,68 @@
+"""Repeats: EXPENSIVE asked once more for what it answered, to know what chance alone does.
+
+A repeat is a shadow job like any other, written in the transaction that writes its pair: nothing
+before that knows of it, and only a pair that is there is ever asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils import timezone
+
+from routing import records
+from routing.models import Completion, RepeatPair, ShadowJob, ShadowPair
+from routing.shadow import Job
+from routing.types import Tier
+
+_STATES, _PURPOSE = ShadowJob.State, ShadowJob.Purpose
+_SHED = "overload: repeats are shed first, whenever any shadow work is"
+
+
+def plan(jobs: Sequence[Job]) -> None:
+    """Write a job for each of these pairs that is drawn to be asked again; again: no second one.
+
+    Args:
+        jobs: whose pairs were written in the caller's transaction.
+    """
+    rows = [_row(job) for job in jobs if is_drawn(job)]
+    ShadowJob.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def is_drawn(job: Job) -> bool:
+    """Return whether the pair's question is asked again, by a hash that no other draw uses."""
+    return records.is_drawn(str(job.request_id), job.terms.repeat_rate, "repeat")
+
+
+def _row(job: Job) -> ShadowJob:
+    now = timezone.now()
+    # A rate below the policy's says that shadow work was being shed when the request came.
+    is_shed = job.rate < job.terms.shadow_rate(job.tier)
+    return ShadowJob(
+        request_id=job.request_id,
+        project_id=job.project_id,
+        purpose=_PURPOSE.REPEAT,
+        tier=Tier.EXPENSIVE.value,
+        lane=job.terms.expensive.lane,
+        rate=job.rate * job.terms.repeat_rate,
+        state=_STATES.SKIPPED if is_shed else _STATES.PENDING,
+        reason=_SHED if is_shed else "",
+        not_before=now,
+        finished_at=now if is_shed else None,
+    )
+
+
+def write(jobs: Sequence[Job]) -> None:
+    """Write the repeat pairs of jobs whose second answers are stored; again: no second one.
+
+    Raises:
+        LookupError: when a pair or its second answer is gone.
+    """
+    ids = [job.request_id for job in jobs]
+    if not ids:
+        return
+    pairs = dict(ShadowPair.objects.filter(request_id__in=ids).values_list("request_id", "pk"))
+    second = Completion.objects.filter(request_id__in=ids, ordinal=Completion.SECOND)
+    seconds = dict(second.values_list("request_id", "pk"))
+    rows = [RepeatPair(request_id=pk, pair_id=pairs[pk], second_id=seconds[pk]) for pk in ids]
+    RepeatPair.objects.bulk_create(rows, ignore_conflicts=True)
