@@ -86,7 +86,7 @@ _estimates: OrderedDict[tuple[int, str, Moment, int, int], Estimate] = OrderedDi
 _MOST_KEPT = 64
 
 
-class _Columns(NamedTuple):
+class Columns(NamedTuple):
     """The frame as arrays of shape (N,), in the order in which pairs came into it."""
 
     pair_id: np.ndarray
@@ -98,8 +98,15 @@ class _Columns(NamedTuple):
     rate: np.ndarray
     u: np.ndarray
     draw_id: np.ndarray
+    order: np.ndarray
+    received_at: np.ndarray
+    task: np.ndarray
     harm: np.ndarray
     adequate: np.ndarray
+
+
+#: They move no figure of an estimate; what numbers a task type differs between processes, too.
+_NOT_HASHED = {"order", "received_at", "task"}
 
 
 def rated_by_kind(study: Study) -> dict[str, int]:
@@ -155,14 +162,50 @@ def of_moment(study: Study, kind: str, moment: Moment, without: int = 0) -> Esti
     return known
 
 
-def _estimate(study: Study, kind: str, moment: Moment, without: int) -> Estimate:
+def rated_frame(study: Study, kind: str, moment: Moment) -> tuple[Columns, np.ndarray]:
+    """Return the frame that an estimate is over, and which of its rows count as rated."""
+    return rows(study, kind, moment)[:2]
+
+
+class Rows(NamedTuple):
+    """The rows an estimate is made from.
+
+    Attributes:
+        frame: its columns, each of shape (N,).
+        rated: (N,) which rows count as rated.
+        n_waiting: rated rows that do not count yet.
+        n_newer: rows that came too late for this frame.
+    """
+
+    frame: Columns
+    rated: np.ndarray
+    n_waiting: int
+    n_newer: int
+
+
+def rows(study: Study, kind: str, moment: Moment, without: int = 0) -> Rows:
+    """Return the frame of a moment and which of its rows count as rated by a kind of rater."""
     whole = _columns(study, kind, moment)
     frame, in_turn, n_spoken = _sampled(study, kind, whole)
+    n_waiting = n_spoken - int(in_turn.sum())
+    n_newer = whole.pair_id.size - frame.pair_id.size
     frame, rated = _heard(study, kind, frame, in_turn, moment, without)
+    return Rows(frame, rated, n_waiting, n_newer)
+
+
+def curve_of(study: Study, found: Rows, keep: np.ndarray | None = None) -> Curve:
+    """Return the curve of the rows, or of some of them as if they were all the traffic.
+
+    Args:
+        study: thresholds end at its largest.
+        found: as `rows` returns them.
+        keep: (N,) boolean, the rows that count; None for all.
+    """
+    chosen = slice(None) if keep is None else keep
+    frame, rated = Columns(*(column[chosen] for column in found.frame)), found.rated[chosen]
     # A pair stands for the requests that its shadow rate left without one.
     traffic = 1 / frame.rate
-    grid = np.append(default_thresholds(), ALWAYS_CHEAP)
-    result = curve(
+    return curve(
         score=frame.score,
         cost_cheap=frame.cost_cheap,
         cost_expensive=frame.cost_expensive,
@@ -170,10 +213,22 @@ def _estimate(study: Study, kind: str, moment: Moment, without: int) -> Estimate
         rated=rated,
         adequate=frame.adequate,
         harm=frame.harm,
-        thresholds=grid[grid <= study.largest_threshold],
+        thresholds=grid(study),
         traffic=traffic,
         drawable=frame.pi > 0,
     )
+
+
+def grid(study: Study) -> np.ndarray:
+    """Return the thresholds of the study's curve: (T,)."""
+    candidates = np.append(default_thresholds(), ALWAYS_CHEAP)
+    within: np.ndarray = candidates[candidates <= study.largest_threshold]
+    return within
+
+
+def _estimate(study: Study, kind: str, moment: Moment, without: int) -> Estimate:
+    found = rows(study, kind, moment, without)
+    frame, result = found.frame, curve_of(study, found)
     return Estimate(
         curve=result,
         points=points(result),
@@ -181,25 +236,25 @@ def _estimate(study: Study, kind: str, moment: Moment, without: int) -> Estimate
         kinds={},
         n_frame=frame.pair_id.size,
         n_selected=int(frame.selected.sum()),
-        n_rated=int(rated.sum()),
-        n_waiting=n_spoken - int(in_turn.sum()),
-        n_newer=whole.pair_id.size - frame.pair_id.size,
+        n_rated=int(found.rated.sum()),
+        n_waiting=found.n_waiting,
+        n_newer=found.n_newer,
         moment=moment,
         n_without_score=int(np.isnan(frame.score).sum()),
         missing={},
-        inputs_sha256=_sha256(frame, rated),
+        inputs_sha256=_sha256(frame, found.rated),
         level=result.level,
     )
 
 
-def _columns(study: Study, kind: str, moment: Moment) -> _Columns:
+def _columns(study: Study, kind: str, moment: Moment) -> Columns:
     """Return the frame in the order in which pairs came into it."""
     draws = frames.draws(study, moment.draw_id)
     harm, adequate = frames.losses(study, kind, moment.verdict_id, draws)
-    return _Columns(*draws, harm, adequate)
+    return Columns(*draws, harm, adequate)
 
 
-def _sampled(study: Study, kind: str, whole: _Columns) -> tuple[_Columns, np.ndarray, int]:
+def _sampled(study: Study, kind: str, whole: Columns) -> tuple[Columns, np.ndarray, int]:
     """Return the frame to estimate over, which of its rows count as rated, and how many were rated.
 
     Raters take pairs by u / pi. Of a queue that is not finished, the part up to the first gap is a
@@ -214,13 +269,13 @@ def _sampled(study: Study, kind: str, whole: _Columns) -> tuple[_Columns, np.nda
         return whole, spoken, int(spoken.sum())
     order = np.where(whole.pi > 0, whole.u / np.where(whole.pi > 0, whole.pi, 1.0), np.inf)
     end, gap = _best_end(order, whole.selected & ~spoken, spoken)
-    frame = _Columns(*(column[:end] for column in whole))
+    frame = Columns(*(column[:end] for column in whole))
     return frame, spoken[:end] & (order[:end] < gap), int(spoken.sum())
 
 
 def _heard(
-    study: Study, kind: str, frame: _Columns, in_turn: np.ndarray, moment: Moment, without: int
-) -> tuple[_Columns, np.ndarray]:
+    study: Study, kind: str, frame: Columns, in_turn: np.ndarray, moment: Moment, without: int
+) -> tuple[Columns, np.ndarray]:
     """Return the frame with the losses that remain without a rater, and which rows still count.
 
     A pair that only this rater rated is no gap in the queue: the part of the queue that counts is
@@ -231,8 +286,7 @@ def _heard(
     """
     if not without:
         return frame, in_turn
-    draws = frames.Draws(*frame[: len(frames.Draws._fields)])
-    harm, adequate = frames.losses(study, kind, moment.verdict_id, draws, without)
+    harm, adequate = frames.losses(study, kind, moment.verdict_id, frame, without)
     alone = in_turn & np.isnan(harm) & np.isnan(adequate)
     left = frame._replace(harm=harm, adequate=adequate, selected=frame.selected & ~alone)
     return left, in_turn & ~alone
@@ -254,9 +308,10 @@ def _best_end(order: np.ndarray, unrated: np.ndarray, spoken: np.ndarray) -> tup
     return best
 
 
-def _sha256(frame: _Columns, rated: np.ndarray) -> str:
+def _sha256(frame: Columns, rated: np.ndarray) -> str:
     digest = hashlib.sha256()
-    for column in (*frame, rated):
+    hashed = [column for name, column in frame._asdict().items() if name not in _NOT_HASHED]
+    for column in (*hashed, rated):
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
 

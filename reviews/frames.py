@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Iterable
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from django.db import Error, connection
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _GROUP = 100_000
 _STUDIES_WARMED = 3
-#: Some 60 bytes each; the frame looked at last is kept, however large.
+#: Some 90 bytes each; the frame looked at last is kept, however large.
 _MOST_ROWS_KEPT = 1_000_000
 
 _DRAWS = """
@@ -33,13 +34,19 @@ SELECT string_agg(int8send(pair_id), '' ORDER BY id),
     string_agg(boolsend(selected), '' ORDER BY id),
     string_agg(float8send(rate), '' ORDER BY id),
     string_agg(float8send(u), '' ORDER BY id),
-    string_agg(int8send(id), '' ORDER BY id)
+    string_agg(int8send(id), '' ORDER BY id),
+    string_agg(substr(sha256(convert_to('order|' || %s || '|' || request_id, 'UTF8')), 1, 8), ''
+        ORDER BY id),
+    string_agg(float8send(extract(epoch FROM received_at)::float8), '' ORDER BY id),
+    array_agg(task ORDER BY id)
 FROM (
-    SELECT draw.*, pair.score, pair.rate, cheap.cost_usd AS cheap, expensive.cost_usd AS expensive
+    SELECT draw.*, pair.score, pair.rate, pair.task, request.id AS request_id, request.received_at,
+        cheap.cost_usd AS cheap, expensive.cost_usd AS expensive
     FROM (SELECT id, pair_id, inclusion_probability, u,
               selected AND purpose = 'calibrate' AS selected FROM reviews_sampledpair
           WHERE study_id = %s AND id > %s AND id <= %s ORDER BY id LIMIT %s) AS draw
     JOIN routing_shadowpair AS pair ON pair.id = draw.pair_id
+    JOIN routing_request AS request ON request.id = pair.request_id
     JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
     JOIN routing_completion AS expensive ON expensive.id = pair.expensive_id
 ) AS rows
@@ -48,7 +55,8 @@ FROM (
 _LOSSES = """
 SELECT string_agg(int8send(pair_id), '' ORDER BY pair_id),
     string_agg(float8send(coalesce(harm, 'NaN')), '' ORDER BY pair_id),
-    string_agg(float8send(coalesce(adequate, 'NaN')), '' ORDER BY pair_id)
+    string_agg(float8send(coalesce(adequate, 'NaN')), '' ORDER BY pair_id),
+    string_agg(float8send(coalesce(strict, 'NaN')), '' ORDER BY pair_id)
 FROM (
     SELECT pair_id,
         coalesce(sum(CASE preference WHEN 'expensive' THEN 1.0 WHEN 'split' THEN 0.5 ELSE 0.0 END)
@@ -56,7 +64,11 @@ FROM (
             / nullif(count(*) FILTER (WHERE said), 0),
             max(1) FILTER (WHERE preference = 'cannot')) AS harm,
         coalesce(sum(cheap_adequate::int)::float8 / nullif(count(cheap_adequate), 0),
-            max(0) FILTER (WHERE preference = 'cannot')) AS adequate
+            max(0) FILTER (WHERE preference = 'cannot')) AS adequate,
+        coalesce(sum(CASE preference WHEN 'expensive' THEN 1.0 WHEN 'split' THEN 0.5 ELSE 0.0 END
+            * (1 - cheap_adequate::int)) FILTER (WHERE said)::float8
+            / nullif(count(cheap_adequate) FILTER (WHERE said), 0),
+            max(1) FILTER (WHERE preference = 'cannot')) AS strict
     FROM (SELECT *, preference NOT IN ('', 'cannot') AS said FROM (
         SELECT DISTINCT ON (pair_id, rater_id) pair_id, preference, cheap_adequate
         FROM reviews_verdict AS verdict
@@ -73,7 +85,9 @@ class Draws(NamedTuple):
     """The draws of a frame as arrays of shape (N,), in the order in which pairs came into it.
 
     Score and costs are nan where they are unknown. `selected` is for calibration; a pair drawn
-    for training is in the frame and never counts as rated.
+    for training is in the frame and never counts as rated. `order` is the beginning of the SHA-256
+    of seed and request that a certificate takes the rows in; it has nothing to do with the draw.
+    `received_at` is in seconds since 1970, `task` a number: it indexes this process's `task_names`.
     """
 
     pair_id: np.ndarray
@@ -85,13 +99,38 @@ class Draws(NamedTuple):
     rate: np.ndarray
     u: np.ndarray
     draw_id: np.ndarray
+    order: np.ndarray
+    received_at: np.ndarray
+    task: np.ndarray
 
 
-_TYPES = (">i8", ">f8", ">f8", ">f8", ">f8", "?", ">f8", ">f8", ">i8")
+class Said(NamedTuple):
+    """What raters said of each row's pair, nan where nobody did: arrays of shape (N,).
+
+    `strict` is the mean, over raters, of harm times inadequacy: the product of the means would
+    count a pair on which one rater saw the harm and another the inadequacy.
+    """
+
+    harm: np.ndarray
+    adequate: np.ndarray
+    strict: np.ndarray
+
+
+class OfPairs(Protocol):
+    """Rows that each have a pair."""
+
+    @property
+    def pair_id(self) -> np.ndarray:
+        """Return the numbers of the pairs, each once: shape (N,)."""
+
+
+_TYPES = (">i8", ">f8", ">f8", ">f8", ">f8", "?", ">f8", ">f8", ">i8", ">u8", ">f8", ">i8")
 _NONE = Draws(*(np.empty(0, np.dtype(kind).newbyteorder("=")) for kind in _TYPES))
 
 _kept: OrderedDict[int, Draws] = OrderedDict()
 _lock = Lock()
+#: The task types that this process has met, by number.
+_tasks: dict[str, int] = {}
 
 
 def draws(study: Study, last_id: int) -> Draws:
@@ -119,9 +158,14 @@ def warm() -> None:
 
 
 def losses(
-    study: Study, kind: str, last_id: int, rows: Draws, without: int = 0
+    study: Study, kind: str, last_id: int, rows: OfPairs, without: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return harm and adequacy of each row's pair, nan where nobody spoke: two of shape (N,).
+    """Return harm and adequacy of each row's pair, as in `said`: two of shape (N,)."""
+    return said(study, kind, last_id, rows, without)[:2]
+
+
+def said(study: Study, kind: str, last_id: int, rows: OfPairs, without: int = 0) -> Said:
+    """Return what raters said of each row's pair, nan where nobody spoke.
 
     They are means over the newest verdict of each rater of the kind, up to a verdict's number. A
     pair that nobody could judge counts as harm: it was drawn, and leaving it out would flatter. A
@@ -137,13 +181,13 @@ def losses(
     """
     with connection.cursor() as cursor:
         cursor.execute(_LOSSES, [study.pk, last_id, kind, without])
-        found = [_array(b, t) for b, t in zip(cursor.fetchone(), _TYPES[:3], strict=True)]
-    pair_id, *said = found
+        found = [_array(b, t) for b, t in zip(cursor.fetchone(), _TYPES[:4], strict=True)]
+    pair_id, *spoken = found
     at, is_there = places(rows.pair_id, pair_id)
-    harm, adequate = np.full((2, rows.pair_id.size), np.nan)
-    for column, values in zip((harm, adequate), said, strict=True):
+    columns = np.full((3, rows.pair_id.size), np.nan)
+    for column, values in zip(columns, spoken, strict=True):
         column[at[is_there]] = values[is_there]
-    return harm, adequate
+    return Said(*columns)
 
 
 def places(rows: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,9 +215,20 @@ def _extended(known: Draws, study: Study, last_id: int) -> Draws:
 
 def _read(study: Study, after: int, last_id: int) -> Draws:
     with connection.cursor() as cursor:
-        cursor.execute(_DRAWS, [study.pk, after, last_id, _GROUP])
-        columns = cursor.fetchone()
-    return Draws(*(_array(b, kind) for b, kind in zip(columns, _TYPES, strict=True)))
+        cursor.execute(_DRAWS, [study.seed, study.pk, after, last_id, _GROUP])
+        *packed, tasks = cursor.fetchone()
+    columns = (_array(b, kind) for b, kind in zip(packed, _TYPES[:-1], strict=True))
+    return Draws._make((*columns, task_numbers(tasks or ())))
+
+
+def task_numbers(names: Iterable[str]) -> np.ndarray:
+    """Return the numbers of task types, new ones included."""
+    return np.array([_tasks.setdefault(name, len(_tasks)) for name in names], np.int64)
+
+
+def task_names() -> list[str]:
+    """Return the task types of this process in the order of their numbers."""
+    return list(_tasks)
 
 
 def _array(sent: Any, kind: str) -> np.ndarray:

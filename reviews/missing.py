@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ from routing.models.shadow import LOST
 _OF_STUDY = """
 WITH lost AS MATERIALIZED ({jobs})
 SELECT {columns} FROM lost, LATERAL (
-    SELECT d.score FROM routing_request AS r JOIN routing_decision AS d ON d.request_id = r.id
+    SELECT d.score, r.received_at, r.task FROM routing_request AS r
+    JOIN routing_decision AS d ON d.request_id = r.id
     WHERE r.id = lost.request_id AND d.policy_id = ANY (%s)
         AND r.received_at >= %s AND r.received_at < %s
     OFFSET 0) AS of_study
@@ -29,7 +31,32 @@ SELECT {columns} FROM lost, LATERAL (
 _COUNT = "lost.tier, lost.reason, count(*)"
 _BY_COUNT = "GROUP BY 1, 2 ORDER BY 3 DESC, 2"
 _SCORES = "string_agg(float8send(coalesce(of_study.score, 'NaN')), '')"
+_ROWS = """
+    string_agg(substr(sha256(convert_to('order|' || %s || '|' || lost.request_id, 'UTF8')), 1, 8),
+        '' ORDER BY lost.request_id),
+    string_agg(float8send(coalesce(of_study.score, 'NaN')), '' ORDER BY lost.request_id),
+    string_agg(float8send(lost.rate), '' ORDER BY lost.request_id),
+    string_agg(float8send(extract(epoch FROM of_study.received_at)::float8), ''
+        ORDER BY lost.request_id),
+    string_agg(boolsend(lost.tier = 'cheap'), '' ORDER BY lost.request_id),
+    array_agg(of_study.task ORDER BY lost.request_id)
+"""
+_TYPES = (">u8", ">f8", ">f8", ">f8", "?")
 _DECILES = 10
+
+
+class Lost(NamedTuple):
+    """The requests of a study whose pair is lost, as arrays of shape (L,) like those of `frames`.
+
+    `cheap` tells whether the cheap answer is the one that is missing.
+    """
+
+    order: np.ndarray
+    score: np.ndarray
+    rate: np.ndarray
+    received_at: np.ndarray
+    cheap: np.ndarray
+    task: np.ndarray
 
 
 class Decile(NamedTuple):
@@ -100,11 +127,38 @@ def _score(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+def rows(study: Study) -> Lost:
+    """Return the requests that were to have a pair and have none for good, by their ids.
+
+    Of a closed study, those lost by the time it was closed.
+    """
+    return _known_rows(study.seed, study.closed_at, _about(study))
+
+
+@lru_cache(maxsize=16)
+def _known_rows(seed: str, until: Any, about: tuple[Any, ...]) -> Lost:
+    """Return the rows; again only when the project has other lost jobs."""
+    lost = ShadowJob.objects.filter(LOST)
+    if until is not None:
+        lost = lost.filter(finished_at__lte=until)
+    project_id, policies, begin, end, _ = about
+    ((*packed, tasks),) = _asked(_ROWS, "", lost, project_id, policies, begin, end, [seed])
+    columns = (
+        np.frombuffer(sent or b"", kind).astype(np.dtype(kind).newbyteorder("="))
+        for sent, kind in zip(packed, _TYPES, strict=True)
+    )
+    return Lost._make((*columns, frames.task_numbers(tasks or ())))
+
+
+def n_open(study: Study) -> int:
+    """Count the study's requests whose other answer is still to be asked for."""
+    return _open(*_about(study)[:-1])
+
+
 def by_why(study: Study) -> dict[str, int]:
     """Count the study's requests that were to have a pair and have none, by tier and why."""
-    about = _about(study)
-    missing = dict(_lost(*about))
-    still_open = _open(*about[:-1])
+    missing = dict(_lost(*_about(study)))
+    still_open = n_open(study)
     return missing | ({"not asked yet": still_open} if still_open else {})
 
 
@@ -159,12 +213,13 @@ def _asked(
     policies: tuple[int, ...],
     begin: Any,
     end: Any,
+    also: Sequence[Any] = (),
 ) -> list[Any]:
-    """Return columns of the jobs whose requests belong to the study."""
+    """Return columns of the jobs whose requests belong to the study; `also` are their values."""
     # No job is older than its request: this bound lets an index find them.
-    jobs = jobs.filter(project_id=project_id, created_at__gte=begin)
-    query, values = jobs.values("tier", "reason", "request_id").query.sql_with_params()
+    jobs = jobs.filter(project_id=project_id, created_at__gte=begin, purpose=ShadowJob.Purpose.PAIR)
+    query, values = jobs.values("tier", "reason", "request_id", "rate").query.sql_with_params()
     with connection.cursor() as cursor:
         wanted = _OF_STUDY.format(jobs=query, columns=columns) + grouping
-        cursor.execute(wanted, [*values, list(policies), begin, end])
+        cursor.execute(wanted, [*values, *also, list(policies), begin, end])
         return cursor.fetchall()

@@ -1,81 +1,17 @@
-"""What a lead decides when a study starts: every number with its range, and what it means."""
+"""What a lead decides when a study starts: every field with its range, and what it means."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from reviews.errors import BadInput
+from reviews.planfields import CHOICES, NUMBERS, OPTIONAL, SWITCHES, Number
 
 _MOST_NAME = 120
-
-
-class Number(NamedTuple):
-    """The range of one number of a plan, and the line that explains it."""
-
-    label: str
-    low: float
-    high: float
-    step: float
-    about: str
-
-    @property
-    def is_whole(self) -> bool:
-        """Return whether only whole numbers fit."""
-        return self.step == 1
-
-
-NUMBERS = {
-    "rate": Number(
-        "Share drawn to calibrate", 0.001, 1, 0.001,
-        "Of the pairs that matter, so many are rated for the curve: 0.15 is 15 in 100.",
-    ),
-    "tilt": Number(
-        "Tilt", 1, 4, 0.1,
-        "How many times likelier the highest scores are drawn than the lowest; 1 is equal.",
-    ),
-    "train_rate": Number(
-        "Share for training", 0, 1, 0.001,
-        "So many more are rated to train a router. No pair serves both.",
-    ),
-    "ratings_per_pair": Number(
-        "Ratings per pair", 1, 5, 1, "How many people rate each drawn pair.",
-    ),
-    "second_share": Number(
-        "Share rated once more", 0, 1, 0.01,
-        "Of the drawn pairs, so many get one rating more: it shows how far raters agree.",
-    ),
-    "rater_target": Number(
-        "Pairs per rater", 1, 10_000, 1,
-        "What each rater sees as their goal; nobody is stopped there.",
-    ),
-    "check_every": Number(
-        "Hidden check about every", 0, 1000, 1,
-        "Gold, repeats and identical answers among the pairs: 10 is about one in ten, 0 is never.",
-    ),
-    "origin_every": Number(
-        "Ask for the origin about every", 0, 1000, 1,
-        "After a rating: which answer came from the costlier model? 0 is never.",
-    ),
-    "practice_pairs": Number(
-        "Practice pairs", 0, 50, 1,
-        "Gold pairs with feedback before a rater’s first real one, as far as there is gold.",
-    ),
-    "largest_threshold": Number(
-        "Largest candidate threshold", 0.01, 1.01, 0.01,
-        "Pairs scored at or above it are not drawn: no threshold in question sends them to CHEAP.",
-    ),
-}  # fmt: skip
-SWITCHES = {
-    "masks_leaks": (
-        "Mask leaks", "What tells the model, such as “As Claude, …”, is masked in both answers."
-    ),
-    "normalises_style": (
-        "Make style alike", "Headings, lists and bold become plain, so that form does not decide."
-    ),
-}  # fmt: skip
+_DROP = "drop_"
 
 
 class PlanError(BadInput):
@@ -92,7 +28,7 @@ class PlanError(BadInput):
 
 @dataclass(frozen=True)
 class Plan:
-    """The sampling plan of a study; the names are the study's own.
+    """The plan of a study; the names are the study's own.
 
     Raises:
         PlanError: with every problem at once.
@@ -111,11 +47,33 @@ class Plan:
     masks_leaks: bool = True
     normalises_style: bool = False
     largest_threshold: float = 1.01
+    loss: str = "harm"
+    floor: float = 0.05
+    confidence: float = 0.95
+    adequacy_floor: float | None = None
+    certified_only: bool = True
+    window_days: int = 14
+    by_task: bool = False
+    early_stop: bool = True
+    rating_budget: int = 0
+    judge_role: str = "shown"
+    guardrails: list[dict[str, Any]] = field(default_factory=list)
+    valid_days: int = 90
+    after_expiry: str = "keep"
 
     def __post_init__(self) -> None:
         problems = {} if self.name.strip() else {"name": "Give the study a name."}
-        for name, number in NUMBERS.items():
-            if problem := _problem(number, getattr(self, name)):
+        for name, value in drops(self.guardrails).items():
+            if value is not None and (problem := _problem(OPTIONAL[name], value)):
+                problems[name] = problem
+        problems |= {
+            name: f"{choice.label}: choose one of {len(choice.options)}."
+            for name, choice in CHOICES.items()
+            if getattr(self, name) not in choice.options
+        }
+        for name, number in (NUMBERS | {"adequacy_floor": OPTIONAL["adequacy_floor"]}).items():
+            value = getattr(self, name)
+            if value is not None and (problem := _problem(number, value)):
                 problems[name] = problem
         if not problems and self.rate * self.tilt + self.train_rate > 1 + 1e-9:
             problems["train_rate"] = (
@@ -135,6 +93,21 @@ class Plan:
         return asdict(self)
 
 
+def drops(guardrails: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Return the largest drop of each outcome by field, None where nobody looks."""
+    known = {f"{_DROP}{one['metric']}": one["largest_drop"] for one in guardrails}
+    return {name: known.get(name) for name in OPTIONAL if name.startswith(_DROP)}
+
+
+def guardrails(allowed: Mapping[str, float | None]) -> list[dict[str, Any]]:
+    """Return largest drops by field as they are stored; the other way round than `drops`."""
+    return [
+        {"metric": name.removeprefix(_DROP), "largest_drop": value}
+        for name, value in allowed.items()
+        if value is not None
+    ]
+
+
 def _problem(number: Number, value: float) -> str:
     if math.isfinite(value) and number.low <= value <= number.high:
         return ""
@@ -143,18 +116,33 @@ def _problem(number: Number, value: float) -> str:
 
 
 def parse(form: Mapping[str, str]) -> Plan:
-    """Return the plan that a form says; numbers it leaves out keep their defaults.
+    """Return the plan that a form says; what it leaves out keeps its default.
 
     A form that holds any switch holds them all: a box without a tick is not sent.
 
     Raises:
         PlanError: with a sentence for each field that cannot be.
     """
-    said: dict[str, Any] = {"name": form.get("name", "").strip()[:_MOST_NAME]}
+    return Plan(**read(form, {"name": form.get("name", "").strip()[:_MOST_NAME]}))
+
+
+def read(form: Mapping[str, str], known: dict[str, Any]) -> dict[str, Any]:
+    """Return what a form says by the plan's fields, over what is known; not checked yet."""
+    said = dict(known)
     said |= {name: _read(number, form[name]) for name, number in NUMBERS.items() if name in form}
+    said |= {name: form[name] for name in CHOICES if name in form}
     if "switches" in form:
         said |= {name: form.get(name) == "yes" for name in SWITCHES}
-    return Plan(**said)
+    optional = {
+        name: _read(number, form[name]) if form[name].strip() else None
+        for name, number in OPTIONAL.items()
+        if name in form
+    }
+    if "adequacy_floor" in optional:
+        said["adequacy_floor"] = optional.pop("adequacy_floor")
+    if optional:
+        said["guardrails"] = guardrails(drops(said.get("guardrails", [])) | optional)
+    return said
 
 
 def _read(number: Number, text: str) -> float:
@@ -165,11 +153,21 @@ def _read(number: Number, text: str) -> float:
         return math.nan
 
 
-def typed(form: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a form shows again: its own words, and defaults where it has none."""
-    shown = {field.name: field.default for field in fields(Plan) if field.name != "name"}
-    shown |= {"name": form.get("name", "")}
-    shown |= {name: form[name] for name in NUMBERS if name in form}
+def shown(known: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a form shows by field: its own words, else what is known.
+
+    Args:
+        known: values by the plan's fields, as `Plan.as_fields` has them.
+        form: as it was sent; empty when it is shown for the first time.
+    """
+    values = {**known, **drops(known["guardrails"])}
+    del values["guardrails"]
+    values |= {name: form[name] for name in ("name", *NUMBERS, *OPTIONAL, *CHOICES) if name in form}
     if "switches" in form:
-        shown |= {name: form.get(name) == "yes" for name in SWITCHES}
-    return shown
+        values |= {name: form.get(name) == "yes" for name in SWITCHES}
+    return values
+
+
+def usual() -> dict[str, Any]:
+    """Return the fields of a plan that only has a name to come."""
+    return Plan("-").as_fields() | {"name": ""}

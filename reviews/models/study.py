@@ -109,6 +109,10 @@ class Study(models.Model):
         null=True, blank=True,
         help_text="Smallest share of adequate answers among the cheap-routed; empty is none",
     )  # fmt: skip
+    by_task = models.BooleanField(
+        default=False, db_default=False,
+        help_text="The error is spent on a threshold for each task type, not on one for all",
+    )  # fmt: skip
     early_stop = models.BooleanField(
         default=True, db_default=True,
         help_text="A fifth of the error is spent on looking while ratings come in",

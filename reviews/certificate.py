@@ -1,0 +1,396 @@
+"""The certificate of a study: recomputed from frozen columns and the plan alone.
+
+Which order and which error belong to which end of a study is decided here; the tests are those of
+`stats.selection`. Rows are read from the database in `calibration`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from reviews.inputs import DAY_S, THERE, Columns, Inputs, Taken, loss, taken
+from reviews.stats import betting, selection
+from reviews.stats.curve import default_thresholds
+
+#: Above every score: everything is cheap.
+ALWAYS_CHEAP = 1.01
+ENGINE = "fixed sequence of betting tests, version 1"
+#: Of the error, for looking while ratings come in; the rest is for the end.
+_EARLY_SHARE = 0.2
+_WEEK = 7
+_USEFUL_SHARE = 0.2
+Order = Literal["hash", "arrival"]
+_PEOPLE, _JUDGE = "human", "llm_judge"
+_FOUND = (
+    "degradation", "degradation_high", "adequacy", "adequacy_low", "adequacy_high", "cheap_share",
+)  # fmt: skip
+_UNKNOWN = {
+    "threshold": None, "log_k": 0.0, "certified": False, "cheap_share": None,
+    "trivially_safe": False,
+}  # fmt: skip
+_FIGURES = ("threshold", "deff_w", "most_weight", "saving_share", *_FOUND)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The largest threshold whose floor holds, and what that rests on.
+
+    None stands for "cannot be said". Shares are of the study's requests.
+
+    Attributes:
+        threshold: the largest certified one that routes anything; None when there is none.
+        is_final: whether the study is closed; else it says what closing now would say.
+        basis: how the study ended; empty while it runs.
+        order: "hash": about this window; "arrival": about a stream that stays as it was.
+        delta: largest probability of a wrong certificate.
+        loss: its name in the plan.
+        kind: of rater.
+        judge: whether a judge's guesses helped.
+        n_frame: requests taken, those whose pair is lost included.
+        n_lost: of them, those whose pair is lost.
+        n_rated: pairs with a rating.
+        n_waiting: pairs due without one, each counted as a loss.
+        n_events: rated rows with a loss.
+        deff_w: ratings that unequal weights make one out of.
+        most_weight: the heaviest row that a threshold routes cheap.
+        degradation, adequacy, cheap_share, saving_share: at the threshold, with bounds.
+        grid: of each threshold: log_k, certified, its cheap share, and whether it is safe only
+            because no more traffic than the floor lies below it.
+        is_by_task: whether the error was spent on the thresholds by task type: those are certified
+            and `threshold` is none; else those by task type are there to be looked at.
+        by_task: by task type: threshold, n_rated, n_events, cheap_share.
+        sensitivity: what other tests certify, by name; empty while the study runs.
+    """
+
+    threshold: float | None
+    is_final: bool
+    basis: str
+    order: str
+    delta: float
+    floor: float
+    adequacy_floor: float | None
+    confidence: float
+    loss: str
+    kind: str
+    engine: str
+    judge: bool
+    n_frame: int
+    n_lost: int
+    n_rated: int
+    n_waiting: int
+    n_events: int
+    deff_w: float | None
+    most_weight: float | None
+    degradation: float | None
+    degradation_high: float | None
+    adequacy: float | None
+    adequacy_low: float | None
+    adequacy_high: float | None
+    cheap_share: float | None
+    saving_share: float | None
+    grid: list[dict[str, Any]]
+    is_by_task: bool
+    by_task: dict[str, dict[str, Any]]
+    sensitivity: dict[str, float | None]
+    warnings: list[str]
+    moment: str
+    inputs_sha256: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values, the same for the same inputs."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One way to ask: order, error and whether the judge takes part."""
+
+    order: Order
+    delta: float
+    is_final: bool
+    judge: bool
+
+
+def thresholds(plan: dict[str, Any]) -> np.ndarray:
+    """Return the thresholds in question: steps of 0.01 up to the plan's largest, and always cheap.
+
+    Example:
+        >>> thresholds({"largest_threshold": 0.02}).tolist()
+        [0.0, 0.01, 0.02]
+    """
+    grid = np.append(default_thresholds(), ALWAYS_CHEAP)
+    return grid[grid <= plan["largest_threshold"]]
+
+
+def deltas(plan: dict[str, Any]) -> tuple[float, float]:
+    """Return the error spent on looks before the end, and at the end.
+
+    Without early looks nothing is kept for them, and whichever end comes has all of it.
+
+    Example:
+        >>> deltas({"confidence": 0.95, "early_stop": True})
+        (0.01, 0.04)
+        >>> deltas({"confidence": 0.95, "early_stop": False})
+        (0.05, 0.05)
+    """
+    delta = 1 - plan["confidence"]
+    share = _EARLY_SHARE if plan["early_stop"] else 1.0
+    rest = 1 - _EARLY_SHARE if plan["early_stop"] else 1.0
+    return round(share * delta, 12), round(rest * delta, 12)
+
+
+def of_inputs(inputs: Inputs, plan: dict[str, Any]) -> Certificate:
+    """Return the certificate that columns and a plan make, the same wherever it is computed.
+
+    Args:
+        inputs: as `calibration.arrays` reads them.
+        plan: as `planning.as_json` says it.
+    """
+    basis = plan["closed"]["basis"]
+    before_end, at_end = deltas(plan)
+    ends_early = basis in ("early", "by_hand")
+    look = _Look(
+        order="arrival" if ends_early else "hash",
+        delta=before_end if ends_early else at_end,
+        is_final=bool(basis),
+        judge=_may_help(inputs, plan),
+    )
+    rows = taken(inputs, plan, look.order, is_final=look.is_final)
+    if basis == "futile" or inputs.about.kind == _JUDGE or rows.n_due == rows.n_waiting:
+        return _nothing(inputs, plan, look, rows)
+    return _found(inputs, plan, look, rows)
+
+
+def early(inputs: Inputs, plan: dict[str, Any]) -> float | None:
+    """Return the threshold that finished days certify with the error of early looks, or None.
+
+    A plan by task type has no early look: its error is spent at the end.
+    """
+    if plan["by_task"]:
+        return None
+    look = _Look("arrival", deltas(plan)[0], is_final=False, judge=_may_help(inputs, plan))
+    return _threshold(inputs, plan, look)
+
+
+def futile(inputs: Inputs, plan: dict[str, Any]) -> bool:
+    """Return whether finished days refute the floor at the smallest threshold of any use.
+
+    That is the first that sends a fifth of the requests, and twice the floor, to the cheap model.
+    Above it degradation is larger still, so that more ratings certify nothing of use.
+    """
+    look = _Look("arrival", 1 - plan["confidence"], is_final=False, judge=False)
+    rows = taken(inputs, plan, look.order, is_final=False)
+    traffic = np.asarray(rows.rows.traffic)
+    grid = thresholds(plan)
+    if not traffic.size or rows.n_due == rows.n_waiting:
+        return False
+    fewest = max(_USEFUL_SHARE, 2 * plan["floor"])
+    useful = grid[[_share(rows, t) >= fewest for t in grid]][:1]
+    if not useful.size:
+        return False
+    bets = betting.futile(
+        rows.rows._replace(judge=None), useful, floor=plan["floor"], delta=look.delta,
+        n_plan=rows.n_plan,
+    )  # fmt: skip
+    return bool(bets.peak[0] >= -math.log(look.delta))
+
+
+def _share(rows: Taken, threshold: float) -> float:
+    traffic = np.asarray(rows.rows.traffic)
+    return float(traffic[np.asarray(rows.rows.score) < threshold].sum() / traffic.sum())
+
+
+def _may_help(inputs: Inputs, plan: dict[str, Any]) -> bool:
+    return plan["judge_role"] == "certificate" and not inputs.about.judge_problem
+
+
+def _ask(plan: dict[str, Any], look: _Look, rows: Taken) -> dict[str, Any]:
+    """Return what every test is asked."""
+    return {
+        "rows": rows.rows if look.judge else rows.rows._replace(judge=None),
+        "thresholds": thresholds(plan),
+        "floor": plan["floor"],
+        "delta": look.delta,
+        "n_plan": rows.n_plan,
+        "order": look.order,
+        "adequacy_floor": plan["adequacy_floor"],
+        "adequate": rows.adequate,
+        "loss_name": plan["loss"],
+    }
+
+
+def _threshold(inputs: Inputs, plan: dict[str, Any], look: _Look) -> float | None:
+    """Return what one look certifies, or None, also where there is nothing to look at."""
+    rows = taken(inputs, plan, look.order, is_final=look.is_final)
+    if rows.n_due == rows.n_waiting:
+        return None
+    return selection.certify(**_ask(plan, look, rows)).threshold
+
+
+def _found(inputs: Inputs, plan: dict[str, Any], look: _Look, rows: Taken) -> Certificate:
+    """Run the tests."""
+    asked = _ask(plan, look, rows)
+    main = selection.certify(**asked)
+    by_task = _by_task(inputs, asked, rows)
+    found = None if plan["by_task"] else main.found
+    threshold = None if plan["by_task"] else main.threshold
+    figures: dict[str, Any] = {name: getattr(found, name, None) for name in _FOUND}
+    figures |= {
+        "threshold": threshold,
+        "deff_w": _known(main.deff_weights),
+        "most_weight": main.most_weight,
+        "saving_share": _saving(inputs.columns, rows, threshold),
+    }
+    return Certificate(
+        **_common(inputs, plan, look, rows),
+        **figures,
+        grid=[
+            {
+                "threshold": p.threshold,
+                "log_k": p.log_k,
+                "certified": p.certified and not plan["by_task"],
+                "cheap_share": p.cheap_share,
+                "trivially_safe": p.trivially_safe,
+            }
+            for p in main.grid
+        ],
+        by_task=by_task,
+        sensitivity=_sensitivity(inputs, plan, look, asked, by_task) if look.is_final else {},
+        warnings=[*_warnings(inputs, plan, look, rows), *main.warnings],
+    )
+
+
+def _nothing(inputs: Inputs, plan: dict[str, Any], look: _Look, rows: Taken) -> Certificate:
+    """Return the certificate of a study that certifies nothing, without a look at any loss."""
+    unknown: dict[str, Any] = dict.fromkeys(_FIGURES)
+    grid = thresholds(plan).tolist()
+    return Certificate(
+        **_common(inputs, plan, look, rows),
+        **unknown,
+        grid=[dict(_UNKNOWN, threshold=t) for t in grid],
+        by_task={},
+        sensitivity={},
+        warnings=_warnings(inputs, plan, look, rows),
+    )
+
+
+def _common(inputs: Inputs, plan: dict[str, Any], look: _Look, rows: Taken) -> dict[str, Any]:
+    """Return the fields that say what was looked at."""
+    is_pair = inputs.columns.lost[rows.places] == THERE
+    said = loss(inputs.columns, plan["loss"])[rows.places]
+    is_due = is_pair & np.asarray(rows.rows.rated)
+    return {
+        "is_final": look.is_final,
+        "basis": plan["closed"]["basis"],
+        "is_by_task": plan["by_task"],
+        "order": look.order,
+        "delta": look.delta,
+        "floor": plan["floor"],
+        "adequacy_floor": plan["adequacy_floor"],
+        "confidence": plan["confidence"],
+        "loss": plan["loss"],
+        "kind": inputs.about.kind,
+        "engine": ENGINE,
+        "judge": look.judge,
+        "n_frame": int(rows.places.size),
+        "n_lost": int((~is_pair).sum()),
+        "n_rated": rows.n_due - rows.n_waiting,
+        "n_waiting": rows.n_waiting,
+        "n_events": int((is_due & (said > 0)).sum()),
+        "moment": inputs.about.moment,
+        "inputs_sha256": inputs.sha256,
+    }
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _saving(columns: Columns, rows: Taken, threshold: float | None) -> float | None:
+    """Return the share of the baseline's cost that is not spent, over rows with both costs."""
+    if threshold is None:
+        return None
+    cheap, expensive = columns.cost_cheap[rows.places], columns.cost_expensive[rows.places]
+    known = ~np.isnan(cheap) & ~np.isnan(expensive)
+    traffic = np.where(known, np.asarray(rows.rows.traffic), 0.0)
+    baseline = float((traffic * np.where(known, expensive, 0.0)).sum())
+    routed = known & (np.asarray(rows.rows.score) < threshold)
+    saved = float((traffic * np.where(routed, expensive - cheap, 0.0)).sum())
+    return saved / baseline if baseline > 0 else None
+
+
+def _by_task(inputs: Inputs, asked: dict[str, Any], rows: Taken) -> dict[str, dict[str, Any]]:
+    """Return a certificate in short for each task type, right for all of them at once."""
+    tasks = inputs.columns.task[rows.places]
+    found = selection.certify_tasks(tasks=tasks, **asked)
+    return {
+        inputs.about.tasks[code]: {
+            "threshold": one.threshold,
+            "n_rated": one.n_rated - one.n_unrated,
+            "n_events": one.n_events,
+            "delta": one.delta,
+            "cheap_share": one.found.cheap_share if one.found else None,
+        }
+        for code, one in sorted(found.items())
+    }
+
+
+def _sensitivity(
+    inputs: Inputs,
+    plan: dict[str, Any],
+    look: _Look,
+    asked: dict[str, Any],
+    by_task: dict[str, dict[str, Any]],
+) -> dict[str, float | None]:
+    """Return what other tests of the same ratings certify; a certificate far from them is odd."""
+    before_end, at_end = deltas(plan)
+    other = (
+        _Look("hash", at_end, look.is_final, look.judge)
+        if look.order == "arrival"
+        else _Look("arrival", before_end, look.is_final, look.judge)
+    )
+    lines = {f"{other.order}_order": _threshold(inputs, plan, other)}
+    if look.judge:
+        lines["without_judge"] = selection.certify(
+            **asked | {"rows": asked["rows"]._replace(judge=None)}
+        ).threshold
+    lines |= selection.sensitivity(
+        asked["rows"], asked["thresholds"], floor=plan["floor"], delta=look.delta
+    )
+    own = [task["threshold"] for task in by_task.values()]
+    lines["least_of_tasks"] = None if None in own else min(own, default=None)
+    return lines
+
+
+def _warnings(inputs: Inputs, plan: dict[str, Any], look: _Look, rows: Taken) -> list[str]:
+    """Return what a reader of the certificate has to know beside what the test itself warns of."""
+    about, said = inputs.about, []
+    if about.kind == _JUDGE:
+        said.append("Only a judge has spoken; people have to rate.")
+    elif about.kind != _PEOPLE:
+        said.append("The verdicts are those of an answer key, not of people.")
+    if rows.n_due == rows.n_waiting:
+        said.append("No pair that counts is rated.")
+    if plan["judge_role"] == "certificate" and about.judge_problem:
+        said.append(about.judge_problem)
+    if n_lost := int((inputs.columns.lost[rows.places] != THERE).sum()):
+        said.append(
+            f"{n_lost} requests lost one answer for good: without a cheap answer they count as "
+            "worse, without an expensive one as not."
+        )
+    if look.order == "arrival" and look.is_final and _days(inputs) < _WEEK:
+        said.append("It rests on less than a week of traffic; weekends may differ.")
+    changed = sorted({one["field"] for one in plan["deviations"]})
+    if changed:
+        said.append(f"Changed after the first rating: {', '.join(changed).replace('_', ' ')}.")
+    return said
+
+
+def _days(inputs: Inputs) -> float:
+    """Return how many days the requests span."""
+    at = inputs.columns.received_at
+    return float(np.ptp(at) / DAY_S) if at.size else 0.0
