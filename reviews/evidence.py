@@ -1,0 +1,313 @@
+"""What a sign-off rests on: frozen with its inputs, hashed, and made again from them by anybody.
+
+Evidence holds numbers of pairs, never a prompt or an answer. Whether it may still be approved is
+`staleness`; who may approve it is `signoff`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from reviews import calibration, chain, columnar, estimation, health, planning
+from reviews.errors import Conflict, NothingToSign
+from reviews.inputs import About, Columns
+from reviews.models import Evidence, Rater, Study
+from routing import policy
+from routing.models import Policy
+
+VERSION = 2
+_HERE = Path(__file__).parent
+#: What a figure of the evidence can depend on.
+_SOURCES = ("calibration.py", "estimation.py", "frames.py", "missing.py", "stats/*.py")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What somebody looked at: whose ratings, up to which moment, and the hash of the inputs."""
+
+    kind: str
+    moment: estimation.Moment
+    inputs_sha256: str
+
+
+def freeze(
+    study: Study,
+    threshold: float,
+    thresholds: dict[str, float] | None = None,
+    seen: Seen | None = None,
+) -> Evidence:
+    """Write the evidence of a threshold: certificate, curve, plan, health, and all inputs.
+
+    One row, never changed; running it twice leaves two rows with one hash.
+
+    Args:
+        study: whose sample and ratings count.
+        threshold: a point of the curve.
+        thresholds: others by task type.
+        seen: what was looked at; the study's default kind of rater and now when None.
+
+    Raises:
+        Conflict: when the inputs are not those that were looked at, or no policy is live.
+        NothingToSign: when no pair of the study is rated so, only a judge has spoken, a threshold
+            is no point of the curve, or the plan lets certified thresholds only be signed.
+    """
+    asked = {"threshold": threshold, "thresholds": thresholds or {}}
+    estimate = estimation.estimate(study, *((seen.kind, seen.moment) if seen else ()))
+    _check_carries(estimate, seen)
+    inputs = calibration.arrays(study, _moment(study, estimate))
+    frozen = columnar.parquet(inputs.columns._asdict())
+    content = {
+        "version": VERSION,
+        **asked,
+        **_of_estimate(estimate, asked),
+        **_of_study(study, estimate),
+        **_of_certificate(study, asked, inputs),
+        "inputs": _described(frozen, inputs),
+        "health": [_check(one) for one in health.checks(study)],
+        "code": code(),
+    }
+    return Evidence.objects.create(
+        study=study, content=content, inputs=frozen, sha256=chain.sha256(content)
+    )
+
+
+def _of_certificate(
+    study: Study, asked: dict[str, Any], inputs: calibration.Inputs
+) -> dict[str, Any]:
+    """Return plan and certificate, of these very columns and not of a later reading of the tables.
+
+    Raises:
+        NothingToSign: when the plan lets certified thresholds only be signed, and this is none.
+    """
+    plan = planning.as_json(study)
+    certificate = calibration.of_inputs(inputs, plan)
+    is_certified = certifies(certificate.as_json(), **asked)
+    if study.certified_only and not is_certified:
+        raise NothingToSign(_not_certified(certificate))
+    return {"plan": plan, "certificate": certificate.as_json(), "is_certified": is_certified}
+
+
+def _check(one: health.Check) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in ("name", "label", "level", "text", "n")}
+
+
+def _moment(study: Study, estimate: estimation.Estimate) -> estimation.Moment:
+    """Return the moment of the certificate: the end of a closed study, else what was looked at."""
+    return calibration.moment_of(study) if study.closed_at else estimate.moment
+
+
+def _check_carries(estimate: estimation.Estimate, seen: Seen | None) -> None:
+    if estimate.kind == Rater.Kind.LLM_JUDGE:
+        raise NothingToSign("A judge alone carries no sign-off; people have to rate.")
+    if seen and seen.inputs_sha256 != estimate.inputs_sha256:
+        raise Conflict("The numbers moved since you looked at them; look again.")
+    if not estimate.n_rated:
+        raise NothingToSign("No pair of this study is rated yet, so there is nothing to sign.")
+
+
+def _point(estimate: estimation.Estimate, threshold: float) -> dict[str, Any]:
+    """Return the point of the curve at a threshold that lies on it."""
+    point = estimation.point_at(estimate, threshold)
+    if abs(point["threshold"] - threshold) > 1e-9:
+        raise NothingToSign(f"Thresholds go in steps of 0.01; {threshold:g} is between two.")
+    if point["degradation"] is None:
+        raise NothingToSign("Nobody has compared the answers yet: what gets worse is not known.")
+    return point
+
+
+def certifies(certificate: dict[str, Any], threshold: float, thresholds: dict[str, float]) -> bool:
+    """Return whether a final certificate covers what is asked for.
+
+    It covers every threshold up to its own: with fewer requests routed cheap, no more are made
+    worse; thresholds by task type likewise. Where the plan spent its error on task types, each is
+    covered by the certificate of its own, and a task without one may route nothing cheap. Always
+    expensive needs no certificate.
+
+    Example:
+        >>> whole = {"is_final": True, "is_by_task": False, "threshold": 0.6, "by_task": {}}
+        >>> certifies(whole, 0.6, {}), certifies(whole, 0.6, {"math": 0.7})
+        (True, False)
+        >>> tasks = whole | {"is_by_task": True, "by_task": {"math": {"threshold": 0.8}}}
+        >>> certifies(tasks, 0.0, {"math": 0.8}), certifies(tasks, 0.5, {"math": 0.8})
+        (True, False)
+    """
+    largest = max([threshold, *thresholds.values()])
+    if largest <= policy.ALWAYS_EXPENSIVE:
+        return True
+    if not certificate["is_final"]:
+        return False
+    if not certificate["is_by_task"]:
+        return certificate["threshold"] is not None and largest <= certificate["threshold"]
+    by_task = certificate["by_task"]
+    asked = {task: thresholds.get(task, threshold) for task in {*by_task, *thresholds}}
+    own = {task: (by_task.get(task) or {}).get("threshold") or 0.0 for task in asked}
+    rest = threshold <= policy.ALWAYS_EXPENSIVE
+    return rest and all(at <= own[task] for task, at in asked.items())
+
+
+def _not_certified(certificate: calibration.Certificate) -> str:
+    if not certificate.is_final:
+        return "This plan lets certified thresholds only be signed, and the study is not closed."
+    if certificate.threshold is None:
+        return "Nothing is certified: only always expensive can be signed."
+    return f"Certified is everything up to {certificate.threshold:.2f}, and not what is asked for."
+
+
+def _of_study(study: Study, estimate: estimation.Estimate) -> dict[str, Any]:
+    """Return what is studied, and what is live while it is signed."""
+    live = policy.live(study.project)
+    if live is None:
+        raise Conflict("This project has no policy yet.")
+    return {
+        "study": {"id": study.pk, "name": study.name, "seed": study.seed, "rate": study.rate},
+        "project": {"slug": study.project.slug, "name": study.project.name},
+        "router": {"name": study.router.name, "sha256": study.router.sha256},
+        "models": study.policy.identity,
+        "policy": _policy(live),
+        "point_live": estimation.point_at(estimate, live.threshold),
+        "floor": study.floor,
+    }
+
+
+def _policy(row: Policy) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "threshold": row.threshold,
+        "thresholds": row.thresholds,
+        "router": row.router.sha256,
+        "models": row.identity,
+    }
+
+
+def _of_estimate(estimate: estimation.Estimate, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the curve, and its point at the threshold that is asked for."""
+    names = (
+        "n_frame", "n_selected", "n_rated", "n_waiting", "n_newer", "n_without_score", "missing",
+        "inputs_sha256", "level", "points",
+    )  # fmt: skip
+    told = {name: getattr(estimate, name) for name in names}
+    for at in asked["thresholds"].values():
+        _point(estimate, at)
+    point = _point(estimate, asked["threshold"])
+    return {"raters": estimate.kind, "moment": str(estimate.moment), "point": point, **told}
+
+
+def _described(frozen: bytes, inputs: calibration.Inputs) -> dict[str, Any]:
+    """Return which file the inputs are, and the hash that makes it part of the evidence."""
+    return {
+        "format": "parquet",
+        "sha256": hashlib.sha256(frozen).hexdigest(),
+        "rows": int(inputs.columns.score.size),
+        "columns": list(inputs.columns._fields),
+        "about": vars(inputs.about),
+    }
+
+
+@cache
+def code() -> dict[str, str]:
+    """Return the version of the package, and the hash of the sources that make the figures."""
+    digest = hashlib.sha256()
+    for path in sorted(path for glob in _SOURCES for path in _HERE.glob(glob)):
+        name = path.relative_to(_HERE).as_posix()
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return {"version": metadata.version("shadoweval"), "sha256": digest.hexdigest()}
+
+
+def inputs_of(frozen: bytes, content: dict[str, Any]) -> calibration.Inputs:
+    """Return what a certificate was computed from, out of the file and what evidence says of it.
+
+    Raises:
+        ValueError: when the file is none, or holds other columns.
+    """
+    columns = columnar.read_parquet(frozen)
+    if tuple(columns) != Columns._fields:
+        raise ValueError(f"the columns are {', '.join(columns)}")
+    about = content["inputs"]["about"]
+    return calibration.Inputs(
+        Columns(**columns), About(**(about | {"tasks": tuple(about["tasks"])}))
+    )
+
+
+def remade(frozen: bytes, content: dict[str, Any]) -> bytes:
+    """Return evidence with everything made again that follows from its inputs and its plan."""
+    inputs = inputs_of(frozen, content)
+    certificate = calibration.of_inputs(inputs, content["plan"]).as_json()
+    return chain.canonical(
+        content | {"certificate": certificate, "inputs": _described(frozen, inputs)}
+    )
+
+
+def recompute(row: Evidence) -> bytes:
+    """Return the evidence made again from its own inputs and plan: the bytes whose hash it has.
+
+    Another hash than the row's says that inputs or content were changed, or that this version of
+    the code comes to another certificate.
+
+    Raises:
+        Conflict: for evidence of an earlier version, whose inputs were not kept.
+    """
+    return remade(frozen_inputs(row), row.content)
+
+
+def frozen_inputs(row: Evidence) -> bytes:
+    """Return the file of inputs as it was frozen.
+
+    Raises:
+        Conflict: for evidence of an earlier version, which has none.
+    """
+    if row.inputs is None:
+        raise Conflict("This evidence is of an earlier version: its inputs were not kept.")
+    return bytes(row.inputs)
+
+
+def staleness(row: Evidence) -> list[str]:
+    """Return why evidence can no longer be approved, a sentence each; empty while it can.
+
+    Ratings that came since count only when they move what is certified. When nothing was drawn or
+    said since, nothing is computed.
+    """
+    study, content = row.study, row.content
+    found = [*_other_policy(study, content)]
+    if _plan_of(planning.as_json(study)) != _plan_of(content["plan"]):
+        found.append("The plan was changed since.")
+    frozen = content["certificate"]
+    is_as_it_was = str(calibration.moment_of(study)) == frozen["moment"]
+    if is_as_it_was and bool(study.closed_at) == frozen["is_final"]:
+        return found
+    return found + _moved(frozen, calibration.certificate(study).as_json())
+
+
+def _other_policy(study: Study, content: dict[str, Any]) -> list[str]:
+    live = policy.live(study.project)
+    if live is None or live.pk != content["policy"]["id"]:
+        return ["Another policy went live since this was requested."]
+    return []
+
+
+def _plan_of(plan: dict[str, Any]) -> bytes:
+    """Return what of a plan may not change; that the study was closed since is no change."""
+    return chain.canonical({name: value for name, value in plan.items() if name != "closed"})
+
+
+def _moved(frozen: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    if _certified(frozen) == _certified(now):
+        return []
+    before, after = (_in_words(one["threshold"]) for one in (frozen, now))
+    if before == after:
+        return ["Later ratings move what is certified for single tasks."]
+    return [f"Later ratings move what is certified from {before} to {after}."]
+
+
+def _certified(certificate: dict[str, Any]) -> tuple[float | None, dict[str, float | None]]:
+    by_task = {task: one["threshold"] for task, one in certificate["by_task"].items()}
+    return certificate["threshold"], by_task
+
+
+def _in_words(threshold: float | None) -> str:
+    return "nothing" if threshold is None else f"{threshold:.2f}"

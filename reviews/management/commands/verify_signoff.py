@@ -1,0 +1,61 @@
+"""Check a decision pack, the live audit trail of a project, or one against the other."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+from django.core.management.base import BaseCommand, CommandError
+
+from reviews import audit, pack
+from reviews.models import AuditEntry
+from reviews.pack import checking, names
+from routing.models import Project
+
+
+class Command(BaseCommand):
+    help = "Check a decision pack (no database needed) and, with --project, the live audit trail."
+    requires_system_checks: list[str] = []  # noqa: RUF012 - Django's own way to ask for none
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("pack", nargs="?", type=Path, help="a pack.zip of a sign-off")
+        parser.add_argument("--project", help="slug of the project whose live trail is checked")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path, slug = options["pack"], options["project"]
+        if path is None and slug is None:
+            raise CommandError("Name a pack, or a project with --project.")
+        faults = [] if path is None else pack.check(path)
+        if slug is not None:
+            faults += self._of_project(slug, path)
+        for fault in faults:
+            self.stdout.write(f"FAULT  {fault}")
+        if faults:
+            raise CommandError(f"{len(faults)} faults.", returncode=1)
+        self.stdout.write("OK  all of it fits together")
+
+    def _of_project(self, slug: str, path: Path | None) -> list[str]:
+        project = Project.objects.filter(slug=slug).first()
+        if project is None:
+            raise CommandError(f"There is no project {slug}.", returncode=2)
+        found = [f"trail of {slug}: {fault}" for fault in audit.verify(project)]
+        return found if path is None else found + _against(project, path)
+
+
+def _against(project: Project, path: Path) -> list[str]:
+    """Return the rows of the pack's trail that say something else in the live one."""
+    try:
+        lines = checking.read(path).get(names.AUDIT, b"").splitlines()
+        kept = {row["number"]: row["sha256"] for row in map(json.loads, lines)}
+    except (BadZipFile, OSError, ValueError, TypeError, KeyError):
+        return []  # `check` has said that there is no trail to compare with
+    rows = AuditEntry.objects.filter(project=project, number__in=kept)
+    live = dict(rows.values_list("number", "sha256"))
+    return [
+        f"row {number} of the live trail is not the one in the pack"
+        for number, sha256 in kept.items()
+        if live.get(number) != sha256
+    ]

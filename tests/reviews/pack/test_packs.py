@@ -1,0 +1,239 @@
+"""A decision pack is the same each time, checks offline, and names what was changed in it."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from reviews import audit, chain, columnar, pack
+from reviews.errors import Conflict
+from reviews.inputs import Columns
+from reviews.models import Evidence
+from reviews.pack import names
+from tests.reviews import certified
+from tests.reviews.rows import add_pair
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def row(project):
+    add_pair(project, 0.3, query="a secret prompt", cheap="a secret answer")
+    return certified.signed(certified.closed(project))
+
+
+@pytest.fixture
+def packed(row, tmp_path):
+    return write(row, tmp_path / "pack.zip")
+
+
+_written = []
+
+
+@pytest.fixture
+def apart(request, tmp_path):
+    """A pack far from any database; it is written once for all tests of this file."""
+    if not _written:
+        _written.append(request.getfixturevalue("packed").read_bytes())
+    path = tmp_path / "apart.zip"
+    path.write_bytes(_written[0])
+    return path
+
+
+def write(row, path):
+    with path.open("wb") as file:
+        pack.write(row, file)
+    return path
+
+
+def files_of(path):
+    with ZipFile(path) as found:
+        return {name: found.read(name) for name in found.namelist()}
+
+
+def rewrite(path, files, *, listed=True):
+    """Write a pack of changed files, as somebody does who adjusts the manifest too, or not."""
+    if listed:
+        manifest = json.loads(files[names.MANIFEST])
+        rest = {name: content for name, content in files.items() if name != names.MANIFEST}
+        manifest["files"] = {
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for name, content in rest.items()
+        }
+        files = rest | {names.MANIFEST: json.dumps(manifest).encode()}
+    with ZipFile(path, "w", ZIP_DEFLATED) as made:
+        for name, content in files.items():
+            made.writestr(name, content)
+
+
+def verify(*args, **env):
+    """Run the command as a process of its own, by default without any database."""
+    usual = {
+        "DATABASE_URL": "postgresql://none@127.0.0.1:9/none",
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+        "PATH": os.defpath,
+    }
+    run = [sys.executable, str(settings.BASE_DIR / "manage.py"), "verify_signoff", *map(str, args)]
+    return subprocess.run(run, capture_output=True, text=True, env=usual | env, check=False)
+
+
+def test_a_pack_as_written_has_no_fault_and_is_the_same_each_time(row, packed, tmp_path):
+    assert pack.check(packed) == []
+    again = write(row, tmp_path / "again.zip")
+    assert again.read_bytes() == packed.read_bytes()
+
+
+def test_later_events_of_the_project_change_no_pack(row, packed, tmp_path):
+    audit.write(row.project, None, "noted", "something else")
+    assert write(row, tmp_path / "later.zip").read_bytes() == packed.read_bytes()
+
+
+def test_no_prompt_and_no_answer_is_in_a_pack(apart):
+    whole = b"".join(content for name, content in files_of(apart).items() if name != names.PDF)
+    assert b"secret" not in whole
+
+
+def test_the_readme_names_every_file_and_every_column(apart):
+    files = files_of(apart)
+    text = files[names.README].decode()
+    assert not [name for name in {*files, *Columns._fields} if name not in text]
+
+
+def test_the_evidence_in_the_pack_is_the_one_that_was_signed(row, packed):
+    evidence = files_of(packed)[names.EVIDENCE]
+    assert hashlib.sha256(evidence).hexdigest() == row.evidence.sha256
+    signed = json.loads(files_of(packed)[names.SIGNOFF])
+    assert {one["role"] for one in signed["decisions"]} == {"engineering", "product"}
+
+
+def test_the_script_inside_makes_the_certificate_again(apart, tmp_path):
+    with ZipFile(apart) as found:
+        found.extractall(tmp_path / "out")
+    run = [sys.executable, str(tmp_path / "out" / names.SCRIPT)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (done.returncode, "the same as in" in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", [names.CSV, names.PARQUET, names.EVIDENCE, names.AUDIT, names.PDF, names.SCRIPT]
+)
+def test_a_changed_file_is_named(apart, name):
+    files = files_of(apart)
+    files[name] += b" "
+    rewrite(apart, files, listed=False)
+    assert pack.check(apart) == [f"{name} was changed: manifest.json has another SHA-256"]
+
+
+def test_a_file_that_is_gone_or_new_is_named(apart):
+    files = files_of(apart)
+    del files[names.AUDIT]
+    rewrite(apart, files | {"more.txt": b""}, listed=False)
+    assert pack.check(apart) == [
+        "audit.jsonl is missing", "more.txt is not listed in manifest.json",
+    ]  # fmt: skip
+
+
+def harmless(content):
+    """Return the columns as somebody would like them: without any harm."""
+    columns = columnar.read_parquet(content)
+    columns["harm"] = columns["harm"] * 0
+    return columns
+
+
+def test_better_columns_are_found_whatever_else_is_adjusted(apart):
+    files = files_of(apart)
+    columns = harmless(files[names.PARQUET])
+    evidence = json.loads(files[names.EVIDENCE])
+    files[names.PARQUET] = columnar.parquet(columns)
+    files[names.CSV] = columnar.csv_file(columns)
+    evidence["inputs"]["sha256"] = hashlib.sha256(files[names.PARQUET]).hexdigest()
+    files[names.EVIDENCE] = chain.canonical(evidence)
+    manifest = json.loads(files[names.MANIFEST])
+    manifest["evidence_sha256"] = chain.sha256(evidence)
+    rewrite(apart, files | {names.MANIFEST: json.dumps(manifest).encode()})
+    found = "\n".join(pack.check(apart))
+    assert "no row about signoff" in found
+    assert "does not follow from data.parquet" in found
+    assert "recompute.py comes to something else" in found
+
+
+@pytest.mark.parametrize("name", [names.CSV, names.PLAN, names.RESULT])
+def test_a_file_that_says_something_else_than_the_evidence_is_named(apart, name):
+    files = files_of(apart)
+    files[name] = files[name].replace(b"0.3", b"0.4")
+    rewrite(apart, files)
+    assert any(fault.startswith(f"{name} was changed") for fault in pack.check(apart))
+
+
+def test_a_row_of_the_trail_that_was_changed_is_named(apart):
+    files = files_of(apart)
+    files[names.AUDIT] = files[names.AUDIT].replace(b'"actor":"erik"', b'"actor":"eve"', 1)
+    rewrite(apart, files)
+    assert any(
+        fault.startswith("audit.jsonl: row ") and "was changed" in fault
+        for fault in pack.check(apart)
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"PK no zip", b"{}"])
+def test_what_is_no_pack_is_said_to_be_none(tmp_path, content):
+    path = tmp_path / "x.zip"
+    path.write_bytes(content)
+    (fault,) = pack.check(path)
+    assert fault.startswith("this is no decision pack")
+
+
+def test_the_command_needs_no_database(apart):
+    done = verify(apart)
+    assert (done.returncode, done.stdout) == (0, "OK  all of it fits together\n"), done.stderr
+
+
+def test_the_command_ends_with_an_error_that_names_the_file(apart):
+    files = files_of(apart)
+    files[names.CSV] += b" "
+    rewrite(apart, files, listed=False)
+    done = verify(apart)
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAULT  data.csv was changed")
+
+
+def verified(*args, **options):
+    said = io.StringIO()
+    try:
+        call_command("verify_signoff", *map(str, args), stdout=said, **options)
+    except CommandError as exc:
+        return exc.returncode, said.getvalue()
+    return 0, said.getvalue()
+
+
+def test_the_live_trail_is_checked_against_the_pack(row, packed):
+    assert verified(packed, project=row.project.slug)[0] == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE reviews_auditentry DISABLE TRIGGER USER")
+        cursor.execute("UPDATE reviews_auditentry SET sha256 = 'x' WHERE number = 1")
+        cursor.execute("ALTER TABLE reviews_auditentry ENABLE TRIGGER USER")
+    code, said = verified(packed, project=row.project.slug)
+    assert code == 1
+    assert "row 1 was changed" in said
+    assert "row 1 of the live trail is not the one in the pack" in said
+
+
+def test_the_command_asks_for_something_to_check(project):
+    assert verified()[0] == 1
+    assert verified(project="nothing")[0] == 2
+
+
+def test_evidence_of_an_earlier_version_has_no_pack(row):
+    old = Evidence.objects.create(study=row.study, content={}, sha256="0" * 64)
+    row.evidence = old
+    with pytest.raises(Conflict, match="earlier version"):
+        pack.write(row, io.BytesIO())
