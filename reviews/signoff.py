@@ -1,15 +1,13 @@
-"""Request, decide, deploy: how a threshold becomes live, and the only way it does.
+"""Request, discuss, change, decide: how a threshold comes to be approved, and the only way it does.
 
-The requester signs for their own role by asking. Every other required role is signed by somebody
-else, one person one role. With the last signature the policy is written and deployed in the same
-transaction.
+Every required role approves through somebody else than the requester, one person for one role. An
+edit makes new evidence, and earlier approvals count no more. Approved is not live: the last
+approval writes the policy and its rollout, and `rollout` deploys it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -17,184 +15,217 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import estimation, permissions
-from reviews.errors import Conflict, NotAllowed, NothingToSign
-from reviews.models import Approval, Evidence, Rater, SignOff, Study
+from reviews import asking, audit, evidence, notices, permissions, rollout, signatures
+from reviews.asking import Asked
+from reviews.errors import BadInput, Conflict, NotAllowed, NothingToSign
+from reviews.models import Approval, Comment, Revision, SignOff, Study
 from routing import policy
-from routing.models import Policy
+from routing.models import Policy, Project
 
 _STATES = SignOff.State
 _DECISIONS = Approval.Decision
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What somebody looked at: whose ratings, up to which moment, and the hash of the inputs."""
-
-    kind: str
-    moment: estimation.Moment
-    inputs_sha256: str
-
-
-def freeze(study: Study, threshold: float, seen: Seen | None = None) -> Evidence:
-    """Write the evidence of a threshold: the whole curve, what it rests on, and the hash.
-
-    Args:
-        study: whose sample and ratings count.
-        threshold: a point of the curve.
-        seen: what was looked at; the study's default kind of rater and now when None.
-
-    Raises:
-        Conflict: when the inputs are not those that were looked at.
-        NothingToSign: when no pair of the study is rated so, only a judge has spoken, or the
-            threshold is no point of the curve.
-    """
-    kind, moment = (seen.kind, seen.moment) if seen else ("", None)
-    estimate = estimation.estimate(study, kind, moment)
-    if estimate.kind == Rater.Kind.LLM_JUDGE:
-        raise NothingToSign("A judge alone carries no sign-off; people have to rate.")
-    if seen and seen.inputs_sha256 != estimate.inputs_sha256:
-        raise Conflict("The numbers moved since you looked at them; look again.")
-    if not estimate.n_rated:
-        raise NothingToSign("No pair of this study is rated yet, so there is nothing to sign.")
-    point = estimation.point_at(estimate, threshold)
-    if abs(point["threshold"] - threshold) > 1e-9:
-        raise NothingToSign(f"Thresholds go in steps of 0.01; {threshold:g} is between two.")
-    content: dict[str, Any] = {
-        "study": {"id": study.pk, "name": study.name, "seed": study.seed, "rate": study.rate},
-        "router": {"name": study.router.name, "sha256": study.router.sha256},
-        "models": study.policy.identity,
-        "threshold": threshold,
-        "raters": estimate.kind,
-        "n_frame": estimate.n_frame,
-        "n_selected": estimate.n_selected,
-        "n_rated": estimate.n_rated,
-        "n_waiting": estimate.n_waiting,
-        "n_newer": estimate.n_newer,
-        "moment": str(estimate.moment),
-        "n_without_score": estimate.n_without_score,
-        "missing": estimate.missing,
-        "inputs_sha256": estimate.inputs_sha256,
-        "level": estimate.level,
-        "floor": study.floor,
-        "point": point,
-        "points": estimate.points,
-    }
-    if point["degradation"] is None:
-        raise NothingToSign("Nobody has compared the answers yet: what gets worse is not known.")
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return Evidence.objects.create(study=study, content=content, sha256=digest)
-
-
 @transaction.atomic
 def request(
-    *, study: Study, user: User, threshold: float, reason: str, seen: Seen | None = None
+    *,
+    study: Study,
+    user: User,
+    reason: str,
+    threshold: float,
+    seen: evidence.Seen | None = None,
+    **said: Any,
 ) -> SignOff:
     """Ask for a threshold to be made live, on the evidence that was looked at.
 
-    `seen` says what that was, as in `freeze`.
+    One transaction holds the request, its first revision and its evidence. Asking twice is refused
+    while the first request waits.
+
+    Args:
+        study: whose evidence it is.
+        user: who asks; they decide nothing of it.
+        reason: why, in a sentence.
+        threshold: for task types without one of their own.
+        seen: what was looked at, as in `evidence.freeze`.
+        said: `thresholds`, `rollout`, `at` and `if_guard_fails`, as in `asking.read`.
 
     Raises:
         NotAllowed: when the person has no signing role.
         NothingToSign: when nothing is rated, or no reason is given.
-        Conflict: when the study's router is not the live one, or another request is open.
+        BadInput: when the ramp or the time cannot be.
+        Conflict: when the study's router or models are not the live ones, or another request is
+            open or on its way.
     """
     permissions.check(user, "request_signoff")
-    _check_threshold(threshold)
-    if not reason.strip():
-        raise NothingToSign("Say in a sentence why this threshold should go live.")
+    asked = asking.read(study, threshold=threshold, reason=reason, **said)
     # Before the lock: an estimate takes its time, and nothing else should wait for it.
-    evidence = freeze(study, threshold, seen)
+    frozen = evidence.freeze(study, asked.threshold, asked.thresholds, seen)
     policy.lock(study.project)  # one request at a time
+    live = _base(study)
+    _check_free(study.project)
+    row = SignOff.objects.create(
+        project=study.project, study=study, requester=user, evidence=frozen, policy_before=live,
+        required_roles=settings.SHADOWEVAL_SIGNOFF_ROLES, **vars(asked),
+    )  # fmt: skip
+    _keep_revision(row, asked)
+    _note(row, user, "signoff.requested", threshold=row.threshold, evidence=frozen.sha256)
+    text = f"{user.username} asks for {row.threshold:g}; your signature is needed."
+    _tell(row, "signoff.requested", text, signatures.signers(row), user)
+    return row
+
+
+@transaction.atomic
+def edit(
+    row: SignOff,
+    *,
+    user: User,
+    reason: str,
+    threshold: float,
+    seen: evidence.Seen | None = None,
+    **said: Any,
+) -> SignOff:
+    """Ask for something else instead: a new revision on new evidence, which nobody approved yet.
+
+    One transaction holds the revision, its evidence and the state, REQUESTED again. Arguments as in
+    `request`.
+
+    Raises:
+        NotAllowed: when somebody else requested it.
+        Conflict: when it is decided, or was edited since `row` was read; and as `request` does.
+    """
+    _check_own(row, user)
+    asked = asking.read(row.study, threshold=threshold, reason=reason, **said)
+    frozen = evidence.freeze(row.study, asked.threshold, asked.thresholds, seen)
+    row = _locked(row)
+    if row.state not in SignOff.OPEN:
+        raise Conflict(f"This sign-off is {row.get_state_display().lower()} already.")
+    _check_free(row.project, but=row)
+    revoked = len(signatures.given(row))
+    row.policy_before = _base(row.study)
+    row.evidence, row.revision, row.state = frozen, row.revision + 1, _STATES.REQUESTED
+    for name, value in vars(asked).items():
+        setattr(row, name, value)
+    _keep_revision(row, asked)  # first: the sign-off may only ask for what a revision says
+    row.save()
+    _note(row, user, "signoff.edited", threshold=row.threshold, evidence=frozen.sha256)
+    revoking = f" Approvals revoked: {revoked}." if revoked else ""
+    text = f"{user.username} changed it; it asks for {row.threshold:g} now.{revoking}"
+    _tell(row, "signoff.edited", text, signatures.signers(row), user)
+    return row
+
+
+def _check_own(row: SignOff, user: User) -> None:
+    if row.requester_id != user.pk:
+        raise NotAllowed("Only the person who requested a sign-off can change or withdraw it.")
+    permissions.check(user, "request_signoff")
+
+
+def _base(study: Study) -> Policy:
+    """Return the live policy, which the new one is a copy of but for its thresholds."""
     live = policy.live(study.project)
     if live is None or live.router_id != study.router_id:
         raise Conflict("The live policy uses another router than this study.")
     if live.identity != study.policy.identity:
         raise Conflict("The live policy asks other models than this study compared.")
-    if study.project.signoffs.filter(state=_STATES.REQUESTED).exists():
+    return live
+
+
+def _check_free(project: Project, but: SignOff | None = None) -> None:
+    waiting = project.signoffs.filter(state=_STATES.REQUESTED)
+    others = waiting.exclude(pk=but.pk) if but else waiting
+    if others.exists():
         raise Conflict("Another sign-off is waiting in this project; decide or withdraw it first.")
-    own = sorted(permissions.roles_of(user) & set(settings.SHADOWEVAL_SIGNOFF_ROLES))
-    return SignOff.objects.create(
-        project=study.project,
-        study=study,
-        threshold=threshold,
-        reason=reason,
-        requester=user,
-        requester_role=own[0] if own else "",
-        required_roles=settings.SHADOWEVAL_SIGNOFF_ROLES,
-        evidence=evidence,
-        policy_before=live,
-    )
+    if rollout.under_way(project) is not None:
+        raise Conflict("A rollout is under way in this project; finish or stop it first.")
 
 
-def _check_threshold(threshold: float) -> None:
-    if not 0 <= threshold <= estimation.ALWAYS_CHEAP:
-        raise NothingToSign(
-            "A threshold lies between 0 (always expensive) and 1.01 (always cheap)."
-        )
+def _keep_revision(row: SignOff, asked: Asked) -> None:
+    Revision.objects.create(signoff=row, number=row.revision, evidence=row.evidence, **vars(asked))
 
 
-def open_roles(row: SignOff) -> list[str]:
-    """Return the required roles that have not signed yet."""
-    signed = {row.requester_role} | set(
-        row.approvals.filter(decision=_DECISIONS.APPROVE).values_list("role", flat=True)
-    )
-    return [role for role in row.required_roles if role not in signed]
-
-
-def role_for(row: SignOff, user: User) -> str | None:
-    """Return the role under which the person may decide now, or None.
-
-    Never the requester, never twice.
-    """
-    is_open = row.state == _STATES.REQUESTED
-    if not is_open or row.requester_id == user.pk or row.approvals.filter(user=user).exists():
-        return None
-    roles = permissions.roles_of(user)
-    return next((role for role in open_roles(row) if role in roles), None)
-
-
-@transaction.atomic
 def decide(row: SignOff, *, user: User, decision: str, comment: str = "") -> SignOff:
-    """Sign for one's role, or send back, or reject; the last signature deploys.
+    """Approve for one's role, or send back, or reject; the last approval starts the rollout.
+
+    What is decided is the revision that `row` holds. One transaction holds the decision, the state,
+    and with the last approval the policy and its rollout. A second run is refused.
 
     Raises:
         NotAllowed: when the person may not decide this one.
         NothingToSign: when a refusal comes without a word why.
-        Conflict: when it was decided meanwhile, or another policy went live.
+        Conflict: when it was decided or edited meanwhile, or its evidence is stale.
     """
-    row = SignOff.objects.select_for_update().get(pk=row.pk)
+    if decision == _DECISIONS.APPROVE:
+        _check_fresh(row)  # before the lock: it may compute the curve again
+    return _decide(row, user, decision, comment.strip())
+
+
+@transaction.atomic
+def _decide(seen: SignOff, user: User, decision: str, comment: str) -> SignOff:
+    row = _locked(seen)
     if row.state != _STATES.REQUESTED:
         raise Conflict(f"This sign-off is {row.get_state_display().lower()} already.")
-    role = role_for(row, user)
+    if row.revision != seen.revision:
+        raise Conflict("It was changed meanwhile; look at what it asks for now.")
+    role = signatures.role_for(row, user)
     if role is None:
         raise NotAllowed("This takes another person, with a role that has not signed yet.")
-    if decision != _DECISIONS.APPROVE and not comment.strip():
+    if decision != _DECISIONS.APPROVE and not comment:
         raise NothingToSign("Say why, so that the requester knows what to change.")
-    Approval.objects.create(signoff=row, user=user, role=role, decision=decision, comment=comment)
+    said = Approval.objects.create(
+        signoff=row, revision=row.revision, user=user, role=role, decision=decision, comment=comment
+    )
+    _note(row, user, f"signoff.{decision}", role=role, revision=row.revision)
+    text = f"{said.get_decision_display()} by {user.username} for {role}."
+    _tell(row, f"signoff.{decision}", text, [row.requester], user)
+    return _moved_by(row, decision)
+
+
+def _moved_by(row: SignOff, decision: str) -> SignOff:
     if decision == _DECISIONS.REJECT:
         return _move(row, _STATES.REJECTED)
     if decision == _DECISIONS.REQUEST_CHANGES:
         return _move(row, _STATES.CHANGES_REQUESTED)
-    return row if open_roles(row) else _deploy(row, user)
+    return row if signatures.open_roles(row) else _approve(row)
 
 
-def is_stale(row: SignOff) -> bool:
-    """Return whether another policy went live since the request: it can only be asked again."""
-    live = policy.live(row.project)
-    return row.state == _STATES.REQUESTED and (live is None or live.pk != row.policy_before_id)
-
-
-def _deploy(row: SignOff, user: User) -> SignOff:
-    policy.lock(row.project)  # a rollback at this moment comes wholly before or wholly after
-    if is_stale(row):
-        raise Conflict("Another policy went live since this was requested; request it again.")
-    live = row.policy_before
-    target: Policy = policy.with_threshold(live, row.threshold, f"Sign-off {row.pk}")
+def _approve(row: SignOff) -> SignOff:
+    # Again, under the lock: a rollback comes wholly before or wholly after.
+    if signatures.is_overtaken(row):
+        raise Conflict(signatures.OVERTAKEN)
+    now, note = timezone.now(), f"Sign-off {row.pk}"
+    target = policy.with_threshold(row.policy_before, row.threshold, note, row.thresholds)
     row.policy_after = target
-    policy.deploy(target, by=user, reason=f"Sign-off {row.pk}: {row.reason}")
-    return _move(row, _STATES.APPROVED)
+    row.expires_at = now + timedelta(days=row.study.valid_days)
+    row = _move(row, _STATES.APPROVED)
+    rollout.start(row, now)
+    _note(row, None, "signoff.approved", policy=target.name, expires=str(row.expires_at))
+    _tell(row, "signoff.approved", "All roles approved; its rollout begins.", [row.requester], None)
+    return row
+
+
+def _check_fresh(row: SignOff) -> None:
+    why = signatures.staleness(row)
+    if why:
+        raise Conflict(f"{' '.join(why)} Its requester can edit it, which makes new evidence.")
+
+
+@transaction.atomic
+def comment(row: SignOff, *, user: User, text: str) -> Comment:
+    """Say something that decides nothing.
+
+    Raises:
+        NotAllowed: when the person may not comment.
+        BadInput: when nothing is said.
+    """
+    permissions.check(user, "comment_signoff")
+    if not text.strip():
+        raise BadInput("Write a comment first.")
+    policy.lock(row.project)  # the order in which every writer of a sign-off locks
+    said = Comment.objects.create(signoff=row, user=user, revision=row.revision, text=text.strip())
+    _note(row, user, "signoff.commented", comment=said.pk)
+    to = [row.requester, *(one.user for one in row.approvals.select_related("user"))]
+    _tell(row, "signoff.commented", f"{user.username} commented.", to, user)
+    return said
 
 
 @transaction.atomic
@@ -205,10 +236,18 @@ def withdraw(row: SignOff, *, user: User) -> SignOff:
         NotAllowed: when somebody else requested it.
         Conflict: when it was decided already.
     """
-    row = SignOff.objects.select_for_update().get(pk=row.pk)
-    if row.requester_id != user.pk:
-        raise NotAllowed("Only the person who requested a sign-off can withdraw it.")
-    return _move(row, _STATES.WITHDRAWN)
+    _check_own(row, user)
+    row = _move(_locked(row), _STATES.WITHDRAWN)
+    _note(row, user, "signoff.withdrawn")
+    _tell(row, "signoff.withdrawn", f"{user.username} withdrew it.", signatures.signers(row), user)
+    return row
+
+
+def _locked(row: SignOff) -> SignOff:
+    """Lock project and sign-off in this order; every change of either does."""
+    policy.lock(row.project)
+    rows = SignOff.objects.select_for_update(of=("self",))
+    return rows.select_related("study__policy", "project", "policy_before").get(pk=row.pk)
 
 
 def _move(row: SignOff, state: str) -> SignOff:
@@ -216,5 +255,14 @@ def _move(row: SignOff, state: str) -> SignOff:
     if state not in allowed:
         raise Conflict(f"A sign-off that is {row.get_state_display().lower()} cannot change.")
     row.state, row.decided_at = state, timezone.now()
-    row.save(update_fields=["state", "decided_at", "policy_after"])
+    row.save(update_fields=["state", "decided_at", "policy_after", "expires_at"])
     return row
+
+
+def _note(row: SignOff, actor: User | None, event: str, **detail: Any) -> None:
+    audit.write(row.project, actor, event, f"signoff {row.pk}", detail)
+
+
+def _tell(row: SignOff, event: str, text: str, to: list[User], by: User | None) -> None:
+    last = audit.last_of(row.project, f"signoff {row.pk}")
+    notices.tell(row, event, text, to, key=f"{event}:{last}", by=by)

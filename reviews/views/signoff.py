@@ -1,4 +1,4 @@
-"""Sign-offs: ask, look at what changes, decide."""
+"""Sign-offs: ask, look at what changes, discuss, change, decide."""
 
 from __future__ import annotations
 
@@ -7,102 +7,31 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
-from reviews import estimation, permissions, signoff
-from reviews.errors import BadInput, NotAllowed, ReviewError
-from reviews.models import Approval, Rater, SignOff, Study
+from reviews import audit, estimation, permissions, signatures, signoff
+from reviews.errors import BadInput, Conflict, NotAllowed, ReviewError
+from reviews.models import Approval, Rollout, SignOff
+from reviews.views import signed_figures, signoff_form
 from reviews.views.frame import about, current_project, page
 from reviews.views.study import study_or_404
-from reviews.views.threshold import SEEN
+from routing import policy
 
-#: How long a page may be looked at before its numbers are signed, seconds.
-_LONGEST_LOOK_S = 3600
-
-
-def _percent(value: float | None) -> str:
-    return "unknown" if value is None else f"{100 * value:.1f} %"
-
-
-def _interval(point: dict[str, Any], name: str, n: str) -> str:
-    """Return an estimate in words, never without its interval and n."""
-    low, high = _percent(point[f"{name}_low"]), _percent(point[f"{name}_high"])
-    doubt = "; the weights are too unequal for it" if point.get("weights_too_unequal") else ""
-    return f"{_percent(point[name])} (95 % {low} to {high}{doubt}, n = {point[n]})"
+#: The tabs of a sign-off, by the word in the address.
+TABS = {
+    "summary": "Summary",
+    "changes": "What changes",
+    "evidence": "Evidence",
+    "discussion": "Discussion",
+    "history": "History",
+}
 
 
-def _figures(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what is signed, as it was frozen; evidence of an earlier version says less."""
-    point = content["point"]
-    share = f"{_percent(point['cheap_share'])} ({point['cheap_count']} of {content['n_frame']})"
-    by = dict(Rater.Kind.choices).get(content["raters"], content["raters"])
-    waiting, newer = content.get("n_waiting", 0), content.get("n_newer", 0)
-    return [
-        ("Study", f"{content['study']['name']}, router {content['router']['name']}"),
-        ("Models", _models(content.get("models", {}))),
-        ("Floor", f"at most {_percent(content['floor'])} made worse; {_floor(content)}"),
-        ("Cheap share", f"{share} pairs"),
-        ("Made worse, of all requests", _interval(point, "degradation", "n_harm")),
-        ("Adequate among cheap-routed", _interval(point, "adequacy", "n_adequacy")),
-        ("Saving", _percent(point["saving_share"])),
-        ("Requests without a pair", _missing(content)),
-        ("Rated", f"{content['n_rated']} of {content['n_selected']} drawn, by: {by}"),
-        ("Not counted yet", f"{waiting} rated pairs and {newer} newer ones"),
-    ]
-
-
-def _models(identity: dict[str, dict[str, str]]) -> str:
-    return ", ".join(f"{who['model']} ({who['provider']})" for who in identity.values()) or "–"
-
-
-def _floor(content: dict[str, Any]) -> str:
-    """Return in words where the interval lies; it is pointwise and certifies nothing."""
-    point, floor = content["point"], content["floor"]
-    if point["degradation_low"] > floor:
-        return "the whole interval lies above it"
-    return "the interval reaches above it" if point["degradation_high"] > floor else "below it"
-
-
-def _missing(content: dict[str, Any]) -> str:
-    """Return how many requests the figures leave out, and why."""
-    reasons = content.get("missing") or {}
-    return ", ".join(f"{n} ({why})" for why, n in reasons.items()) or "none"
-
-
-def _seen(request: HttpRequest, study: Study) -> signoff.Seen:
-    """Return what the page showed, as this server wrote it; nobody picks another moment.
-
-    Raises:
-        BadInput: when the form does not carry it, or was opened too long ago.
-    """
-    try:
-        said = signing.loads(request.POST.get("seen", ""), salt=SEEN, max_age=_LONGEST_LOOK_S)
-    except signing.BadSignature:
-        raise BadInput(
-            "The page is too old to be signed from; look at the numbers again."
-        ) from None
-    if said["study"] != study.pk:
-        raise BadInput("These numbers belong to another study; look at them again.")
-    moment = estimation.Moment.parse(said["moment"])
-    assert moment is not None, "the server signed it"
-    return signoff.Seen(said["kind"], moment, said["sha256"])
-
-
-def _back_to_the_curve(request: HttpRequest) -> HttpResponse:
-    request.session["signoff_reason"] = request.POST.get("reason", "")[:5000]
-    asked = {
-        "study": request.POST.get("study", ""),
-        "raters": request.POST.get("raters", ""),
-        "at": request.POST.get("threshold", ""),
-    }
-    return redirect(f"{reverse('threshold')}?{urlencode(asked)}")
-
-
-def _user(request: HttpRequest) -> User:
+def user_of(request: HttpRequest) -> User:
+    """Return who is logged in; every page here asks for a login."""
     assert isinstance(request.user, User)
     return request.user
 
@@ -121,65 +50,142 @@ def signoffs(request: HttpRequest) -> HttpResponse:
         except ReviewError as exc:
             messages.error(request, str(exc))
             return _back_to_the_curve(request)
-    rows = SignOff.objects.filter(project=current_project(request)).select_related("requester")
-    return render(request, "reviews/signoffs.html", {"rows": rows})
+    rows = SignOff.objects.filter(project=current_project(request))
+    context = {
+        "rows": rows.select_related("requester", "way"),
+        "need_me": signatures.needing(user_of(request)),
+    }
+    return render(request, "reviews/signoffs.html", context)
 
 
 def _request(request: HttpRequest) -> HttpResponse:
     permissions.check(request.user, "request_signoff")  # before anything is read
     study = study_or_404(request.POST.get("study", ""))
-    try:
-        threshold = float(request.POST.get("threshold", ""))
-    except ValueError:
-        raise BadInput("The threshold is not a number.") from None
-    row = signoff.request(
-        study=study,
-        user=_user(request),
-        threshold=threshold,
-        reason=request.POST.get("reason", ""),
-        seen=_seen(request, study),
-    )
-    messages.success(request, "Requested. Another person signs next.")
+    said = signoff_form.read(request, study)
+    row = signoff.request(study=study, user=user_of(request), **said)
+    messages.success(request, "Requested. Each role is signed by another person next.")
     return redirect("signoff", row.pk)
+
+
+def _back_to_the_curve(request: HttpRequest) -> HttpResponse:
+    request.session["signoff_reason"] = request.POST.get("reason", "")[:5000]
+    asked = {
+        "study": request.POST.get("study", ""),
+        "raters": request.POST.get("raters", ""),
+        "at": request.POST.get("threshold", ""),
+    }
+    return redirect(f"{reverse('threshold')}?{urlencode(asked)}")
+
+
+def _row(pk: int) -> SignOff:
+    rows = SignOff.objects.select_related(
+        "evidence", "policy_before", "policy_after", "project", "study__policy", "requester"
+    )
+    return get_object_or_404(rows, pk=pk)
 
 
 @page("see_results")
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show what would change, on which evidence, and who signed."""
-    row = get_object_or_404(
-        SignOff.objects.select_related("evidence", "policy_before", "project"), pk=pk
-    )
+    """Show one tab of a sign-off: what changes, on which evidence, who signed, what was said."""
+    row, user = _row(pk), user_of(request)
+    tab = request.GET.get("tab", "summary")
+    is_open, is_requester = row.state in SignOff.OPEN, row.requester_id == user.pk
     context = {
-        "row": row,
-        "figures": _figures(row.evidence.content),
-        "approvals": row.approvals.select_related("user"),
-        "open_roles": signoff.open_roles(row),
-        "is_stale": signoff.is_stale(row),
-        "my_role": signoff.role_for(row, _user(request)),
         **about(row.project),
-        "is_mine": row.requester_id == request.user.pk and row.state == SignOff.State.REQUESTED,
+        "row": row,
+        "tabs": TABS,
+        "tab": tab if tab in TABS else "summary",
+        "section": "signoffs",
+        "approvals": row.approvals.select_related("user"),
+        "open_roles": signatures.open_roles(row) if is_open else [],
+        "nobody_for": signatures.nobody_for(row) if row.state == SignOff.State.REQUESTED else [],
+        "stale": signatures.staleness(row),
+        "my_role": signatures.role_for(row, user),
+        "is_mine": is_requester and is_open and permissions.can(user, "request_signoff"),
+        "can_comment": permissions.can(user, "comment_signoff"),
+        "can_deploy": permissions.can(user, "deploy"),
+        "can_invite": permissions.can(user, "invite"),
+        "way": Rollout.objects.filter(signoff=row).first(),
+        **_of_tab(row, tab),
     }
     return render(request, "reviews/signoff.html", context)
+
+
+def _of_tab(row: SignOff, tab: str) -> dict[str, Any]:
+    """Return what one tab alone needs."""
+    content = row.evidence.content
+    if tab == "changes":
+        return {"changes": signed_figures.changes(content, row.policy_before.threshold)}
+    if tab == "discussion":
+        return {"comments": row.comments.select_related("user")}
+    if tab == "history":
+        events = row.way.events.select_related("by") if hasattr(row, "way") else []
+        notices = row.notices.select_related("to")
+        entries = audit.about(row.project, f"signoff {row.pk}")
+        return {
+            "revisions": row.revisions.all(),
+            "events": events,
+            "notices": notices,
+            "entries": entries,
+        }
+    return {"figures": signed_figures.rows(content)}
 
 
 @require_POST
 @page("decide_signoff")
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """Approve, request changes or reject."""
-    row = get_object_or_404(SignOff, pk=pk)
+    """Approve, request changes or reject the revision that the page showed."""
+    row = _row(pk)
     decision = request.POST.get("decision", "")
     if decision not in Approval.Decision.values:
         raise BadInput("Choose approve, request changes or reject.")
+    if request.POST.get("revision", "") != str(row.revision):
+        raise Conflict("It was changed meanwhile; look at what it asks for now.")
     comment = request.POST.get("comment", "")
-    row = signoff.decide(row, user=_user(request), decision=decision, comment=comment)
+    row = signoff.decide(row, user=user_of(request), decision=decision, comment=comment)
     messages.success(request, f"Stored: {row.get_state_display()}.")
     return redirect("signoff", pk)
+
+
+@require_POST
+@page("comment_signoff")
+def comment(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say something that decides nothing."""
+    signoff.comment(_row(pk), user=user_of(request), text=request.POST.get("text", ""))
+    return redirect(f"{reverse('signoff', args=[pk])}?tab=discussion")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page("request_signoff")
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the numbers of now and what was asked for; a POST asks for something else instead."""
+    row = _row(pk)
+    if request.method == "POST":
+        said = signoff_form.read(request, row.study)
+        signoff.edit(row, user=user_of(request), **said)
+        messages.success(request, "Changed. Earlier approvals count no more.")
+        return redirect("signoff", pk)
+    estimate = estimation.estimate(row.study, row.evidence.content["raters"])
+    live = policy.live(row.project)
+    point = estimation.point_at(estimate, row.threshold)
+    context = {
+        **about(row.project),
+        "row": row,
+        "section": "signoffs",
+        "seen": signoff_form.stamp(row.study, estimate),
+        "steps": signoff_form.steps(row),
+        "guards": SignOff.Guard.choices,
+        "changes": signed_figures.changes(
+            {"points": estimate.points, "point": point}, live.threshold if live else 0.0
+        ),
+    }
+    return render(request, "reviews/signoff_edit.html", context)
 
 
 @require_POST
 @page("request_signoff")
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take one's own request back."""
-    signoff.withdraw(get_object_or_404(SignOff, pk=pk), user=_user(request))
+    signoff.withdraw(_row(pk), user=user_of(request))
     messages.success(request, "Withdrawn.")
     return redirect("signoff", pk)

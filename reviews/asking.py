@@ -1,0 +1,105 @@
+"""What a sign-off asks for: thresholds, a reason, and how they become live. Checked, not stored."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from reviews.errors import BadInput, NothingToSign
+from reviews.models import SignOff, Study
+
+#: The largest threshold: everything is cheap.
+ALWAYS_CHEAP = 1.01
+#: A tenth for a day, a half for a day, then all.
+RAMP: tuple[dict[str, float], ...] = (
+    {"share": 0.1, "hours": 24},
+    {"share": 0.5, "hours": 24},
+    {"share": 1, "hours": 0},
+)
+_LONGEST_STEP_H = 24 * 30
+_MOST_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one revision of a sign-off asks for; the names are those of its columns.
+
+    Attributes:
+        thresholds: by task type; tasks not named go by `threshold`.
+        rollout: steps of a ramp, each a share of requests and hours; empty is all at once.
+        deploy_at: not before; None is with the last approval.
+    """
+
+    threshold: float
+    thresholds: dict[str, float]
+    reason: str
+    rollout: list[dict[str, float]]
+    deploy_at: datetime | None
+    if_guard_fails: str
+
+
+def read(
+    study: Study,
+    *,
+    threshold: float,
+    thresholds: dict[str, float] | None = None,
+    reason: str,
+    rollout: list[dict[str, float]] | None = None,
+    at: datetime | None = None,
+    if_guard_fails: str = SignOff.Guard.HOLD,
+) -> Asked:
+    """Check what somebody asks for.
+
+    Raises:
+        NothingToSign: when a threshold is out of range or no reason is given.
+        BadInput: when the ramp or the time cannot be.
+    """
+    by_task = {task: float(value) for task, value in (thresholds or {}).items()}
+    for value in (threshold, *by_task.values()):
+        _check_threshold(value)
+    if not reason.strip():
+        raise NothingToSign("Say in a sentence why this threshold should go live.")
+    if if_guard_fails not in SignOff.Guard.values:
+        raise BadInput("Say what happens when a guard fails: hold or back.")
+    _check_time(study, at)
+    return Asked(threshold, by_task, reason.strip(), ramp(rollout), at, if_guard_fails)
+
+
+def _check_threshold(value: float) -> None:
+    if not 0 <= value <= ALWAYS_CHEAP:
+        raise NothingToSign(
+            "A threshold lies between 0 (always expensive) and 1.01 (always cheap)."
+        )
+
+
+def _check_time(study: Study, at: datetime | None) -> None:
+    """Refuse a time that is over, or at which the sign-off would have expired."""
+    now = timezone.now()
+    if at is not None and not now <= at < now + timedelta(days=study.valid_days):
+        raise BadInput(f"The time must lie ahead, within {study.valid_days} days.")
+
+
+def ramp(steps: list[dict[str, Any]] | None) -> list[dict[str, float]]:
+    """Return the steps of a ramp as they are stored; none are everything at once.
+
+    Raises:
+        BadInput: when shares do not rise to all requests, or a step takes no time that can be.
+
+    >>> ramp([{"share": 0.2, "hours": 6}, {"share": 1}])
+    [{'share': 0.2, 'hours': 6.0}, {'share': 1.0, 'hours': 0.0}]
+    """
+    try:
+        read = [(float(step["share"]), float(step.get("hours", 0))) for step in steps or ()]
+    except (KeyError, TypeError, ValueError):
+        raise BadInput("Each step of a ramp is a share and a number of hours.") from None
+    shares, hours = [share for share, _ in read], [hours for _, hours in read]
+    rises = all(low < high for low, high in zip([0.0, *shares], shares, strict=False))
+    if read and not (rises and shares[-1] == 1 and len(read) <= _MOST_STEPS):
+        raise BadInput(f"The shares of a ramp rise to 100 %, in {_MOST_STEPS} steps at most.")
+    if not all(math.isfinite(value) and 0 <= value <= _LONGEST_STEP_H for value in hours):
+        raise BadInput(f"A step takes from 0 to {_LONGEST_STEP_H} hours.")
+    return [{"share": share, "hours": hours} for share, hours in read]

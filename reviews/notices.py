@@ -1,0 +1,113 @@
+"""Notices of sign-offs by mail and webhook: written with what they tell, sent later by a worker.
+
+A signature never waits for a mail server: what is to be told is a row of the same transaction. The
+texts name people, thresholds and addresses, never a prompt or an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import F
+from django.utils import timezone
+
+from reviews import mail, webhook
+from reviews.errors import NotSent
+from reviews.models import Notice, SignOff
+from routing.models import Project
+
+log = logging.getLogger(__name__)
+
+#: Tries of one notice; with doubling pauses from a minute the last is about two hours later.
+ATTEMPTS = 8
+_FIRST_PAUSE = timedelta(minutes=1)
+#: How long a worker may take to send one; after that another tries.
+_CLAIM = timedelta(minutes=2)
+
+
+def tell(
+    row: SignOff, event: str, text: str, to: Iterable[User], *, key: str, by: User | None = None
+) -> None:
+    """Write the notices of one event, in the caller's transaction; the same key again: nothing.
+
+    Args:
+        row: the sign-off that it is about. The demo's tell nobody.
+        event: a short name, for whoever reads the webhook.
+        text: one sentence.
+        to: who gets a mail, where mail is on and they have an address; not who did it.
+        key: names the event among all of this sign-off.
+        by: who did it.
+    """
+    if row.project.kind == Project.Kind.DEMO:
+        return
+    common = {
+        "project": row.project, "signoff": row, "event": event, "text": text,
+        "subject": f"{row.project}: {row}"[:200], "next_at": timezone.now(),
+    }  # fmt: skip
+    rows = [
+        Notice(key=f"{row.pk}:{key}:mail:{user.pk}", channel=Notice.Channel.MAIL, to=user, **common)
+        for user in {user.pk: user for user in to if user != by}.values()
+        if mail.is_on() and user.email and user.is_active
+    ]
+    if settings.SHADOWEVAL_WEBHOOK_URL:
+        said = _fields(row, event, by)
+        kind = Notice.Channel.WEBHOOK
+        rows.append(Notice(key=f"{row.pk}:{key}:webhook", channel=kind, fields=said, **common))
+    Notice.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _fields(row: SignOff, event: str, by: User | None) -> dict[str, Any]:
+    return {
+        "event": event,
+        "project": row.project.slug,
+        "signoff": row.pk,
+        "revision": row.revision,
+        "state": row.state,
+        "threshold": row.threshold,
+        "thresholds": row.thresholds,
+        "by": by.username if by else None,
+        "url": mail.link("signoff", str(row.pk)),
+    }
+
+
+def send_due(now: datetime | None = None) -> int:
+    """Send what waits; return how many left. Two workers at once send each notice once."""
+    now = now or timezone.now()
+    due = Notice.objects.filter(state=Notice.State.WAITING, next_at__lte=now)
+    return sum(_send(row, now) for row in due.order_by("next_at")[:200])
+
+
+def _send(row: Notice, now: datetime) -> bool:
+    """Claim one notice, hand it over outside any transaction, and write how that went."""
+    claim = Notice.objects.filter(pk=row.pk, state=Notice.State.WAITING, attempts=row.attempts)
+    if not claim.update(attempts=F("attempts") + 1, next_at=now + _CLAIM):
+        return False  # another worker was faster
+    mine = Notice.objects.filter(pk=row.pk, attempts=row.attempts + 1)
+    try:
+        _hand_over(row)
+    except NotSent as exc:
+        mine.update(**_after_failure(row.attempts + 1, now), problem=str(exc)[:200])
+        return False
+    mine.update(state=Notice.State.SENT, sent_at=now, problem="")
+    return True
+
+
+def _hand_over(row: Notice) -> None:
+    if row.channel == Notice.Channel.WEBHOOK:
+        return webhook.send({"id": row.key, "text": f"{row.subject}: {row.text}", **row.fields})
+    assert row.to is not None, "the database holds it"
+    link = mail.link("signoff", str(row.signoff_id))
+    return mail.send(row.to.email, row.subject, f"{row.text}\n\n{link}\n")
+
+
+def _after_failure(attempts: int, now: datetime) -> dict[str, Any]:
+    """Return when to try again, or that this was the last try."""
+    if attempts >= ATTEMPTS:
+        log.warning("a notice was given up after %d attempts", attempts)
+        return {"state": Notice.State.FAILED}
+    return {"next_at": now + _FIRST_PAUSE * 2 ** (attempts - 1)}

@@ -1,0 +1,82 @@
+"""What evidence says, in words: never an estimate without its interval and n."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reviews.models import Rater
+
+
+def rows(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is signed, as it was frozen; evidence of an earlier version says less."""
+    point = content["point"]
+    share = f"{percent(point['cheap_share'])} ({point['cheap_count']} of {content['n_frame']})"
+    by = dict(Rater.Kind.choices).get(content["raters"], content["raters"])
+    waiting, newer = content.get("n_waiting", 0), content.get("n_newer", 0)
+    return [
+        ("Study", f"{content['study']['name']}, router {content['router']['name']}"),
+        ("Models", _models(content.get("models", {}))),
+        ("Floor", f"at most {percent(content['floor'])} made worse; {_floor(content)}"),
+        ("Cheap share", f"{share} pairs"),
+        ("Made worse, of all requests", _interval(point, "degradation", "n_harm")),
+        ("Adequate among cheap-routed", _interval(point, "adequacy", "n_adequacy")),
+        ("Saving", percent(point["saving_share"])),
+        ("Requests without a pair", _missing(content)),
+        ("Rated", f"{content['n_rated']} of {content['n_selected']} drawn, by: {by}"),
+        ("Not counted yet", f"{waiting} rated pairs and {newer} newer ones"),
+    ]
+
+
+def percent(value: float | None) -> str:
+    """Return a share in percent, or that it is not known."""
+    return "unknown" if value is None else f"{100 * value:.1f} %"
+
+
+def _interval(point: dict[str, Any], name: str, n: str) -> str:
+    low, high = percent(point[f"{name}_low"]), percent(point[f"{name}_high"])
+    doubt = "; the weights are too unequal for it" if point.get("weights_too_unequal") else ""
+    return f"{percent(point[name])} (95 % {low} to {high}{doubt}, n = {point[n]})"
+
+
+def _models(identity: dict[str, dict[str, str]]) -> str:
+    return ", ".join(f"{who['model']} ({who['provider']})" for who in identity.values()) or "–"
+
+
+def _floor(content: dict[str, Any]) -> str:
+    """Return in words where the interval lies; it is pointwise and certifies nothing."""
+    point, floor = content["point"], content["floor"]
+    if point["degradation_low"] > floor:
+        return "the whole interval lies above it"
+    return "the interval reaches above it" if point["degradation_high"] > floor else "below it"
+
+
+def _missing(content: dict[str, Any]) -> str:
+    """Return how many requests the figures leave out, and why."""
+    reasons = content.get("missing") or {}
+    return ", ".join(f"{n} ({why})" for why, n in reasons.items()) or "none"
+
+
+def changes(content: dict[str, Any], before: float) -> list[dict[str, str]]:
+    """Return the curve at what is live and at what is asked for, side by side, as it was frozen.
+
+    Args:
+        content: of the evidence, with all points of the curve.
+        before: the live threshold when it was asked.
+    """
+    now = min(content["points"], key=lambda point: abs(point["threshold"] - before))
+    then = content["point"]
+    return [
+        {"label": label, "before": show(now), "after": show(then)}
+        for label, show in (
+            ("Threshold", lambda point: f"{point['threshold']:.2f}"),
+            ("Requests that go to the cheap tier", lambda point: percent(point["cheap_share"])),
+            ("Made worse, of all requests", lambda point: _at(point, "degradation", "n_harm")),
+            ("Adequate among cheap-routed", lambda point: _at(point, "adequacy", "n_adequacy")),
+            ("Saving against always expensive", lambda point: percent(point["saving_share"])),
+        )
+    ]
+
+
+def _at(point: dict[str, Any], name: str, n: str) -> str:
+    """Return an interval in words, or nothing to say where nothing is routed cheap."""
+    return "–" if point[name] is None else _interval(point, name, n)
