@@ -88,7 +88,7 @@ def _asks_origin(slot: Slot, rater: Rater) -> bool:
 def _leaks(slot: Slot) -> dict[str, list[str]]:
     """Return the kinds of leaks in each answer, by tier; where there are none, nothing."""
     pair = _pair(slot)
-    found = {tier: _found(text, pair) for tier, text in _texts(pair).items()}
+    found = {tier: _found(text, pair) for tier, text in _shown_texts(slot, pair).items()}
     return {
         tier: sorted({leak.kind.value for leak in some}) for tier, some in found.items() if some
     }
@@ -114,6 +114,18 @@ def _texts(pair: ShadowPair) -> dict[str, str]:
     return {tier: rendering.cut(text) for tier, text in texts.items()}
 
 
+def _shown_texts(slot: Slot, pair: ShadowPair) -> dict[str, str]:
+    """Return the texts of a showing by the tier whose place they take.
+
+    Of a repeat, the second answer takes the place of CHEAP: "expensive was better" then says that
+    the first was.
+    """
+    texts = _texts(pair)
+    if slot.kind == Slot.Kind.AGAIN:
+        texts[Tier.CHEAP.value] = rendering.cut(pair.repeat.second.text)
+    return texts
+
+
 def blind(shown: Presentation) -> Blind:
     """Return what the rater may see of a pair."""
     pair = _pair(shown.slot)
@@ -137,14 +149,18 @@ def sides(shown: Presentation) -> tuple[str, str]:
 
 def _sides(shown: Presentation, pair: ShadowPair) -> tuple[str, str]:
     """Return the texts on the left and on the right; of an identical pair, one of them twice."""
-    texts = told(pair, shown.slot.study)
+    texts = _as_told(_shown_texts(shown.slot, pair), pair, shown.slot.study)
     left, right = texts[shown.left], texts[Tier(shown.left).other.value]
     return (left, left) if shown.slot.kind == Slot.Kind.IDENTICAL else (left, right)
 
 
 def told(pair: ShadowPair, study: Study) -> dict[str, str]:
     """Return both answers as the study shows them, by tier."""
-    return {tier: _told(text, pair, study) for tier, text in _texts(pair).items()}
+    return _as_told(_texts(pair), pair, study)
+
+
+def _as_told(texts: dict[str, str], pair: ShadowPair, study: Study) -> dict[str, str]:
+    return {tier: _told(text, pair, study) for tier, text in texts.items()}
 
 
 def _told(text: str, pair: ShadowPair, study: Study) -> str:

@@ -83,7 +83,7 @@ def _write(study: Study, rater: Rater, kind: str, pair: ShadowPair, n: int) -> S
     )
 
 
-def _seen(study: Study, rater: Rater) -> set[int]:
+def seen(study: Study, rater: Rater) -> set[int]:
     """Return the pairs that the rater was shown in this study, blind or not."""
     shown = Presentation.objects.filter(rater=rater, slot__study=study)
     revealed = rater.reveals.values_list("pair_id", flat=True)
@@ -97,7 +97,7 @@ def _ready(study: Study, use: str) -> QuerySet[Gold]:
 
 
 def _unseen_gold(study: Study, rater: Rater, use: str) -> Gold | None:
-    golds = _ready(study, use).select_related("pair").exclude(pair_id__in=_seen(study, rater))
+    golds = _ready(study, use).select_related("pair").exclude(pair_id__in=seen(study, rater))
     return golds.order_by("id").first()
 
 
@@ -135,8 +135,8 @@ def _identical(study: Study, rater: Rater) -> ShadowPair | None:
     near: list[SampledPair] = []
     for at in ({"id__gte": begin}, {"id__lt": begin}):
         near += study.sample.filter(**at).order_by("id").select_related("pair")[:_LOOKED_AT]
-    seen = _seen(study, rater)
-    spare = (row.pair for row in near if not row.selected and row.pair_id not in seen)
+    known = seen(study, rater)
+    spare = (row.pair for row in near if not row.selected and row.pair_id not in known)
     return next(spare, None)
 
 

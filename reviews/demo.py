@@ -1,4 +1,4 @@
-"""The demo: a support desk with recorded answers, half of it rated, one sign-off waiting.
+"""The demo: a support desk, a study that has ended, and one with some pairs left to rate.
 
 It lives in a project of its own, so that nothing in it touches live routing and removing the
 project removes all of it.
@@ -18,12 +18,25 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import blinding, gold, guidance, permissions, projects, rating, sampling, signoff
+from reviews import (
+    asking,
+    blinding,
+    calibration,
+    closing,
+    demo_repeats,
+    gold,
+    guidance,
+    permissions,
+    projects,
+    rating,
+    sampling,
+    signoff,
+)
 from reviews.models import Guideline, Presentation, Rater, Rating, Slot, Study, Verdict
 from reviews.opinions import Answer
 from routing import policy, pricing, recording, records, routers, shadow
 from routing.bootstrap import ensure_project
-from routing.models import Completion, Project, RouterVersion, ShadowJob, ShadowPair
+from routing.models import Completion, Policy, Project, RouterVersion, ShadowJob, ShadowPair
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
 SLUG = "demo-support-desk"
@@ -32,11 +45,20 @@ GROUP = "demo"
 CONTENT = Path(__file__).parent / "data" / "demo_support_desk.jsonl"
 #: Of pairs that are rated by the time a person comes: before that they would not be used.
 GOLD = CONTENT.with_name("demo_gold.jsonl")
-_PEOPLE = {"demo-rater-1": "rater", "demo-rater-2": "rater", "demo-product": "product"}
+_PEOPLE = {
+    "demo-rater-1": "rater",
+    "demo-rater-2": "rater",
+    "demo-product": "product",
+    "demo-product-2": "product",
+}
 _NAMESPACE = UUID("7d5f0f6e-57d4-4c0a-9a0c-3c1f3a2f8f10")
 _CHOICES = Rating.Choice
 _LEFT = {"cheap": _CHOICES.A_SLIGHTLY, "expensive": _CHOICES.B_SLIGHTLY}
 _RIGHT = {"cheap": _CHOICES.B_SLIGHTLY, "expensive": _CHOICES.A_SLIGHTLY}
+#: A hundred ratings cannot hold 5 %. The window is over from the start: no look comes before it.
+_PLAN: dict[str, Any] = {"floor": 0.1, "early_stop": False}
+#: Pairs left for a newcomer, after which the study closes.
+_UNRATED = 11
 #: Pairs shown again with their sides swapped.
 _REPEATS = 6
 _EITHER = {"tie": _CHOICES.EQUAL, "both_bad": _CHOICES.BOTH_BAD}
@@ -66,12 +88,30 @@ def load() -> Project:
     _write_requests(project, version, content)
     live = policy.live(project)
     assert live is not None
-    study = sampling.start(live, name="Demo study", seed="demo", rate=1.0)
     people = _people()
-    _rate_half(study, content, people)
-    _write_gold(study, content, people["demo-product"])
-    _request_signoff(study, people["demo-product"])
+    open_study = _study(live, "Ten pairs to rate", content, people, unrated=_UNRATED)
+    _write_gold(open_study, content, people["demo-product"])
+    study = _study(live, "Demo study", content, people)
+    pairs = ShadowPair.objects.filter(project=project).in_bulk(field_name="request_id")
+    by_id = {row["id"]: pairs[uuid5(_NAMESPACE, row["id"])] for row in content}
+    demo_repeats.write(study, by_id, _raters(people))
+    closing.close(study, by=None, basis=Study.Basis.WINDOW)
+    _request_signoff(study, people["demo-product"], people["demo-product-2"])
     return project
+
+
+def _study(
+    live: Policy,
+    name: str,
+    content: list[dict[str, Any]],
+    people: dict[str, User],
+    unrated: int = 0,
+) -> Study:
+    """Start a study whose window is over, rated but for some pairs."""
+    study = sampling.start(live, name=name, seed=name, rate=1.0, **_PLAN)
+    _end_window(study)
+    _rate(study, content, people, unrated)
+    return study
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -179,15 +219,28 @@ def _people() -> dict[str, User]:
     return people
 
 
-def _rate_half(study: Study, content: list[dict[str, Any]], people: dict[str, User]) -> None:
-    """Let two raters rate half of the queue in its order, second slots and some repeats included.
+def _end_window(study: Study) -> None:
+    """Let the study have begun so long ago that its window ends now, after its last request."""
+    begun = timezone.now() - timedelta(days=study.window_days)
+    Study.objects.filter(pk=study.pk).update(created_at=begun)
+    study.refresh_from_db()
+
+
+def _raters(people: dict[str, User]) -> list[Rater]:
+    return [rating.rater_of(people[name]) for name in ("demo-rater-1", "demo-rater-2")]
+
+
+def _rate(
+    study: Study, content: list[dict[str, Any]], people: dict[str, User], unrated: int
+) -> None:
+    """Let two raters rate the queue in its order, second slots and some repeats included.
 
     Written in bulk, as `rating` would write it one by one.
     """
-    raters = [rating.rater_of(people[name]) for name in ("demo-rater-1", "demo-rater-2")]
+    raters = _raters(people)
     sample = study.slots.filter(kind=Slot.Kind.SAMPLE).select_related("pair__request")
     first = list(sample.filter(ordinal=1).order_by("order"))
-    first = first[: len(first) // 2]
+    first = first[: len(first) - unrated]
     again = list(sample.filter(ordinal=2, pair__in=[slot.pair for slot in first]))
     turns = {slot.pair_id: turn % 2 for turn, slot in enumerate(first)}
     repeats = [_repeat(slot, raters[turns[slot.pair_id]]) for slot in first[:_REPEATS]]
@@ -250,10 +303,15 @@ def _answers(said: dict[str, Any], left: str) -> dict[str, Any]:
     return {"choice": choice, "left_adequate": fit[left], "right_adequate": fit[right]}
 
 
-def _request_signoff(study: Study, user: User) -> None:
-    signoff.request(
+def _request_signoff(study: Study, asks: User, approves: User) -> None:
+    """Ask, and approve for Product: whoever looks at the demo as Engineering gives the last one."""
+    row = signoff.request(
         study=study,
-        user=user,
-        threshold=0.2,
+        user=asks,
+        threshold=calibration.certificate(study).threshold or 0.0,
         reason="Demo: send the plain account questions to the small model.",
+        rollout=list(asking.RAMP),
     )
+    text = "These questions are short, and raters found both answers good enough."
+    signoff.comment(row, user=asks, text=text)
+    signoff.decide(row, user=approves, decision="approve", comment="Fine for Product.")

@@ -6,7 +6,8 @@ ReviewError
 ├── NothingToSign   the evidence does not carry the request
 ├── BadInput        a form says something that cannot be done
 ├── TooOften        somebody tries again and again; wait a little
-└── NotSent         the mail server did not take a mail
+├── NotSent         the mail server did not take a mail
+└── CannotPrint     what sets a PDF is not on this machine
 """
 
 
@@ -36,3 +37,7 @@ class TooOften(ReviewError):
 
 class NotSent(ReviewError):
     """A mail is not on its way."""
+
+
+class CannotPrint(ReviewError):
+    """A report cannot be set as PDF here; its page can be printed."""

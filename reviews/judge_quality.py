@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db.models import Count, Max
+from django.db.models import Count, Max, OuterRef, Subquery
 from django.db.models.functions import Length
 
 from reviews import frames
@@ -133,6 +133,25 @@ def report(spec: JudgeSpec, some: Rows) -> Report:
     rng = np.random.default_rng(int(spec.sha256[:12], 16))
     quality = judge.quality(rated.harm, rated.people, rated.weight, rng)
     return Report(flips, quality, judge.admission(flips, quality), _length(rated))
+
+
+def flips(spec: JudgeSpec) -> Flips:
+    """Return how often the judge's verdict moves with the order, counted by Postgres."""
+    done = {"spec": spec, "state": JudgeCall.State.DONE}
+    other = JudgeCall.objects.filter(
+        **done, pair=OuterRef("pair"), order=_ORDER.EXPENSIVE_FIRST
+    ).values("choice")
+    calls = JudgeCall.objects.filter(**done, order=_ORDER.CHEAP_FIRST).annotate(
+        other=Subquery(other)
+    )
+    counted = calls.exclude(other=None).values_list("choice", "other").annotate(n=Count("pk"))
+    rows = [(first, second, n) for first, second, n in counted.order_by("choice", "other")]
+    times = np.array([n for *_, n in rows], np.int64)
+    before = [_SIGNS[_ORDER.CHEAP_FIRST].get(_CHOICE(choice), 0) for choice, *_ in rows]
+    after = [_SIGNS[_ORDER.EXPENSIVE_FIRST].get(_CHOICE(choice), 0) for _, choice, _ in rows]
+    return judge.flips(
+        np.repeat(np.array(before, np.int64), times), np.repeat(np.array(after, np.int64), times)
+    )
 
 
 def by_task(spec: JudgeSpec, some: Rows) -> list[tuple[str, Report]]:

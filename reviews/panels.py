@@ -197,8 +197,8 @@ def _figure(estimate: agreement.Estimate, n_pairs: int) -> Figure:
     return Figure(estimate.value, *estimate.interval)
 
 
-def blinding(study: Study) -> list[tuple[str, Figure, int]]:
-    """Return the blinding index of everybody, then of each rater by name, with answers given."""
+def guesses(study: Study) -> dict[str, Counter[str]]:
+    """Return by rater how many guesses named the expensive side, the other one, or none."""
     asked = OriginGuess.objects.filter(
         presentation__slot__study=study,
         presentation__slot__kind=Slot.Kind.SAMPLE,
@@ -209,6 +209,12 @@ def blinding(study: Study) -> list[tuple[str, Figure, int]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for name, left, guess, n in grouped:
         counts[name][_told(left, guess)] += n
+    return counts
+
+
+def blinding(study: Study) -> list[tuple[str, Figure, int]]:
+    """Return the blinding index of everybody, then of each rater by name, with answers given."""
+    counts = guesses(study)
     everybody = sum(counts.values(), Counter[str]())
     return [_index("Everybody", everybody), *(_index(*row) for row in sorted(counts.items()))]
 

@@ -24,6 +24,8 @@ CAN = {
     "see_raters": {"lead"},
     "request_signoff": {"engineering", "product"},
     "decide_signoff": {"engineering", "product"},
+    "comment_signoff": {"lead", "engineering", "product", "admin"},
+    "deploy": {"engineering", "admin"},
     "roll_back": {"engineering", "admin"},
     "cap_shadow": {"lead", "admin"},
     "invite": {"lead", "admin"},

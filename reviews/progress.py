@@ -21,7 +21,7 @@ _QUERY_CHARS = 90
 class Progress:
     """How far one rater and the team are, in showings.
 
-    Hidden checks count like any pair, or the figures would tell them apart.
+    What is hidden among the sample counts like any pair, or the figures would tell them apart.
     """
 
     mine: int
@@ -42,15 +42,15 @@ class Said:
 
 def of(study: Study, rater: Rater) -> Progress:
     """Return the showings done by the rater and by all, of those there will be."""
-    is_check = Q(kind__in=Slot.CHECKS)
+    is_hidden = Q(kind__in=Slot.HIDDEN)
     counted = study.slots.aggregate(
-        mine=Count("pk", filter=_DONE & Q(rater=rater) & (Q(kind=_KINDS.SAMPLE) | is_check)),
+        mine=Count("pk", filter=_DONE & Q(rater=rater) & (Q(kind=_KINDS.SAMPLE) | is_hidden)),
         done=Count("pk", filter=_CLOSED & Q(kind=_KINDS.SAMPLE)),
-        checks=Count("pk", filter=_DONE & is_check),
+        hidden=Count("pk", filter=_DONE & is_hidden),
         sample=Count("pk", filter=Q(kind=_KINDS.SAMPLE)),
     )
     mine, done, sample = counted["mine"], counted["done"], counted["sample"]
-    team = done + counted["checks"]
+    team = done + counted["hidden"]
     planned = math.ceil(sample * (1 + 1 / study.check_every)) if study.check_every else sample
     total = team if done == sample else max(planned, team + 1)
     return Progress(mine, study.rater_target, team, total)

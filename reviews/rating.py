@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from reviews import blinding, checks, guidance, hopeless
+from reviews import blinding, checks, guidance, hopeless, repeats
 from reviews.errors import Conflict
 from reviews.models import (
     OriginGuess,
@@ -79,13 +79,13 @@ def _held(study: Study, rater: Rater) -> Slot | None:
 
 
 def _due_or_next(study: Study, rater: Rater) -> Slot | None:
-    """Return the first slot in random order that the rater may take, or a check before it.
+    """Return the first slot in random order that the rater may take, or what comes before it.
 
-    Where nothing is left there are no checks: alone, they would stand out.
+    Where nothing is left there are no checks and no repeats: alone, they would stand out.
     """
     locked = _free(study, rater).select_for_update(skip_locked=True)
     slot = locked.order_by("order", "id").first()
-    return slot and (checks.due(study, rater) or slot)
+    return slot and (checks.due(study, rater) or repeats.due(study, rater) or slot)
 
 
 def waiting(study: Study, rater: Rater) -> int:

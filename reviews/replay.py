@@ -308,8 +308,9 @@ def run(
     live = policy.live(project)
     assert live is not None
     study = sampling.start(
-        live, name=f"Replay of {path.name}"[:120], seed=project.slug[:40], rate=1.0
-    )
+        live, name=f"Replay of {path.name}"[:120], seed=project.slug[:40], rate=1.0,
+        early_stop=False,  # all labels come at once: nobody looks before
+    )  # fmt: skip
     verdicts, not_imported = import_labels(study, sent.by_id)
     jobs = ShadowJob.objects.filter(project=project).values_list("state", "reason")
     return Result(

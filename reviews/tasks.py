@@ -2,7 +2,18 @@
 
 from celery import shared_task
 
-from reviews import hopeless, judge_batches, judge_calls, judging, reminders, sampling
+from reviews import (
+    closing,
+    expiry,
+    hopeless,
+    judge_batches,
+    judge_calls,
+    judging,
+    notices,
+    reminders,
+    rollout,
+    sampling,
+)
 from reviews.models import Study
 
 
@@ -12,6 +23,12 @@ def extend_samples() -> None:
     for study in Study.objects.filter(state=Study.State.RUNNING):
         sampling.extend(study)
         hopeless.sweep(study)
+
+
+@shared_task
+def close_studies() -> None:
+    """Close the studies whose window is over and whose pairs are rated."""
+    closing.close_due()
 
 
 @shared_task
@@ -43,3 +60,21 @@ def run_judge_batches() -> None:
 def recover_judge_calls() -> None:
     """Give calls of workers that died back to the queue."""
     judge_calls.recover()
+
+
+@shared_task
+def run_rollouts() -> None:
+    """Take the steps of rollouts that are due."""
+    rollout.run_due()
+
+
+@shared_task
+def expire_signoffs() -> None:
+    """Remind of sign-offs that end soon, and end those that are over."""
+    expiry.run_due()
+
+
+@shared_task
+def send_notices() -> None:
+    """Send what people and the webhook are to be told."""
+    notices.send_due()

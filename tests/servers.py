@@ -26,6 +26,8 @@ def pytest_load_initial_conftests(early_config):
     # Built by the first run that embeds, a minute; the next ones find them.
     os.environ.setdefault("SHADOWEVAL_MODELS", str(_CHECKOUT / ".models"))
     os.environ["SHADOWEVAL_SECRET_KEY"] = "only-for-tests"
+    # Drawn by random ids: a test that wants repeats says so in its policy.
+    os.environ["SHADOWEVAL_REPEAT_RATE"] = "0"
     os.environ.pop("ANTHROPIC_API_KEY", None)
     for name, server_class, url in (
         ("DATABASE_URL", embedded.Postgres, embedded.postgres_url),

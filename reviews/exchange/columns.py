@@ -46,7 +46,7 @@ COLUMNS = (
     Column("selected", _T.FLAG, "Whether the pair was drawn"),
     Column("purpose", _T.TEXT, "`calibrate` or `train`"),
     Column("stratum", _T.TEXT, "Task type and score band"),
-    Column("kind", _T.TEXT, "Slot: `sample`, `practice`, `gold`, `repeat`, `identical`, …"),
+    Column("kind", _T.TEXT, "`sample`, `practice`, `gold`, `repeat`, `identical`, `again`, …"),
     Column("rater", _T.TEXT, "Name or pseudonym; of a judge always its name"),
     Column("rater_kind", _T.TEXT, "`human`, `llm_judge` or `answer_key`"),
     Column("left", _T.TEXT, "Tier that stood left (A)"),

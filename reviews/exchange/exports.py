@@ -20,7 +20,7 @@ from django.db.models import Max, Model, QuerySet
 
 from reviews import blinding, revealing
 from reviews.exchange.columns import Row
-from reviews.models import Rater, Rating, SampledPair, Skip, Study, Verdict
+from reviews.models import Rater, Rating, SampledPair, Skip, Slot, Study, Verdict
 from routing.models import ShadowPair
 
 CHUNK = 2_000
@@ -92,8 +92,7 @@ class Export:
             row |= draws.get(pair.pk, {})
             row["rater"] = self._rater(row)
             if self.texts:
-                answers = {"cheap_answer": pair.cheap.text, "expensive_answer": pair.expensive.text}
-                row |= {"query": pair.request.query, **answers}
+                row |= _texts(pair, row.get("kind"))
 
     def _rater(self, row: Row) -> str:
         number, name = row.pop("rater_id"), str(row["rater"])
@@ -228,6 +227,16 @@ def _of_pair(pair: ShadowPair) -> Row:
     }  # fmt: skip
 
 
+def _texts(pair: ShadowPair, kind: Any) -> Row:
+    """Return the question and what stood in each tier's place at a showing of this kind."""
+    cheap = pair.repeat.second if kind == Slot.Kind.AGAIN else pair.cheap
+    return {
+        "query": pair.request.query,
+        "cheap_answer": cheap.text,
+        "expensive_answer": pair.expensive.text,
+    }
+
+
 def _draws(study: Study, pair_ids: Iterable[Any]) -> dict[int, Row]:
     """Return how each pair was drawn; gold need not be of the frame."""
     names = ("inclusion_probability", "u", "selected", "purpose", "stratum")
@@ -237,11 +246,11 @@ def _draws(study: Study, pair_ids: Iterable[Any]) -> dict[int, Row]:
 
 def _pairs(ids: Iterable[Any], *, texts: bool) -> QuerySet[ShadowPair]:
     rows = ShadowPair.objects.filter(pk__in=ids)
-    wanted = ("request__query", "cheap__text", "expensive__text")
+    wanted = ("request__query", "cheap__text", "expensive__text", "repeat__second__text")
     own = ("request_id", "task", "score", "rate")
     if not texts:
         return rows.only(*own)
-    return rows.select_related("request", "cheap", "expensive").only(
+    return rows.select_related("request", "cheap", "expensive", "repeat__second").only(
         *own, "cheap_id", "expensive_id", *wanted
     )
 

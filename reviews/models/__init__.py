@@ -1,8 +1,10 @@
 """Rows of what people learn from many requests."""
 
 from reviews.models.adjudication import Adjudication
+from reviews.models.audit import AuditEntry, AuditHead
 from reviews.models.guidance import Gold, Guideline, GuidelineRead
 from reviews.models.judging import JudgeBatch, JudgeCall, JudgeRun, JudgeSpec
+from reviews.models.notice import Notice
 from reviews.models.people import Invitation, Reminder, ReminderStop
 from reviews.models.rating import (
     OriginGuess,
@@ -14,13 +16,17 @@ from reviews.models.rating import (
     Slot,
     Verdict,
 )
+from reviews.models.rollout import Rollout, RolloutEvent, SignedDeployment
 from reviews.models.sampling import SampledPair
-from reviews.models.signoff import Approval, Evidence, SignOff
+from reviews.models.signoff import Approval, Comment, Evidence, Revision, SignOff
 from reviews.models.study import PlanChange, Study
 
 __all__ = [
     "Adjudication",
     "Approval",
+    "AuditEntry",
+    "AuditHead",
+    "Comment",
     "Evidence",
     "Gold",
     "Guideline",
@@ -30,6 +36,7 @@ __all__ = [
     "JudgeCall",
     "JudgeRun",
     "JudgeSpec",
+    "Notice",
     "OriginGuess",
     "PlanChange",
     "Presentation",
@@ -38,8 +45,12 @@ __all__ = [
     "Reminder",
     "ReminderStop",
     "Reveal",
+    "Revision",
+    "Rollout",
+    "RolloutEvent",
     "SampledPair",
     "SignOff",
+    "SignedDeployment",
     "Skip",
     "Slot",
     "Study",

@@ -69,9 +69,12 @@ class Slot(models.Model):
         REPEAT = "repeat", "Repeat"
         IDENTICAL = "identical", "Identical answers"
         ADJUDICATION = "adjudication", "Adjudication"
+        AGAIN = "again", "One model, asked twice"
 
     #: Kinds that look at the rater; they never count as evidence.
     CHECKS = (Kind.GOLD, Kind.REPEAT, Kind.IDENTICAL)
+    #: What comes among the sample, and a rater must not tell from it.
+    HIDDEN = (*CHECKS, Kind.AGAIN)
 
     kind = models.CharField(
         max_length=12, choices=Kind, default=Kind.SAMPLE, db_default=Kind.SAMPLE.value
@@ -109,6 +112,12 @@ class Slot(models.Model):
                 fields=["sampled_pair", "rater"],
                 name="slot_rater_once",
                 condition=models.Q(rater__isnull=False),
+            ),
+            # Serves the A/A floor, too.
+            models.UniqueConstraint(
+                fields=["study", "pair"],
+                name="slot_again_once",
+                condition=models.Q(kind="again"),
             ),
         ]
 

@@ -14,8 +14,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from reviews import permissions
+from reviews import expiry, permissions, rollout, signatures
 from reviews.errors import BadInput, NotAllowed, ReviewError
+from reviews.models import SignOff
 from routing import policy
 from routing.models import Policy, Project
 
@@ -74,6 +75,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     if not permissions.can(user, "see_results") or request.path.startswith(_BLIND):
         return context
     context["projects"] = Project.objects.all()
+    context["need_count"] = len(signatures.needing(user))
     return context | about(current_project(request))
 
 
@@ -89,7 +91,17 @@ def about(project: Project | None) -> dict[str, Any]:
         "project": project,
         "live": live,
         "starter": bool(live and live.router.is_starter),
+        **(_under_way(project, live) if project else {}),
         **notices(project),
+    }
+
+
+def _under_way(project: Project, live: Policy | None) -> dict[str, Any]:
+    """Return what waits for people in a project: a request, a rollout, an end that is near."""
+    return {
+        "pending": project.signoffs.filter(state=SignOff.State.REQUESTED).first(),
+        "way_now": rollout.under_way(project),
+        "warned": expiry.warning(project, live),
     }
 
 

@@ -33,6 +33,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         **_counts(project),
         "recent": _recent(project),
+        "deployment": policy.deployment(project) if project else None,
         "can_demo": permissions.can(request.user, "administer"),
         "unpriced": _unpriced(project),
         "base_url": request.build_absolute_uri("/").rstrip("/"),
@@ -57,11 +58,12 @@ def _counts(project: Project | None) -> dict[str, Any]:
 
 
 def _recent(project: Project | None) -> QuerySet[Request]:
-    """Return the newest requests, each with what its answer cost."""
+    """Return the newest requests, each with who decided it and what its answer cost."""
     served = Completion.objects.filter(request=OuterRef("pk"), is_shadow=False)
-    rows = Request.objects.filter(project=project).select_related("decision")
+    rows = Request.objects.filter(project=project).select_related("decision__policy")
     costs = rows.annotate(cost_usd=Subquery(served.values("cost_usd")[:1]))
-    shown = ("received_at", "task", "status", "decision")
+    decided = (f"decision__{name}" for name in ("tier", "reason", "rule", "score"))
+    shown = ("received_at", "task", "status", *decided, "decision__policy__number")
     return costs.only(*shown).order_by("-received_at")[:10]
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from django.conf import settings as django_settings
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_POST
 
-from reviews import permissions, projects
+from reviews import expiry, permissions, projects, rollout
 from reviews.errors import BadInput
 from reviews.views.frame import current_project, page, posted_project, to_page
 from routing import access, bootstrap, policy, tiers
@@ -23,30 +23,28 @@ from routing.types import Scope, Tier, TierSpec
 
 @page("see_results")
 def policies(request: HttpRequest) -> HttpResponse:
-    """List the policies of the project and every deployment."""
+    """Say what is live, what comes next and until when; list the policies and every deployment."""
     project = current_project(request)
     context = {
-        "policies": project.policies.select_related("router") if project else [],
-        "deployments": project.deployments.select_related("policy", "deployed_by")
-        if project
-        else [],
         "can_roll_back": permissions.can(request.user, "roll_back"),
         "can_cap": permissions.can(request.user, "cap_shadow"),
+        "can_deploy": permissions.can(request.user, "deploy"),
+        **(_of(project) if project else {}),
     }
     return render(request, "reviews/policies.html", context)
 
 
-@require_POST
-@page("roll_back")
-def roll_back(request: HttpRequest) -> HttpResponse:
-    """Go back to always expensive, logged with the reason."""
-    project, reason = posted_project(request), request.POST.get("reason", "").strip()
-    if not reason:
-        raise BadInput("Say in a sentence why you roll back.")
-    assert isinstance(request.user, User)
-    policy.roll_back(project, by=request.user, reason=reason)
-    messages.success(request, f"{project}: everything goes to the expensive tier again.")
-    return to_page("policies", project)
+def _of(project: Project) -> dict[str, Any]:
+    live = policy.live(project)
+    return {
+        "policies": project.policies.select_related("router").prefetch_related("signoffs"),
+        "deployments": project.deployments.select_related("policy", "rest", "deployed_by"),
+        "now": policy.deployment(project),
+        "previous": policy.previous(project),
+        "way": rollout.under_way(project),
+        "signed": expiry.signed(project, live),
+        "warned": expiry.warning(project, live),
+    }
 
 
 @page("administer")

@@ -7,15 +7,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
-from reviews import permissions, plan, sampling
+from reviews import closing, needs, permissions, plan, planning, sampling, status
 from reviews.errors import NothingToSign
 from reviews.models import Study
 from reviews.plan import PlanError
+from reviews.views import planform
 from reviews.views.frame import about, current_project, page, posted_project
-from reviews.views.study import context
+from reviews.views.study import context, study_or_404
 from routing import policy
 from routing.models import Policy, Project
 
@@ -67,46 +68,42 @@ def _form(
     problems: dict[str, str],
     **more: Any,
 ) -> HttpResponse:
-    typed = plan.typed(request.POST.dict())
-    numbers = [
-        {
-            "name": name,
-            "value": _words(typed[name]),
-            "problem": problems.get(name, ""),
-            **row._asdict(),
-        }
-        for name, row in plan.NUMBERS.items()
-    ]
-    switches = [
-        {"name": name, "label": label, "about": line, "value": typed[name]}
-        for name, (label, line) in plan.SWITCHES.items()
-    ]
+    values = plan.shown(plan.usual(), request.POST.dict())
     shown = {
-        **about(project), "name": typed["name"], "problems": problems,
-        "numbers": numbers, "switches": switches, **more,
+        **about(project), "name": values["name"], "problems": problems,
+        "groups": planform.form(values, problems), **more,
     }  # fmt: skip
     return render(request, "reviews/study_new.html", shown)
-
-
-def _words(value: str | float) -> str:
-    """Return a number as people write it; what was typed stays as it is."""
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 @require_GET
 @page("see_results")
 def study(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a study's plan and seed, and by stratum what was expected of the draw and what came."""
-    row = get_object_or_404(Study.objects.select_related("project", "router", "policy"), pk=pk)
+    """Show a study's plan, how far it is, how it ends, and by stratum what the draw came to."""
+    row = study_or_404(pk)
+    now_possible = _ends(row) if row.state == Study.State.RUNNING else {}
     shown = {
         **context(request, row),
-        "numbers": [
-            (one.label, _words(getattr(row, name)), one.about) for name, one in plan.NUMBERS.items()
-        ],
-        "switches": [
-            (label, getattr(row, name), line) for name, (label, line) in plan.SWITCHES.items()
+        "groups": planform.card(row),
+        "status": status.of(row),
+        "is_locked": planning.locked(row),
+        "deviations": [
+            (change, planform.label(change.field))
+            for change in row.plan_changes.select_related("by")
         ],
         "strata": sampling.strata(row),
-        "floor": f"{_words(100 * row.floor)} %",
+        "next_up": needs.next_up(row),
+        "end": sampling.window(row)[1],
+        **now_possible,
     }
     return render(request, "reviews/study.html", shown)
+
+
+def _ends(row: Study) -> dict[str, Any]:
+    """Return the ways in which a running study can end now."""
+    return {
+        "wants_why": not closing.is_over(row),
+        "can_stop_early": closing.can_stop_early(row),
+        "is_futile": closing.is_futile(row),
+        "closes": closing.consequence(row),
+    }

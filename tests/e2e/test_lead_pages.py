@@ -51,9 +51,10 @@ def test_a_study_is_planned_started_and_read(visit, study, scheme, width):
     )
     page.goto("/studies/new/")
     page.fill("#plan-name", "Second")
+    page.click("summary:has-text('Sampling')")
     page.fill("#plan-rate", "7")
     page.click("text=Start >> nth=-1")
-    page.wait_for_selector("#problem-rate")
+    page.wait_for_selector("#problem-rate")  # its group is open by itself
     page.fill("#plan-rate", "0.2")
     page.fill("#plan-tilt", "3.5")
     page.click("text=What would it draw?")
@@ -66,6 +67,7 @@ def test_a_study_is_planned_started_and_read(visit, study, scheme, width):
     for name, path in (
         ("studies", "/studies/"),
         ("study", f"/studies/{study.pk}/"),
+        ("change", f"/studies/{study.pk}/plan/"),
         ("guidelines", f"/studies/{study.pk}/guidelines/"),
         ("gold", f"/studies/{study.pk}/gold/"),
     ):

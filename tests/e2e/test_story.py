@@ -5,7 +5,7 @@ import re
 import anthropic
 import pytest
 
-from reviews import sampling
+from reviews import rollout, sampling
 from reviews.models import Rating, SignOff, Verdict
 from routing import policy, shifts
 from routing.models import Request, ShadowPair
@@ -29,7 +29,10 @@ def study(service, project, api_key):
     wait_for(lambda: Request.objects.count() == 4)
     wait_for(lambda: shifts.run() == 0)
     assert ShadowPair.objects.count() == 4
-    return sampling.start(policy.live(project), name="Story", seed="s", rate=1.0, origin_every=0)
+    return sampling.start(
+        policy.live(project),
+        name="Story", seed="s", rate=1.0, origin_every=0, certified_only=False,
+    )  # fmt: skip
 
 
 def rate_three(page):
@@ -47,6 +50,7 @@ def test_from_rating_to_another_tier(service, visit, study, api_key):
     person("rita", "rater")
     person("paula", "product")
     person("erik", "engineering")
+    person("pat", "product")
 
     rate_three(visit("rita"))
     assert Rating.objects.count() == 3
@@ -54,18 +58,23 @@ def test_from_rating_to_another_tier(service, visit, study, api_key):
 
     page = visit("paula")
     page.goto("/threshold/")
-    page.wait_for_selector("#quality .main-svg")
-    page.wait_for_selector("text=of requests go to the cheap model")
+    page.wait_for_selector("#degradation .main-svg")
     page.fill("#ask", "1.01")
+    page.press("#ask", "Tab")
+    page.wait_for_selector("text=of requests go to the cheap model")
+    page.check("#acknowledge")
     page.fill("#reason", "Every answer was good enough.")
     page.click("text=Request sign-off")
-    page.wait_for_selector("text=Waiting for: engineering")
+    page.wait_for_selector("text=Waiting for: engineering, product")
     assert page.query_selector("button[value=approve]") is None
 
-    page = visit("erik")
-    page.goto(f"/signoffs/{SignOff.objects.get().pk}/")
-    page.click("button[value=approve]")
+    for name in ("erik", "pat"):
+        page = visit(name)
+        page.goto(f"/signoffs/{SignOff.objects.get().pk}/")
+        page.click("button[value=approve]")
+        page.wait_for_selector("text=Stored:")
     page.wait_for_selector("h1:has-text('Approved')")
+    rollout.run_due()
     wait_for(lambda: ask(service, api_key, QUERIES[0]) == "cheap", 3)
 
 
@@ -95,23 +104,6 @@ def test_the_overview_keeps_itself_up_to_date(service, visit, study, api_key):
     page.wait_for_selector("#now :text('4 requests recorded')")
     ask(service, api_key, "One more question?")
     page.wait_for_selector("#now :text('5 requests recorded')")
-
-
-def test_the_slider_moves_one_line_and_every_figure(visit, study):
-    person("lena", "lead")
-    page = visit("lena")
-    page.goto("/threshold/")
-    page.wait_for_selector("#quality .main-svg")
-    lines = "document.getElementById('quality').layout.shapes.map((s) => s.x0)"
-    at_first = page.evaluate(lines)
-    for _ in range(3):
-        page.press("#t", "ArrowRight")
-    page.wait_for_selector("#sentence:has-text('At 0.03')")
-    assert page.evaluate(lines) == [*at_first[:-1], 0.03]
-    assert (page.input_value("#t-value"), page.get_attribute("#t", "aria-valuetext")) == (
-        "0.03",
-        "0.03",
-    )
 
 
 def test_the_rater_sees_the_rating_page_only(visit, study):

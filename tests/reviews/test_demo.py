@@ -3,20 +3,35 @@
 import pytest
 from django.contrib.auth.models import User
 
-from reviews import demo, estimation, gold, practice, rating
+from reviews import (
+    calibration,
+    closing,
+    demo,
+    estimation,
+    gold,
+    practice,
+    rating,
+    repeats,
+    signatures,
+    status,
+)
 from reviews.models import Rater, SignOff, Verdict
 from routing import bootstrap
 from routing.models import Project, Request, ShadowJob
 
 
 @pytest.mark.django_db
-def test_demo_is_half_rated_and_waits_for_a_signature(starter):
+def test_demo_is_almost_rated_and_waits_for_a_signature(starter):
     project = demo.load()
-    estimate = estimation.estimate(project.studies.get())
-    assert (project.kind, estimate.n_frame) == ("demo", 120)
-    assert 50 <= estimate.n_rated <= 70
-    assert set(estimate.kinds) == {"human"}
-    assert project.signoffs.get().state == SignOff.State.REQUESTED
+    ended, running = project.studies.all()
+    assert (ended.state, running.state) == ("closed", "running")
+    for study, n_rated in ((ended, 120), (running, 109)):
+        estimate = estimation.estimate(study)
+        assert (project.kind, estimate.n_frame, estimate.n_rated) == ("demo", 120, n_rated)
+        assert set(estimate.kinds) == {"human"}
+    assert repeats.floor(ended).n_rated > 0
+    row = project.signoffs.get()
+    assert (row.state, signatures.open_roles(row)) == (SignOff.State.REQUESTED, ["engineering"])
     assert not ShadowJob.objects.exclude(state="done").exists()
 
 
@@ -45,7 +60,7 @@ def test_a_project_that_has_the_demos_name_stays_apart(project, starter):
 
 @pytest.mark.django_db
 def test_a_new_rater_begins_with_a_calibration_round(starter):
-    study = demo.load().studies.get()
+    study = demo.load().studies.get(state="running")
     ann = Rater.objects.create(kind=Rater.Kind.HUMAN, name="ann")
     rows = gold.rows(study, ann)
     assert [row.gold.use for row in rows] == ["practice"] * 5 + ["hidden"] * 2
@@ -58,3 +73,18 @@ def test_a_new_rater_begins_with_a_calibration_round(starter):
         feedback = practice.feedback(shown) if kinds[-1] == "practice" else None
         assert (kinds[-1] == "sample") or (feedback.why_html and feedback.agreed)
     assert kinds == ["practice"] * 5 + ["sample"]
+
+
+@pytest.mark.django_db
+def test_a_newcomer_rates_the_rest_and_the_study_closes(starter):
+    study = demo.load().studies.get(state="running")
+    assert (status.of(study).name, closing.n_unrated(study)) == ("collecting", 11)
+    ann = Rater.objects.create(kind=Rater.Kind.HUMAN, name="ann")
+    while closing.n_unrated(study):
+        shown = rating.hand_out(study, ann)
+        rating.submit(shown.token, ann, choice="equal", left_adequate=True, right_adequate=True)
+    assert status.of(study).name == "ready"
+    assert closing.close_due() == [study]
+    study.refresh_from_db()
+    found = calibration.certificate(study)
+    assert (found.is_final, found.n_rated, found.n_waiting) == (True, 120, 0)

@@ -1,5 +1,6 @@
 """Columns read by Postgres are the rows, also when a process has seen a part of them before."""
 
+import hashlib
 import math
 import random
 
@@ -62,10 +63,51 @@ def test_columns_grow_with_the_frame_and_losses_with_every_verdict(project):
         rows = frames.draws(study, last)
         harm, adequate = frames.losses(study, "human", Verdict.objects.last().pk, rows)
         columns, *losses = plain(study, draw)
-        for got, wanted in zip((*rows, harm, adequate), (*columns, *losses), strict=True):
+        known = rows[: len(NUMBERS) + 1]
+        for got, wanted in zip((*known, harm, adequate), (*columns, *losses), strict=True):
             np.testing.assert_array_equal(got.astype(float), wanted)
     half = int(rows.draw_id[6])
     assert frames.draws(study, half).draw_id.tolist() == rows.draw_id[:7].tolist()
+
+
+@pytest.mark.django_db
+def test_a_row_knows_its_place_in_the_hash_order_its_time_and_its_task(project):
+    pairs = [add_pair(project, 0.2, task=task) for task in ("math", "chat", "math")]
+    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
+    rows = frames.draws(study, SampledPair.objects.last().pk)
+    for at, pair in enumerate(pairs):
+        digest = hashlib.sha256(f"order|7|{pair.request_id}".encode()).digest()
+        assert int(rows.order[at]) == int.from_bytes(digest[:8])
+        assert rows.received_at[at] == pytest.approx(pair.request.received_at.timestamp(), abs=1e-6)
+        assert frames.task_names()[rows.task[at]] == pair.task
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("verdicts", "strict"),
+    [
+        ([("expensive", False)], 1.0),
+        ([("expensive", True)], 0.0),
+        ([("tie", False)], 0.0),
+        ([("expensive", True), ("tie", False)], 0.0),
+        ([("expensive", False), ("tie", True)], 0.5),
+        ([("split", False)], 0.5),
+        ([("expensive", None)], math.nan),
+        ([("", False)], math.nan),
+        ([("cannot", None)], 1.0),
+    ],
+)
+def test_strict_harm_is_what_one_rater_says_of_both(project, verdicts, strict):
+    pair = add_pair(project, 0.2)
+    study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
+    for n, (preference, adequate) in enumerate(verdicts):
+        rater = Rater.objects.create(kind="human", name=str(n))
+        study.verdicts.create(
+            pair=pair, rater=rater, preference=preference, cheap_adequate=adequate
+        )
+    rows = frames.draws(study, SampledPair.objects.last().pk)
+    said = frames.said(study, "human", Verdict.objects.last().pk, rows)
+    np.testing.assert_array_equal(said.strict, [strict])
 
 
 @pytest.mark.django_db

@@ -1,10 +1,12 @@
 """What has no pair, by score: the requests that fail are rarely a random part."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from django.utils import timezone
 
-from reviews import missing, sampling
+from reviews import frames, missing, sampling
 from routing import policy
 from routing.models import ShadowJob
 from tests.reviews.rows import add_pair
@@ -12,13 +14,14 @@ from tests.reviews.rows import add_pair
 pytestmark = pytest.mark.django_db
 
 
-def lose(project, score, reason="provider_error: 400"):
+def lose(project, score, reason="provider_error: 400", tier="cheap", rate=1.0):
     """Write a request whose shadow failed."""
-    pair = add_pair(project, score)
+    pair = add_pair(project, score, shadow_rate=rate)
     ShadowJob.objects.filter(request_id=pair.request_id).update(
-        state="failed", reason=reason, finished_at=timezone.now()
+        state="failed", reason=reason, finished_at=timezone.now(), tier=tier
     )
     pair.delete()
+    return pair.request_id
 
 
 def start(project):
@@ -81,3 +84,30 @@ def test_the_groups_are_asked_for_in_few_queries(project, django_assert_max_num_
     study = start(project)
     with django_assert_max_num_queries(6):
         missing.by_decile(study)
+
+
+def test_a_lost_request_is_a_row_with_the_answer_that_is_missing(project):
+    add_pair(project, 0.5)
+    wanted = {
+        lose(project, 0.25, tier="cheap", rate=0.5): (0.25, 0.5, True),
+        lose(project, 0.75, tier="expensive"): (0.75, 1.0, False),
+    }
+    study = start(project)
+    found = missing.rows(study)
+    ids = sorted(wanted)
+    assert list(zip(found.score, found.rate, found.cheap, strict=True)) == [wanted[i] for i in ids]
+    digests = [hashlib.sha256(f"order|7|{one}".encode()).digest() for one in ids]
+    assert found.order.tolist() == [int.from_bytes(one[:8]) for one in digests]
+    assert [frames.task_names()[one] for one in found.task] == ["math", "math"]
+    lose(project, None)
+    assert np.isnan(missing.rows(study).score).sum() == 1
+
+
+def test_what_is_lost_after_the_end_is_not_of_a_closed_study(project):
+    lose(project, 0.5)
+    study = start(project)
+    study.closed_at = timezone.now()
+    lose(project, 0.5)
+    assert missing.rows(study).score.size == 1
+    study.closed_at = None
+    assert missing.rows(study).score.size == 2

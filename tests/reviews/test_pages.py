@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core import signing
 from django.urls import reverse
 
-from reviews import demo, permissions, sampling
+from reviews import demo, permissions, rollout, sampling
 from reviews.models import Gold, Presentation, Rating, SignOff, Study
 from reviews.views.threshold import SEEN
 from routing import policy
@@ -112,6 +112,21 @@ def test_an_unknown_price_is_a_warning_on_the_overview(as_role, project):
     client.post(reverse("create_project"), form)
     assert "The price of llama is not known" in client.get("/overview/?project=shop").text
     assert "is not known" not in client.get("/overview/?project=default").text
+
+
+def test_the_overview_says_who_decides_which_share(as_role, project, unsigned):
+    rest = policy.live(project)
+    add_pair(project, 0.2, task="math")
+    target = policy.with_threshold(rest, 0.62, "test", {"coding": 0.3, "math": 0.1})
+    policy.deploy(target, by=None, reason="test", share=0.25, rest=rest)
+    client = as_role("engineering")
+    text = client.get("/overview/").text
+    assert "policy-2, t = 0.62" in text
+    assert "by task type: coding 0.3, math 0.1" in text
+    assert "it decides 25.0 % of the requests, policy-1 (t = 0.0) the others" in text
+    assert "<td>math</td><td>policy-1</td>" in text
+    policy.deploy(target, by=None, reason="test")
+    assert "the others" not in client.get("/overview/").text
 
 
 @pytest.mark.parametrize("wrong", [{"cheap-url": "x"}, {"cheap-input": "1"}, {"cheap-model": "m"}])
@@ -229,7 +244,7 @@ def test_a_person_of_the_demos_name_outlives_it(as_role, project):
     real = User.objects.create_user("demo-rater-1")
     client = as_role("admin")
     client.post("/demo/", {})
-    assert User.objects.filter(username__startswith="demo-").count() == 4
+    assert User.objects.filter(username__startswith="demo-").count() == 5
     client.post("/demo/", {"action": "remove"})
     assert list(User.objects.filter(username__startswith="demo-")) == [real]
 
@@ -318,8 +333,10 @@ def test_a_signoff_says_what_is_live_now(as_role, project):
     client = as_role("engineering")
     page = f"/signoffs/{row.pk}/"
     assert 'value="approve"' in client.get(page).text
-    client.post(f"{page}decide/", {"decision": "approve"})
-    assert "live now" in client.get(page).text
+    client.post(f"{page}decide/", {"decision": "approve", "revision": "1"})
+    assert "not live yet" in client.get(page).text
+    rollout.run_due()
+    assert "live for 10 % of requests" in client.get(page).text
     client.post("/policies/roll-back/", {"project": theirs.slug, "reason": "x"})
     assert "no longer live" in client.get(page).text
 

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from reviews import permissions, rating, revealing
 from reviews.errors import Conflict
@@ -19,6 +20,7 @@ from reviews.exchange.columns import COLUMNS, columns, markdown
 from reviews.exchange.exports import Export
 from reviews.models import Adjudication, Gold, Rater, Rating, Slot, Study, Verdict
 from tests.reviews.rated import lead, rater, say
+from tests.reviews.rows import add_repeat
 
 pytestmark = pytest.mark.django_db
 
@@ -171,7 +173,7 @@ def test_gold_stays_hidden_from_those_it_may_check(rated):
 
 
 def test_a_closed_study_waits_for_nobody(rated):
-    Study.objects.filter(pk=rated.pk).update(state=Study.State.CLOSED)
+    Study.objects.filter(pk=rated.pk).update(state=Study.State.CLOSED, closed_at=timezone.now())
     assert not blindness.hidden_from_anybody().exists()
 
 
@@ -270,7 +272,7 @@ def test_a_pair_in_dispute_is_hidden_from_whoever_may_settle_it_and_from_keys(ra
     assert pair.pk in hidden_from(lena)
     assert pair in blindness.hidden_from_anybody()
     assert pair.pk not in hidden_from(may) | hidden_from(kim)
-    Study.objects.filter(pk=rated.pk).update(state=Study.State.CLOSED)
+    Study.objects.filter(pk=rated.pk).update(state=Study.State.CLOSED, closed_at=timezone.now())
     assert pair.pk in hidden_from(lena)
 
 
@@ -376,3 +378,18 @@ def test_what_raters_wrote_in_checks_is_there_with_its_kind(study):
     say(blinding.present(slot, ann), ann)
     (row,) = rows_of(study)
     assert (row["kind"], row["preference"]) == ("gold", "tie")
+
+
+def test_of_one_model_asked_twice_the_second_answer_takes_the_cheap_ones_place(study):
+    ann, pair = rater("ann"), study.sample.first().pair
+    add_repeat(pair, "said again")
+    slot = Slot.objects.create(
+        study=study, pair=pair, kind=Slot.Kind.AGAIN, ordinal=0, order=0, rater=ann,
+        state=Slot.State.LEASED,
+    )  # fmt: skip
+    from reviews import blinding
+
+    say(blinding.present(slot, ann), ann)
+    (row,) = rows_of(study, texts=True)
+    assert (row["kind"], row["cheap_answer"]) == ("again", "said again")
+    assert row["expensive_answer"] == pair.expensive.text

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from reviews import blinding, estimation, rating, sampling
 from reviews.errors import BadInput
@@ -393,7 +394,7 @@ def test_an_unknown_tool_is_refused(study):
 
 def test_a_closed_study_takes_nothing(study, as_role):
     content, client = filled(study), as_role("lead")
-    Study.objects.filter(pk=study.pk).update(state=Study.State.CLOSED)
+    Study.objects.filter(pk=study.pk).update(state=Study.State.CLOSED, closed_at=timezone.now())
     for dry in (True, False):
         with pytest.raises(BadInput, match="closed"):
             run(study, content, dry_run=dry)

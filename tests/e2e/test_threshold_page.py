@@ -1,0 +1,163 @@
+"""The threshold page in a browser: it keeps up with the slider, and is read at any width."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reviews import sampling
+from routing import policy
+from tests.e2e.people import person
+from tests.reviews.rated import rate_all, rater
+from tests.reviews.rows import add_pair
+
+pytestmark = pytest.mark.browser
+LOOKS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
+TASKS = ("math", "writing", "code")
+
+
+@pytest.fixture
+def study(project):
+    """Sixty rated pairs of three task types; high scores are made worse."""
+    pairs = {}
+    for n in range(60):
+        pair = add_pair(project, n / 60, task=TASKS[n % 3], query=f"question {n}")
+        pairs[pair.pk] = n
+    plan = {"second_share": 0, "check_every": 0, "origin_every": 0, "certified_only": False}
+    study = sampling.start(policy.live(project), name="Spring", seed="7", rate=1.0, **plan)
+    strong = {"strength": "much"}
+    rate_all(
+        study,
+        rater("ann"),
+        lambda pk: (("expensive",), strong) if pairs[pk] % 7 == 6 else (("tie",), {}),
+    )
+    return study
+
+
+def check(page, width, name):
+    from axe_playwright_python.sync_playwright import Axe
+
+    if folder := os.environ.get("SHADOWEVAL_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+
+
+def open_page(visit, scheme="light", width=1280, path="/threshold/", **options):
+    page = visit("lena", color_scheme=scheme, viewport={"width": width, "height": 900}, **options)
+    page.goto(path)
+    page.wait_for_selector("#cost .proposed")
+    return page
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_it_is_read_at_any_width_in_light_and_dark(visit, study, scheme, width):
+    person("lena", "lead", "product")
+    page = open_page(visit, scheme, width, "/threshold/?at=0.5", bypass_csp=True)
+    page.wait_for_selector("#sentence:has-text('At 0.50, 50 %')")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    page.wait_for_selector("#w-from:has-text('60 pairs')")
+    check(page, width, f"threshold-{scheme}-{width}")
+    page.click("#switches")
+    page.wait_for_selector("h1:has-text('What switches')")
+    check(page, width, f"switches-{scheme}-{width}")
+
+
+def test_the_slider_moves_every_figure_without_asking_the_server(visit, study):
+    person("lena", "lead", "product")
+    page = open_page(visit)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    shapes = "JSON.stringify(document.getElementById('degradation').layout.shapes)"
+    before = page.evaluate(shapes)
+    page.focus("#t")
+    at = float(page.input_value("#t-value"))
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    text = f"{at + 0.03:.2f}"
+    page.wait_for_selector(f"#sentence:has-text('At {text}')")
+    assert page.get_attribute("#t", "aria-valuetext") == text
+    assert (page.input_value("#t-value"), page.input_value("#ask")) == (text, text)
+    assert page.locator("#cost .proposed").inner_text() == f"proposed {text}"
+    assert f"at={text.rstrip('0')}" in page.get_attribute("#switches", "href")
+    page.keyboard.press("End")
+    page.wait_for_selector("#f-share:has-text('100.0 %')")
+    assert "8 / 60 rated" in page.inner_text("#f-worse-n")
+    assert (asked, page.evaluate(shapes) == before) == ([], True)
+
+
+def test_it_keeps_up_with_thirty_frames_a_second(visit, study):
+    person("lena", "lead", "product")
+    page = open_page(visit)
+    took = page.evaluate(
+        """async () => {
+            const slider = document.getElementById("t");
+            const frame = () => new Promise(requestAnimationFrame);
+            const spent = [];
+            for (let i = 0; i < 90; i += 1) {
+                slider.value = i;
+                slider.dispatchEvent(new Event("input"));
+                const begun = performance.now();
+                await frame();
+                document.body.getBoundingClientRect();
+                spent.push(performance.now() - begun);
+            }
+            return spent.sort((a, b) => a - b);
+        }"""
+    )
+    print(f"frame: median {took[45]:.1f} ms, 95 % {took[85]:.1f} ms")
+    assert took[45] < 33
+
+
+def test_a_number_is_typed_and_the_nearest_threshold_chosen(visit, study):
+    person("lena", "lead", "product")
+    page = open_page(visit, path="/threshold/?at=0.5")
+    page.wait_for_selector("#sentence:has-text('At 0.50')")
+    page.fill("#t-value", "0.724")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#sentence:has-text('At 0.72')")
+
+
+def test_what_is_not_certified_is_acknowledged_or_not_asked_for(visit, study):
+    person("lena", "lead", "product")
+    page = open_page(visit, path="/threshold/?at=0.9")
+    page.wait_for_selector("#sentence:has-text('Not certified')")
+    assert "13.3 %" not in page.inner_text("#sentence")  # no estimate in place of a certificate
+    assert page.is_visible("#acknowledge")
+    assert page.is_enabled("#ask-button")
+    type(study).objects.filter(pk=study.pk).update(certified_only=True)
+    page.reload()
+    page.wait_for_selector("#ask-refused:has-text('only certified')")
+    assert not page.is_visible("#acknowledge")
+    assert page.is_disabled("#ask-button")
+
+
+def test_a_part_of_the_traffic_is_in_the_address_and_is_not_signed(visit, study):
+    person("lena", "lead", "product")
+    page = open_page(visit)
+    page.select_option("#task", "code")
+    page.click("form.inline button:has-text('Show')")
+    page.wait_for_selector("text=A certificate is only ever of the whole plan")
+    assert "task=code" in page.url
+    assert page.locator("#ask-form").count() == 0
+    page.click("text=The whole traffic")
+    page.wait_for_selector("#ask-form")
+
+
+def test_what_if_computes_with_other_prices_mixes_and_floors(visit, study):
+    person("lena", "lead", "product")
+    page = open_page(visit, path="/threshold/?at=0.5")
+    page.wait_for_selector("#sentence:has-text('At 0.50')")
+    page.click("#what-if summary")
+    page.wait_for_selector("#w-from:has-text('60 pairs')")
+    for name, value in (("cheap", "1"), ("expensive", "4")):
+        page.fill(f"#w-{name}-input", value)
+        page.fill(f"#w-{name}-output", value)
+    # Five tokens a request, half of them cheap: 2.5 of 4 dollars, 37.5 % less.
+    page.wait_for_selector("#w-cost:has-text('37.5 % less')")
+    page.fill("#w-floor", "99")
+    page.wait_for_selector("#w-largest:has-text('1.01')")
+    for row, share in enumerate(("100", "0", "0")):
+        page.fill(f"#mix-{row}", share)
+    page.wait_for_selector("#w-worse:has-text('5.0 %')")

@@ -1,0 +1,148 @@
+"""A certificate says the same of the same columns, and what its end allows it to say."""
+
+import json
+
+import numpy as np
+import pytest
+
+from reviews import certificate, inputs
+from reviews.certificate import deltas, of_inputs
+from tests.reviews.columns import plan, study
+
+
+def harmful(n=4000, from_score=0.6, **more):
+    """Return a study whose requests are harmed from a score on."""
+    found = study(n=n, **more)
+    c = found.columns
+    harm = np.where(c.selected, (c.score >= from_score) * 1.0, np.nan)
+    return inputs.Inputs(c._replace(harm=harm, adequate=1 - harm, strict=harm), found.about)
+
+
+def test_the_same_inputs_give_the_same_bytes():
+    texts = {json.dumps(of_inputs(harmful(), plan(basis="window")).as_json()) for _ in range(2)}
+    assert len(texts) == 1
+    assert "NaN" not in texts.pop()
+
+
+def test_a_window_is_certified_up_to_where_harm_begins():
+    found = of_inputs(harmful(), plan(basis="window"))
+    assert 0.55 <= found.threshold <= 0.66
+    assert (found.order, found.delta, found.is_final) == ("hash", 0.04, True)
+    assert found.degradation <= found.degradation_high <= 0.05
+    assert found.cheap_share == pytest.approx(found.threshold, abs=0.03)
+    assert found.saving_share == pytest.approx(0.8 * found.cheap_share)
+    assert [one["certified"] for one in found.grid][:50] == [True] * 50
+    assert set(found.by_task) == {"chat", "math"}
+    assert found.sensitivity.keys() >= {"arrival_order", "order_free", "least_of_tasks"}
+
+
+@pytest.mark.parametrize(
+    ("basis", "order", "delta", "is_final"),
+    [
+        ("", "hash", 0.04, False), ("window", "hash", 0.04, True),
+        ("early", "arrival", 0.01, True), ("by_hand", "arrival", 0.01, True),
+    ],
+)  # fmt: skip
+def test_each_end_has_its_order_and_its_error(basis, order, delta, is_final):
+    found = of_inputs(harmful(), plan(basis=basis))
+    assert (found.order, found.delta, found.is_final) == (order, delta, is_final)
+    assert found.threshold > 0.4
+
+
+def test_without_early_looks_the_end_has_all_of_the_error():
+    assert deltas(plan(early_stop=False, confidence=0.9)) == (0.1, 0.1)
+    assert of_inputs(harmful(), plan(basis="by_hand", early_stop=False)).delta == 0.05
+
+
+def test_futile_certifies_nothing_however_good_it_looks():
+    found = of_inputs(study(), plan(basis="futile"))
+    assert (found.threshold, found.is_final, found.degradation) == (None, True, None)
+
+
+def test_a_judge_alone_certifies_nothing():
+    found = of_inputs(study(about={"kind": "llm_judge"}), plan(basis="window"))
+    assert found.threshold is None
+    assert "Only a judge has spoken; people have to rate." in found.warnings
+
+
+def test_an_answer_key_is_not_passed_off_as_people():
+    found = of_inputs(study(about={"kind": "answer_key"}), plan(basis="window"))
+    assert found.threshold == 1.01
+    assert any("answer key" in one for one in found.warnings)
+
+
+def test_nothing_rated_certifies_nothing():
+    none = np.full(2000, np.nan)
+    for basis in ("", "window"):
+        found = of_inputs(study(harm=none, adequate=none, strict=none), plan(basis=basis))
+        assert (found.threshold, found.n_rated) == (None, 0)
+        assert "No pair that counts is rated." in found.warnings
+
+
+def test_an_empty_study_certifies_nothing():
+    for basis in ("", "window", "by_hand"):
+        found = of_inputs(study(n=0), plan(basis=basis))
+        assert (found.threshold, found.n_frame) == (None, 0)
+
+
+def test_pairs_that_nobody_rated_count_as_worse_at_the_end():
+    whole = study(n=4000)
+    late = inputs.place(whole.columns) > 0.8
+    said = {name: np.where(late, np.nan, getattr(whole.columns, name))
+            for name in ("harm", "adequate", "strict")}  # fmt: skip
+    found = inputs.Inputs(whole.columns._replace(**said), whole.about)
+    preview = of_inputs(found, plan())
+    final = of_inputs(found, plan(basis="window"))
+    assert preview.threshold == 1.01
+    assert final.threshold < 0.5
+    assert final.n_waiting > 0 == preview.n_waiting
+
+
+def test_lost_answers_count_and_are_told():
+    lost = np.zeros(4000, np.int8)
+    lost[:400] = inputs.NO_CHEAP
+    found = of_inputs(study(n=4000, lost=lost), plan(basis="window"))
+    assert found.n_lost == 400
+    assert found.threshold < 0.7
+    assert any(one.startswith("400 requests lost one answer") for one in found.warnings)
+
+
+def test_a_judge_helps_only_where_the_plan_lets_it():
+    whole = harmful(n=6000, pi=0.1)
+    c = whole.columns
+    guess = inputs.Inputs(c._replace(judge=(c.score >= 0.6) * 1.0), whole.about)
+    without = of_inputs(guess, plan(basis="window"))
+    with_it = of_inputs(guess, plan(basis="window", judge_role="certificate"))
+    assert (without.judge, with_it.judge) == (False, True)
+    assert with_it.threshold >= without.threshold == with_it.sensitivity["without_judge"]
+    late = inputs.Inputs(guess.columns, study(n=1, about={"judge_problem": "Too late."}).about)
+    refused = of_inputs(late, plan(basis="window", judge_role="certificate"))
+    assert (refused.judge, "Too late." in refused.warnings) == (False, True)
+
+
+def test_a_second_floor_holds_as_well():
+    c = harmful(from_score=0.9).columns
+    adequate = np.where(c.selected, (c.score < 0.5) * 1.0, np.nan)
+    found = inputs.Inputs(c._replace(adequate=adequate), study(n=1).about)
+    assert of_inputs(found, plan(basis="window")).threshold > 0.85
+    both = of_inputs(found, plan(basis="window", adequacy_floor=0.9))
+    assert 0.4 < both.threshold < 0.6
+
+
+def test_a_look_before_the_end_certifies_finished_days():
+    assert certificate.early(harmful(), plan()) > 0.4
+    assert certificate.early(study(n=0), plan()) is None
+
+
+def test_a_router_that_sends_harm_first_is_futile():
+    found = study(n=4000)
+    harm = np.where(found.columns.selected, (found.columns.score < 0.5) * 1.0, np.nan)
+    bad = inputs.Inputs(found.columns._replace(harm=harm), found.about)
+    assert certificate.futile(bad, plan())
+    assert not certificate.futile(found, plan())
+    assert not certificate.futile(study(n=0), plan())
+
+
+def test_deviations_are_named():
+    found = of_inputs(study(), plan(deviations=[{"field": "rating_budget"}, {"field": "floor"}]))
+    assert "Changed after the first rating: floor, rating budget." in found.warnings

@@ -1,0 +1,200 @@
+"""Evidence is made again from its own inputs, and says when it can no longer be approved."""
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from django.db import ProgrammingError, transaction
+
+from reviews import calibration, chain, columnar, estimation, evidence, planning
+from reviews.errors import Conflict, NothingToSign
+from reviews.models import Evidence, Rater
+from routing import policy
+from tests.reviews import certified
+from tests.reviews.rows import add_pair
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def study(project):
+    return certified.closed(project)
+
+
+@pytest.fixture
+def running(project):
+    return certified.running(project, certified_only=False)
+
+
+def test_evidence_holds_all_it_rests_on(study):
+    content = evidence.freeze(study, 0.4).content
+    assert content["is_certified"]
+    assert content["certificate"]["threshold"] >= 0.4
+    assert content["plan"]["deviations"][0]["field"] == "window"
+    assert content["policy"]["name"] == policy.live(study.project).name
+    assert len(content["points"]) == 102
+    assert content["point"]["threshold"] == 0.4
+    assert {"version", "sha256"} == set(content["code"])
+
+
+def test_the_hash_is_of_the_content_and_of_the_inputs(study):
+    row = evidence.freeze(study, 0.4)
+    row.refresh_from_db()
+    assert row.sha256 == chain.sha256(row.content)
+    assert row.content["inputs"]["sha256"] == hashlib.sha256(bytes(row.inputs)).hexdigest()
+
+
+def test_evidence_is_made_again_byte_by_byte(study):
+    row = Evidence.objects.get(pk=evidence.freeze(study, 0.4).pk)
+    assert evidence.recompute(row) == chain.canonical(row.content)
+
+
+def test_another_process_makes_it_again(study, tmp_path):
+    row = evidence.freeze(study, 0.4)
+    (tmp_path / "data").write_bytes(bytes(row.inputs))
+    (tmp_path / "content").write_bytes(chain.canonical(row.content))
+    code = (
+        "import django, hashlib, json, pathlib, sys; django.setup();"
+        "from reviews import evidence; here = pathlib.Path(sys.argv[1]);"
+        "content = json.loads((here / 'content').read_bytes());"
+        "made = evidence.remade((here / 'data').read_bytes(), content);"
+        "print(hashlib.sha256(made).hexdigest())"
+    )
+    run = [sys.executable, "-c", code, str(tmp_path)]
+    env = {
+        "DJANGO_SETTINGS_MODULE": "shadoweval.settings",
+        "DATABASE_URL": "postgresql://none@127.0.0.1:9/none",
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+    }
+    done = subprocess.run(run, capture_output=True, text=True, env=env, check=False)
+    assert done.stdout.strip() == row.sha256, done.stderr
+
+
+@pytest.mark.parametrize("column", ["harm", "score", "pi", "traffic"])
+def test_changed_inputs_come_to_another_hash(study, column):
+    row = evidence.freeze(study, 0.4)
+    columns = columnar.read_parquet(bytes(row.inputs))
+    columns[column] = np.where(np.arange(columns[column].size) < 20, 0.5, columns[column])
+    row.inputs = columnar.parquet(columns)
+    assert hashlib.sha256(evidence.recompute(row)).hexdigest() != row.sha256
+
+
+def test_no_prompt_and_no_answer_is_in_it(project):
+    for place in range(3):
+        add_pair(project, place / 4, query="a secret prompt", cheap="cheap secret")
+    row = evidence.freeze(certified.running(project, certified_only=False), 0.4)
+    assert b"secret" not in bytes(row.inputs) + chain.canonical(row.content)
+
+
+def test_only_certified_thresholds_are_frozen_where_the_plan_says_so(study):
+    with pytest.raises(NothingToSign, match="Certified is everything up to 0."):
+        evidence.freeze(study, 1.0)
+    assert not Evidence.objects.exists()
+
+
+def test_a_running_study_is_signed_only_where_its_plan_allows(project):
+    study = certified.running(project)
+    with pytest.raises(NothingToSign, match="not closed"):
+        evidence.freeze(study, 0.4)
+    assert evidence.freeze(study, 0.0).content["is_certified"]
+
+
+def test_what_is_not_certified_says_so(running):
+    content = evidence.freeze(running, 0.4).content
+    assert not content["is_certified"]
+    assert not content["certificate"]["is_final"]
+
+
+def test_thresholds_of_tasks_are_points_of_the_curve_too(running):
+    with pytest.raises(NothingToSign, match="steps of 0.01"):
+        evidence.freeze(running, 0.4, {"math": 0.333})
+    assert evidence.freeze(running, 0.4, {"math": 0.3}).content["thresholds"] == {"math": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "thresholds", "covered"),
+    [
+        (0.0, {}, True),
+        (0.5, {}, True),
+        (0.51, {}, False),
+        (0.5, {"math": 0.4}, True),
+        (0.2, {"math": 0.51}, False),
+        (0.0, {"math": 0.8}, True),
+        (0.0, {"math": 0.81}, False),
+        (0.0, {"writing": 0.6}, False),
+        (0.0, {"unknown": 0.6}, False),
+    ],
+)
+def test_what_a_certificate_covers(threshold, thresholds, covered):
+    by_task = {"math": {"threshold": 0.8}, "writing": {"threshold": None}}
+    final = {"is_final": True, "threshold": 0.5, "by_task": by_task}
+    assert evidence.certifies(final, threshold, thresholds) == covered
+    preview = final | {"is_final": False}
+    assert evidence.certifies(preview, threshold, thresholds) == (
+        covered and not (threshold or thresholds)
+    )
+
+
+def test_numbers_that_moved_are_not_signed(running):
+    looked = estimation.estimate(running)
+    certified.rate(running, Rater.objects.create(kind="human", name="bob"), lambda score: True)
+    seen = evidence.Seen("human", estimation.Moment.now(running), looked.inputs_sha256)
+    with pytest.raises(Conflict, match="moved"):
+        evidence.freeze(running, 0.4, seen=seen)
+
+
+def test_what_was_looked_at_is_what_is_frozen(running):
+    looked = estimation.estimate(running)
+    before = calibration.certificate(running).as_json()
+    certified.rate(running, Rater.objects.create(kind="human", name="bob"), lambda score: True)
+    seen = evidence.Seen("human", looked.moment, looked.inputs_sha256)
+    assert evidence.freeze(running, 0.4, seen=seen).content["certificate"] == before
+
+
+def test_fresh_evidence_is_not_stale(study, django_assert_max_num_queries):
+    row = evidence.freeze(study, 0.4)
+    with django_assert_max_num_queries(8):
+        assert evidence.staleness(row) == []
+
+
+def test_another_policy_makes_it_stale(study):
+    row = evidence.freeze(study, 0.4)
+    policy.roll_back(study.project, by=certified.person("erik", "engineering"), reason="test")
+    assert evidence.staleness(row) == ["Another policy went live since this was requested."]
+
+
+def test_a_changed_plan_makes_it_stale(running):
+    row = evidence.freeze(running, 0.4)
+    lead = certified.person("lena", "lead")
+    planning.change(running, {"floor": 0.25}, by=lead, reason="the product says so")
+    assert "The plan was changed since." in evidence.staleness(Evidence.objects.get(pk=row.pk))
+
+
+def test_more_ratings_alone_do_not_make_it_stale(running):
+    row = evidence.freeze(running, 0.4)
+    certified.rate(
+        running, Rater.objects.create(kind="human", name="bob"), lambda score: score > 0.6
+    )
+    assert evidence.staleness(Evidence.objects.get(pk=row.pk)) == []
+
+
+def test_ratings_that_move_the_certified_threshold_do(running):
+    row = evidence.freeze(running, 0.4)
+    certified.rate(running, Rater.objects.create(kind="human", name="bob"), lambda score: True)
+    (reason,) = evidence.staleness(Evidence.objects.get(pk=row.pk))
+    assert reason.startswith("Later ratings move what is certified from 0.")
+
+
+def test_evidence_of_an_earlier_version_cannot_be_made_again(study):
+    content = {"threshold": 0.4}
+    row = Evidence.objects.create(study=study, content=content, sha256=chain.sha256(content))
+    with pytest.raises(Conflict, match="earlier version"):
+        evidence.recompute(row)
+
+
+def test_postgres_refuses_to_change_evidence(study):
+    row = evidence.freeze(study, 0.4)
+    with pytest.raises(ProgrammingError), transaction.atomic():
+        Evidence.objects.filter(pk=row.pk).update(inputs=b"x")

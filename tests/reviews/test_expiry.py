@@ -1,0 +1,87 @@
+"""Sign-offs end: reminders at 14 and 3 days, then the rule of the plan."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from reviews import expiry, rollout
+from reviews.models import Notice
+from routing import policy
+from tests.reviews.signing import approve, ask, person, rated_study
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def study(project):
+    return rated_study(project)
+
+
+@pytest.fixture
+def row(study, smtp):
+    """A sign-off whose policy is live."""
+    asks = person("paula", "product", email="paula@example.org")
+    row = ask(study, asks)
+    row = approve(row, person("erik", "engineering"), person("pat", "product"))
+    rollout.run_due()
+    return row
+
+
+def reminders():
+    return Notice.objects.filter(event="signoff.expires_soon", to__username="paula").count()
+
+
+def test_it_reminds_twice_and_once_each(row):
+    seen = []
+    for days in (15, 14, 10, 3, 1):
+        for _ in range(2):
+            assert expiry.run_due(row.expires_at - days * DAY) == 0
+        seen.append(reminders())
+    assert seen == [0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(("rule", "threshold"), [("keep", 0.6), ("always_expensive", 0.0)])
+def test_then_the_plan_says_what_happens(row, project, rule, threshold):
+    type(row.study).objects.update(after_expiry=rule)
+    assert [expiry.run_due(row.expires_at) for _ in range(2)] == [1, 0]
+    row.refresh_from_db()
+    assert (row.state, policy.live(project).threshold) == ("expired", threshold)
+    assert project.deployments.count() == (2 if rule == "keep" else 3)
+    assert Notice.objects.filter(event="signoff.expired", to__username="paula").count() == 1
+
+
+def test_pages_warn_from_fourteen_days_before(row, project):
+    live = policy.live(project)
+    found = [expiry.warning(project, live, row.expires_at + n * DAY) for n in (-15, -14, 0)]
+    assert [one and one.is_over for one in found] == [None, False, True]
+    expiry.run_due(row.expires_at)
+    assert expiry.warning(project, live, row.expires_at).is_over
+
+
+def test_what_is_no_longer_live_ends_without_a_word(row, project):
+    erik = person("eve", "engineering")
+    rollout.roll_back(project, by=erik, reason="x")
+    type(row.study).objects.update(after_expiry="always_expensive")
+    count = project.deployments.count()
+    expiry.run_due(row.expires_at - DAY)
+    assert expiry.run_due(row.expires_at) == 1
+    row.refresh_from_db()
+    assert (row.state, project.deployments.count(), reminders()) == ("expired", count, 0)
+    assert expiry.warning(project, policy.live(project), row.expires_at) is None
+
+
+@pytest.mark.parametrize(("rule", "share"), [("keep", 0.5), ("always_expensive", 1.0)])
+def test_a_ramp_ends_with_its_sign_off(study, project, rule, share):
+    type(study).objects.update(after_expiry=rule)
+    study.refresh_from_db()
+    steps = [{"share": 0.5, "hours": 700}, {"share": 1, "hours": 0}]
+    row = ask(study, person("paula", "product"), rollout=steps)
+    row = approve(row, person("erik", "engineering"), person("pat", "product"))
+    rollout.run_due()
+    expiry.run_due(row.expires_at)
+    rollout.run_due(timezone.now() + 200 * DAY)
+    row.way.refresh_from_db()
+    assert (row.way.state, row.way.why) == ("stopped", "Its sign-off expired.")
+    assert policy.deployment(project).share == share
