@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from django.http.response import HttpResponseBase
 from ninja import Path, Query, Router, Schema
 from pydantic import Field
 
+from reviews import calibration, estimation, status
 from reviews.exchange import blindness, streaming
 from reviews.exchange.exports import Export
 from reviews.exchange.formats import FORMATS
-from reviews.models import Study
+from reviews.models import Rater, Study
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
 from routing.errors import NotFound
@@ -57,9 +58,61 @@ def export_study(
     A key may be anybody's: rows of pairs that wait for a rating or are in dispute are
     left out.
     """
-    study = Study.objects.filter(project=request.auth.project, pk=study_id).first()
-    if study is None:
-        raise NotFound(f"No study {study_id} is in this project.")
+    study = _study(request, study_id)
     hidden = blindness.hidden_from_anybody()
     export = Export(study, hidden, texts=options.texts, names=options.names)
     return streaming.response(export, options.format)
+
+
+class CurveOut(Schema):
+    """A study's curve, and what is certified; null stands for "cannot be said"."""
+
+    study: int
+    name: str
+    status: Literal["collecting", "ready", "holds", "does_not_hold", "unhealthy"]
+    status_text: str
+    raters: Literal["human", "llm_judge", "answer_key"]
+    certificate: dict[str, Any] | None = Field(
+        description="From people's ratings; `is_final` says whether the study is closed. Null when "
+        "only a judge has spoken"
+    )
+    points: list[dict[str, Any]] = Field(
+        description="By threshold: shares, costs, and 95 % intervals of each threshold alone"
+    )
+
+
+@router.get(
+    "/studies/{study_id}/curve",
+    auth=Needs(Scope.READ),
+    operation_id="read_curve",
+    summary="The curve of a study and its certificate",
+    response={200: CurveOut},
+    openapi_extra={"responses": problems(400, 401, 403, 404, 405, 429, 503)},
+)
+def read_curve(request: KeyRequest, study_id: int = Path(..., ge=1, le=_MOST_ID)) -> dict[str, Any]:
+    """What the Threshold page shows of all the traffic. Needs the scope `read`."""
+    study = _study(request, study_id)
+    estimate = estimation.estimate(study)
+    stands = status.of(study)
+    is_judged = estimate.kind == Rater.Kind.LLM_JUDGE
+    return {
+        "study": study.pk,
+        "name": study.name,
+        "status": stands.name,
+        "status_text": stands.text,
+        "raters": estimate.kind,
+        "certificate": None if is_judged else calibration.certificate(study).as_json(),
+        "points": estimate.points,
+    }
+
+
+def _study(request: KeyRequest, study_id: int) -> Study:
+    """Return the study of the key's project.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    study = Study.objects.filter(project=request.auth.project, pk=study_id).first()
+    if study is None:
+        raise NotFound(f"No study {study_id} is in this project.")
+    return study

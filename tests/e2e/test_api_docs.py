@@ -17,7 +17,7 @@ def test_the_page_renders_without_an_error_and_tries_calls_with_a_key(
     page.on("request", lambda r: asked.append(r.url))
     page.goto("/api/v1/docs")
     page.wait_for_selector("text=List requests, newest first")
-    assert page.locator(".opblock").count() == 11
+    assert page.locator(".opblock").count() == 12
     assert page.evaluate("document.documentElement.classList.contains('dark-mode')") == (
         scheme == "dark"
     )

@@ -126,6 +126,7 @@ KEYED = {
     "api/v1/requests/<request_id>": ("GET", "read"),
     "api/v1/requests/<request_id>/feedback": ("POST", "route"),
     "api/v1/pairs": ("POST", "import"),
+    "api/v1/studies/<study_id>/curve": ("GET", "read"),
     "api/v1/studies/<study_id>/export": ("GET", "read"),
 }
 #: Django's own, for superusers. Its login and logout are as public as ours.

@@ -12,7 +12,7 @@ OPERATIONS = {
     "POST /v1/messages/count_tokens", "GET /v1/models", "POST /v1/chat/completions",
     "GET /api/v1/requests", "GET /api/v1/requests/{request_id}",
     "POST /api/v1/requests/{request_id}/feedback", "GET /api/v1/studies/{study_id}/export",
-    "POST /api/v1/pairs",
+    "GET /api/v1/studies/{study_id}/curve", "POST /api/v1/pairs",
 }  # fmt: skip
 RESPONSE_HEADERS = {
     "request-id", "tier", "model", "score", "threshold", "policy", "reason", "task", "cost-usd",

@@ -36,5 +36,5 @@ def test_no_generated_request_breaks_the_service_or_its_document(service, api_ke
     cases = result["test_cases"]
     print(f"{cases['generated']} examples, {cases['with_failures']} with failures")
     assert (ran.returncode, result["failures"], result["errors"]) == (0, [], []), ran.stdout[-8000:]
-    assert result["operations"]["tested"] == 11
+    assert result["operations"]["tested"] == 12
     assert cases["generated"] >= EXAMPLES
