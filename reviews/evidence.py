@@ -61,14 +61,15 @@ def freeze(
     _check_carries(estimate, seen)
     inputs = calibration.arrays(study, _moment(study, estimate))
     frozen = columnar.parquet(inputs.columns._asdict())
+    checks = health.checks(study)
     content = {
         "version": VERSION,
         **asked,
         **_of_estimate(estimate, asked),
         **_of_study(study, estimate),
-        **_of_certificate(study, asked, inputs),
+        **_of_certificate(study, asked, inputs, checks),
         "inputs": _described(frozen, inputs),
-        "health": [_check(one) for one in health.checks(study)],
+        "health": [_check(one) for one in checks],
         "code": code(),
     }
     return Evidence.objects.create(
@@ -77,19 +78,30 @@ def freeze(
 
 
 def _of_certificate(
-    study: Study, asked: dict[str, Any], inputs: calibration.Inputs
+    study: Study, asked: dict[str, Any], inputs: calibration.Inputs, checks: list[health.Check]
 ) -> dict[str, Any]:
     """Return plan and certificate, of these very columns and not of a later reading of the tables.
+
+    A certificate rests on the study's design: where a check of it fails, nothing is certified.
 
     Raises:
         NothingToSign: when the plan lets certified thresholds only be signed, and this is none.
     """
     plan = planning.as_json(study)
     certificate = calibration.of_inputs(inputs, plan)
-    is_certified = certifies(certificate.as_json(), **asked)
+    failing = [one for one in checks if one.level == "fail"]
+    is_certified = not (failing and _routes(**asked)) and certifies(certificate.as_json(), **asked)
     if study.certified_only and not is_certified:
+        if failing:
+            why = " ".join(f"{one.label}: {one.text}" for one in failing)
+            raise NothingToSign(f"Nothing can be signed while a check of the study fails. {why}")
         raise NothingToSign(_not_certified(certificate))
     return {"plan": plan, "certificate": certificate.as_json(), "is_certified": is_certified}
+
+
+def _routes(threshold: float, thresholds: dict[str, float]) -> bool:
+    """Return whether anything may go to the cheap model."""
+    return max([threshold, *thresholds.values()]) > policy.ALWAYS_EXPENSIVE
 
 
 def _check(one: health.Check) -> dict[str, Any]:
@@ -125,29 +137,39 @@ def certifies(certificate: dict[str, Any], threshold: float, thresholds: dict[st
 
     It covers every threshold up to its own: with fewer requests routed cheap, no more are made
     worse; thresholds by task type likewise. Where the plan spent its error on task types, each is
-    covered by the certificate of its own, and a task without one may route nothing cheap. Always
-    expensive needs no certificate.
+    covered by the certificate of its own, and a task without one may route nothing cheap. With a
+    second floor only the thresholds that were certified themselves are covered, since adequacy may
+    fall and rise. Always expensive needs no certificate.
 
     Example:
-        >>> whole = {"is_final": True, "is_by_task": False, "threshold": 0.6, "by_task": {}}
+        >>> whole = {"is_final": True, "is_by_task": False, "threshold": 0.6, "by_task": {},
+        ...          "adequacy_floor": None}
         >>> certifies(whole, 0.6, {}), certifies(whole, 0.6, {"math": 0.7})
         (True, False)
         >>> tasks = whole | {"is_by_task": True, "by_task": {"math": {"threshold": 0.8}}}
         >>> certifies(tasks, 0.0, {"math": 0.8}), certifies(tasks, 0.5, {"math": 0.8})
         (True, False)
     """
-    largest = max([threshold, *thresholds.values()])
-    if largest <= policy.ALWAYS_EXPENSIVE:
+    if not _routes(threshold, thresholds):
         return True
+    largest = max([threshold, *thresholds.values()])
     if not certificate["is_final"]:
         return False
+    if certificate["adequacy_floor"] is not None:
+        return not thresholds and threshold in _certified(certificate)
+    is_exact = certificate["adequacy_floor"] is not None
     if not certificate["is_by_task"]:
+        if is_exact:
+            points = [one["threshold"] for one in certificate["grid"] if one["certified"]]
+            return not thresholds and threshold in points
         return certificate["threshold"] is not None and largest <= certificate["threshold"]
     by_task = certificate["by_task"]
     asked = {task: thresholds.get(task, threshold) for task in {*by_task, *thresholds}}
     own = {task: (by_task.get(task) or {}).get("threshold") or 0.0 for task in asked}
     rest = threshold <= policy.ALWAYS_EXPENSIVE
-    return rest and all(at <= own[task] for task, at in asked.items())
+    return rest and all(
+        at in (0.0, own[task]) if is_exact else at <= own[task] for task, at in asked.items()
+    )
 
 
 def _not_certified(certificate: calibration.Certificate) -> str:

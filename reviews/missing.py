@@ -38,7 +38,8 @@ _ROWS = """
     string_agg(float8send(lost.rate), '' ORDER BY lost.request_id),
     string_agg(float8send(extract(epoch FROM of_study.received_at)::float8), ''
         ORDER BY lost.request_id),
-    string_agg(boolsend(lost.tier = 'cheap'), '' ORDER BY lost.request_id),
+    string_agg(boolsend(lost.tier = 'cheap' OR lost.reason ~ '^(partial|no_reply):'), ''
+        ORDER BY lost.request_id),
     array_agg(of_study.task ORDER BY lost.request_id)
 """
 _TYPES = (">u8", ">f8", ">f8", ">f8", "?")

@@ -70,6 +70,12 @@ def test_while_it_runs_only_the_queue_before_the_first_gap_counts(project):
     assert (found.n_rated, found.is_final, found.n_frame) == (10, False, 50)
 
 
+def test_an_answer_that_broke_off_is_no_cheap_answer(project):
+    lose(project, 0.3, tier="expensive", reason="partial: the answer broke off")
+    study, _ = labelled.start(project, [0.1])
+    assert calibration.arrays(study).columns.lost.tolist() == [0, inputs.NO_CHEAP]
+
+
 def test_lost_requests_are_rows(project):
     lose(project, 0.3, tier="cheap", rate=0.5)
     lose(project, 0.4, tier="expensive")

@@ -14,6 +14,7 @@ from reviews.models import Evidence, Rater
 from routing import policy
 from tests.reviews import certified
 from tests.reviews.rows import add_pair
+from tests.reviews.test_missing import lose
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +114,47 @@ def test_thresholds_of_tasks_are_points_of_the_curve_too(running):
     assert evidence.freeze(running, 0.4, {"math": 0.3}).content["thresholds"] == {"math": 0.3}
 
 
+FINAL = {
+    "is_final": True, "is_by_task": False, "adequacy_floor": None,
+    "by_task": {"math": {"threshold": 0.8}, "writing": {"threshold": None}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("threshold", "thresholds", "covered"),
+    [
+        (0.0, {}, True),
+        (0.0, {"math": 0.8}, True),
+        (0.0, {"math": 0.81}, False),
+        (0.3, {"math": 0.8}, False),
+        (0.0, {"writing": 0.6}, False),
+        (0.0, {"unknown": 0.6}, False),
+    ],
+)
+def test_what_a_certificate_by_task_type_covers(threshold, thresholds, covered):
+    final = FINAL | {"is_by_task": True, "threshold": None}
+    assert evidence.certifies(final, threshold, thresholds) == covered
+
+
+@pytest.mark.parametrize(
+    ("threshold", "thresholds", "covered"),
+    [(0.5, {}, True), (0.4, {}, False), (0.5, {"math": 0.4}, False), (0.0, {}, True)],
+)
+def test_a_second_floor_covers_what_was_tested_alone(threshold, thresholds, covered):
+    grid = [{"threshold": at, "certified": at == 0.5} for at in (0.4, 0.5, 0.6)]
+    final = FINAL | {"threshold": 0.5, "adequacy_floor": 0.9, "grid": grid}
+    assert evidence.certifies(final, threshold, thresholds) == covered
+
+
+def test_nothing_is_certified_while_a_check_fails(project):
+    for _ in range(4):
+        lose(project, 0.9)
+    study = certified.closed(project)
+    with pytest.raises(NothingToSign, match="Missing pairs"):
+        evidence.freeze(study, 0.2)
+    assert evidence.freeze(study, 0.0).content["is_certified"]
+
+
 @pytest.mark.parametrize(
     ("threshold", "thresholds", "covered"),
     [
@@ -121,15 +163,11 @@ def test_thresholds_of_tasks_are_points_of_the_curve_too(running):
         (0.51, {}, False),
         (0.5, {"math": 0.4}, True),
         (0.2, {"math": 0.51}, False),
-        (0.0, {"math": 0.8}, True),
-        (0.0, {"math": 0.81}, False),
-        (0.0, {"writing": 0.6}, False),
-        (0.0, {"unknown": 0.6}, False),
+        (0.0, {"math": 0.8}, False),
     ],
 )
 def test_what_a_certificate_covers(threshold, thresholds, covered):
-    by_task = {"math": {"threshold": 0.8}, "writing": {"threshold": None}}
-    final = {"is_final": True, "threshold": 0.5, "by_task": by_task}
+    final = FINAL | {"threshold": 0.5}
     assert evidence.certifies(final, threshold, thresholds) == covered
     preview = final | {"is_final": False}
     assert evidence.certifies(preview, threshold, thresholds) == (
