@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from reviews import frames, missing, planning
+from reviews import estimation, frames, memo, missing, planning
 from reviews.certificate import Certificate, of_inputs
 from reviews.estimation import Moment
-from reviews.inputs import NO_CHEAP, NO_EXPENSIVE, THERE, About, Columns, Inputs, loss
+from reviews.inputs import NO_CHEAP, NO_EXPENSIVE, THERE, UNASKED, About, Columns, Inputs, loss
 from reviews.memo import Memo
-from reviews.models import Rater, Study, Verdict
+from reviews.models import Rater, Study
 
 __all__ = ["Certificate", "Inputs", "arrays", "certificate", "moment_of", "of_inputs"]
 
@@ -63,10 +63,10 @@ def moment_of(study: Study) -> Moment:
     return Moment(study.closed_draw, study.closed_verdict)
 
 
+@memo.once
 def _name(study: Study, moment: Moment) -> tuple[Any, ...]:
     """Return what the columns depend on."""
-    # Of verdicts that are written at once, a later number may be there before an earlier one.
-    said = Verdict.objects.filter(study=study, id__lte=moment.verdict_id).count()
+    said = estimation.n_verdicts(study, moment)
     lost = missing.rows(study).order.size
     judges = study.judges.count() if study.judge_role == Study.Judge.CERTIFICATE else 0
     return study.pk, moment, said, lost, study.loss, study.judge_role, judges
@@ -97,18 +97,22 @@ def _read(study: Study, moment: Moment) -> Inputs:
         (draws.selected, no.astype(bool)),
         (
             np.full(n, THERE, np.int8),
-            np.where(lost.cheap, NO_CHEAP, NO_EXPENSIVE).astype(np.int8),
+            _why(lost),
         ),
         *((column, nothing) for column in (*said, guesses, draws.cost_cheap, draws.cost_expensive)),
     ]
     columns = (np.concatenate(pair) for pair in both)
-    from_queue = study.verdicts.filter(
-        rater__kind=kind, rating__isnull=False, id__lte=moment.verdict_id
-    ).exists()
+    from_queue = estimation.is_queued(study, kind, moment)
     return Inputs(
         Columns(*columns),
         About(kind, from_queue, tasks, problem, str(moment)),
     )
+
+
+def _why(lost: missing.Lost) -> np.ndarray:
+    """Return which answer is missing, and whether it was asked for: (L,)."""
+    expensive = np.where(lost.failed, NO_EXPENSIVE, UNASKED)
+    return np.where(lost.cheap, NO_CHEAP, expensive).astype(np.int8)
 
 
 def _kind(study: Study, moment: Moment) -> str:

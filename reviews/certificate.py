@@ -1,30 +1,28 @@
 """The certificate of a study: recomputed from frozen columns and the plan alone.
 
-Which order and which error belong to which end of a study is decided here; the tests are those of
-`stats.selection`. Rows are read from the database in `calibration`.
+Which order and which error belong to which end of a study is decided here. What stands beside the
+threshold is in `besides`; the tests are those of `stats.selection`. Rows are read from the database
+in `calibration`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from reviews.inputs import DAY_S, THERE, Columns, Inputs, Taken, loss, taken
+from reviews import besides, looks
+from reviews.besides import JUDGE
+from reviews.inputs import THERE, Columns, Inputs, Taken, has_week, loss, taken
+from reviews.looks import Look
 from reviews.stats import betting, selection
-from reviews.stats.curve import default_thresholds
 
-#: Above every score: everything is cheap.
-ALWAYS_CHEAP = 1.01
 ENGINE = "fixed sequence of betting tests, version 1"
-#: Of the error, for looking while ratings come in; the rest is for the end.
-_EARLY_SHARE = 0.2
-_WEEK = 7
 _USEFUL_SHARE = 0.2
-Order = Literal["hash", "arrival"]
-_PEOPLE, _JUDGE = "human", "llm_judge"
+#: Of figures: sums of many rows differ beyond, by processor.
+_DIGITS = 9
 _FOUND = (
     "degradation", "degradation_high", "adequacy", "adequacy_low", "adequacy_high", "cheap_share",
 )  # fmt: skip
@@ -102,45 +100,17 @@ class Certificate:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values, the same for the same inputs."""
-        return asdict(self)
+        plain: dict[str, Any] = _rounded(asdict(self))
+        return plain
 
 
-@dataclass(frozen=True)
-class _Look:
-    """One way to ask: order, error and whether the judge takes part."""
-
-    order: Order
-    delta: float
-    is_final: bool
-    judge: bool
-
-
-def thresholds(plan: dict[str, Any]) -> np.ndarray:
-    """Return the thresholds in question: steps of 0.01 up to the plan's largest, and always cheap.
-
-    Example:
-        >>> thresholds({"largest_threshold": 0.02}).tolist()
-        [0.0, 0.01, 0.02]
-    """
-    grid = np.append(default_thresholds(), ALWAYS_CHEAP)
-    return grid[grid <= plan["largest_threshold"]]
-
-
-def deltas(plan: dict[str, Any]) -> tuple[float, float]:
-    """Return the error spent on looks before the end, and at the end.
-
-    Without early looks nothing is kept for them, and whichever end comes has all of it.
-
-    Example:
-        >>> deltas({"confidence": 0.95, "early_stop": True})
-        (0.01, 0.04)
-        >>> deltas({"confidence": 0.95, "early_stop": False})
-        (0.05, 0.05)
-    """
-    delta = 1 - plan["confidence"]
-    share = _EARLY_SHARE if plan["early_stop"] else 1.0
-    rest = 1 - _EARLY_SHARE if plan["early_stop"] else 1.0
-    return round(share * delta, 12), round(rest * delta, 12)
+def _rounded(value: Any) -> Any:
+    """Return plain values with as many digits as every processor adds up alike."""
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return round(value, _DIGITS) if isinstance(value, float) else value
 
 
 def of_inputs(inputs: Inputs, plan: dict[str, Any]) -> Certificate:
@@ -151,16 +121,18 @@ def of_inputs(inputs: Inputs, plan: dict[str, Any]) -> Certificate:
         plan: as `planning.as_json` says it.
     """
     basis = plan["closed"]["basis"]
-    before_end, at_end = deltas(plan)
+    before_end, at_end = looks.deltas(plan)
     ends_early = basis in ("early", "by_hand")
-    look = _Look(
+    look = Look(
         order="arrival" if ends_early else "hash",
         delta=before_end if ends_early else at_end,
         is_final=bool(basis),
-        judge=_may_help(inputs, plan),
+        judge=looks.may_help(inputs, plan),
     )
     rows = taken(inputs, plan, look.order, is_final=look.is_final)
-    if basis == "futile" or inputs.about.kind == _JUDGE or rows.n_due == rows.n_waiting:
+    is_too_early = ends_early and bool(looks.too_early(inputs, plan))
+    has_none = basis == "futile" or inputs.about.kind == JUDGE or rows.n_due == rows.n_waiting
+    if has_none or is_too_early:
         return _nothing(inputs, plan, look, rows)
     return _found(inputs, plan, look, rows)
 
@@ -170,10 +142,12 @@ def early(inputs: Inputs, plan: dict[str, Any]) -> float | None:
 
     A plan by task type has no early look: its error is spent at the end.
     """
-    if plan["by_task"]:
+    if plan["by_task"] or not has_week(inputs.columns):
         return None
-    look = _Look("arrival", deltas(plan)[0], is_final=False, judge=_may_help(inputs, plan))
-    return _threshold(inputs, plan, look)
+    look = Look(
+        "arrival", looks.deltas(plan)[0], is_final=False, judge=looks.may_help(inputs, plan)
+    )
+    return looks.threshold(inputs, plan, look)
 
 
 def futile(inputs: Inputs, plan: dict[str, Any]) -> bool:
@@ -182,10 +156,10 @@ def futile(inputs: Inputs, plan: dict[str, Any]) -> bool:
     That is the first that sends a fifth of the requests, and twice the floor, to the cheap model.
     Above it degradation is larger still, so that more ratings certify nothing of use.
     """
-    look = _Look("arrival", 1 - plan["confidence"], is_final=False, judge=False)
+    look = Look("arrival", 1 - plan["confidence"], is_final=False, judge=False)
     rows = taken(inputs, plan, look.order, is_final=False)
     traffic = np.asarray(rows.rows.traffic)
-    grid = thresholds(plan)
+    grid = looks.thresholds(plan)
     if not traffic.size or rows.n_due == rows.n_waiting:
         return False
     fewest = max(_USEFUL_SHARE, 2 * plan["floor"])
@@ -204,38 +178,11 @@ def _share(rows: Taken, threshold: float) -> float:
     return float(traffic[np.asarray(rows.rows.score) < threshold].sum() / traffic.sum())
 
 
-def _may_help(inputs: Inputs, plan: dict[str, Any]) -> bool:
-    return plan["judge_role"] == "certificate" and not inputs.about.judge_problem
-
-
-def _ask(plan: dict[str, Any], look: _Look, rows: Taken) -> dict[str, Any]:
-    """Return what every test is asked."""
-    return {
-        "rows": rows.rows if look.judge else rows.rows._replace(judge=None),
-        "thresholds": thresholds(plan),
-        "floor": plan["floor"],
-        "delta": look.delta,
-        "n_plan": rows.n_plan,
-        "order": look.order,
-        "adequacy_floor": plan["adequacy_floor"],
-        "adequate": rows.adequate,
-        "loss_name": plan["loss"],
-    }
-
-
-def _threshold(inputs: Inputs, plan: dict[str, Any], look: _Look) -> float | None:
-    """Return what one look certifies, or None, also where there is nothing to look at."""
-    rows = taken(inputs, plan, look.order, is_final=look.is_final)
-    if rows.n_due == rows.n_waiting:
-        return None
-    return selection.certify(**_ask(plan, look, rows)).threshold
-
-
-def _found(inputs: Inputs, plan: dict[str, Any], look: _Look, rows: Taken) -> Certificate:
+def _found(inputs: Inputs, plan: dict[str, Any], look: Look, rows: Taken) -> Certificate:
     """Run the tests."""
-    asked = _ask(plan, look, rows)
+    asked = looks.ask(plan, look, rows)
     main = selection.certify(**asked)
-    by_task = _by_task(inputs, asked, rows)
+    by_task = besides.by_task(inputs, asked, rows)
     found = None if plan["by_task"] else main.found
     threshold = None if plan["by_task"] else main.threshold
     figures: dict[str, Any] = {name: getattr(found, name, None) for name in _FOUND}
@@ -259,26 +206,28 @@ def _found(inputs: Inputs, plan: dict[str, Any], look: _Look, rows: Taken) -> Ce
             for p in main.grid
         ],
         by_task=by_task,
-        sensitivity=_sensitivity(inputs, plan, look, asked, by_task) if look.is_final else {},
-        warnings=[*_warnings(inputs, plan, look, rows), *main.warnings],
+        sensitivity=besides.sensitivity(inputs, plan, look, asked, by_task)
+        if look.is_final
+        else {},
+        warnings=[*besides.warnings(inputs, plan, look, rows), *main.warnings],
     )
 
 
-def _nothing(inputs: Inputs, plan: dict[str, Any], look: _Look, rows: Taken) -> Certificate:
+def _nothing(inputs: Inputs, plan: dict[str, Any], look: Look, rows: Taken) -> Certificate:
     """Return the certificate of a study that certifies nothing, without a look at any loss."""
     unknown: dict[str, Any] = dict.fromkeys(_FIGURES)
-    grid = thresholds(plan).tolist()
+    grid = looks.thresholds(plan).tolist()
     return Certificate(
         **_common(inputs, plan, look, rows),
         **unknown,
         grid=[dict(_UNKNOWN, threshold=t) for t in grid],
         by_task={},
         sensitivity={},
-        warnings=_warnings(inputs, plan, look, rows),
+        warnings=besides.warnings(inputs, plan, look, rows),
     )
 
 
-def _common(inputs: Inputs, plan: dict[str, Any], look: _Look, rows: Taken) -> dict[str, Any]:
+def _common(inputs: Inputs, plan: dict[str, Any], look: Look, rows: Taken) -> dict[str, Any]:
     """Return the fields that say what was looked at."""
     is_pair = inputs.columns.lost[rows.places] == THERE
     said = loss(inputs.columns, plan["loss"])[rows.places]
@@ -321,76 +270,3 @@ def _saving(columns: Columns, rows: Taken, threshold: float | None) -> float | N
     routed = known & (np.asarray(rows.rows.score) < threshold)
     saved = float((traffic * np.where(routed, expensive - cheap, 0.0)).sum())
     return saved / baseline if baseline > 0 else None
-
-
-def _by_task(inputs: Inputs, asked: dict[str, Any], rows: Taken) -> dict[str, dict[str, Any]]:
-    """Return a certificate in short for each task type, right for all of them at once."""
-    tasks = inputs.columns.task[rows.places]
-    found = selection.certify_tasks(tasks=tasks, **asked)
-    return {
-        inputs.about.tasks[code]: {
-            "threshold": one.threshold,
-            "n_rated": one.n_rated - one.n_unrated,
-            "n_events": one.n_events,
-            "delta": one.delta,
-            "cheap_share": one.found.cheap_share if one.found else None,
-        }
-        for code, one in sorted(found.items())
-    }
-
-
-def _sensitivity(
-    inputs: Inputs,
-    plan: dict[str, Any],
-    look: _Look,
-    asked: dict[str, Any],
-    by_task: dict[str, dict[str, Any]],
-) -> dict[str, float | None]:
-    """Return what other tests of the same ratings certify; a certificate far from them is odd."""
-    before_end, at_end = deltas(plan)
-    other = (
-        _Look("hash", at_end, look.is_final, look.judge)
-        if look.order == "arrival"
-        else _Look("arrival", before_end, look.is_final, look.judge)
-    )
-    lines = {f"{other.order}_order": _threshold(inputs, plan, other)}
-    if look.judge:
-        lines["without_judge"] = selection.certify(
-            **asked | {"rows": asked["rows"]._replace(judge=None)}
-        ).threshold
-    lines |= selection.sensitivity(
-        asked["rows"], asked["thresholds"], floor=plan["floor"], delta=look.delta
-    )
-    own = [task["threshold"] for task in by_task.values()]
-    lines["least_of_tasks"] = None if None in own else min(own, default=None)
-    return lines
-
-
-def _warnings(inputs: Inputs, plan: dict[str, Any], look: _Look, rows: Taken) -> list[str]:
-    """Return what a reader of the certificate has to know beside what the test itself warns of."""
-    about, said = inputs.about, []
-    if about.kind == _JUDGE:
-        said.append("Only a judge has spoken; people have to rate.")
-    elif about.kind != _PEOPLE:
-        said.append("The verdicts are those of an answer key, not of people.")
-    if rows.n_due == rows.n_waiting:
-        said.append("No pair that counts is rated.")
-    if plan["judge_role"] == "certificate" and about.judge_problem:
-        said.append(about.judge_problem)
-    if n_lost := int((inputs.columns.lost[rows.places] != THERE).sum()):
-        said.append(
-            f"{n_lost} requests lost one answer for good: without a cheap answer they count as "
-            "worse, without an expensive one as not."
-        )
-    if look.order == "arrival" and look.is_final and _days(inputs) < _WEEK:
-        said.append("It rests on less than a week of traffic; weekends may differ.")
-    changed = sorted({one["field"] for one in plan["deviations"]})
-    if changed:
-        said.append(f"Changed after the first rating: {', '.join(changed).replace('_', ' ')}.")
-    return said
-
-
-def _days(inputs: Inputs) -> float:
-    """Return how many days the requests span."""
-    at = inputs.columns.received_at
-    return float(np.ptp(at) / DAY_S) if at.size else 0.0

@@ -45,6 +45,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def readable(value: Any) -> bytes:
+    """Return JSON that people read, in one spelling too."""
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
 def sha256(value: Any) -> str:
     """Return the hash of a JSON value's one spelling."""
     return hashlib.sha256(canonical(value)).hexdigest()

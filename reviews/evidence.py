@@ -7,6 +7,7 @@ Evidence holds numbers of pairs, never a prompt or an answer. Whether it may sti
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -22,8 +23,11 @@ from routing.models import Policy
 
 VERSION = 2
 _HERE = Path(__file__).parent
-#: What a figure of the evidence can depend on.
-_SOURCES = ("calibration.py", "estimation.py", "frames.py", "missing.py", "stats/*.py")
+#: What a figure of the evidence can depend on, and what goes along in a pack as it is.
+_SOURCES = (
+    "besides.py", "calibration.py", "certificate.py", "estimation.py", "frames.py", "inputs.py",
+    "looks.py", "missing.py", "pack/README.txt", "pack/recompute.py", "stats/*.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,15 @@ def freeze(
     Raises:
         Conflict: when the inputs are not those that were looked at, or no policy is live.
         NothingToSign: when no pair of the study is rated so, only a judge has spoken, a threshold
-            is no point of the curve, or the plan lets certified thresholds only be signed.
+            is no point of the curve, more of a task type without pairs would go cheap, or the plan
+            lets certified thresholds only be signed and this is none, or its study is unhealthy.
     """
     asked = {"threshold": threshold, "thresholds": thresholds or {}}
     estimate = estimation.estimate(study, *((seen.kind, seen.moment) if seen else ()))
     _check_carries(estimate, seen)
     inputs = calibration.arrays(study, _moment(study, estimate))
     frozen = columnar.parquet(inputs.columns._asdict())
+    _check_tasks(threshold, thresholds or {}, inputs.about.tasks)
     checks = health.checks(study)
     content = {
         "version": VERSION,
@@ -85,23 +91,31 @@ def _of_certificate(
     A certificate rests on the study's design: where a check of it fails, nothing is certified.
 
     Raises:
-        NothingToSign: when the plan lets certified thresholds only be signed, and this is none.
+        NothingToSign: when the plan lets certified thresholds only be signed, and this is none, or
+            a check of the study's health blocks the certificate.
     """
     plan = planning.as_json(study)
     certificate = calibration.of_inputs(inputs, plan)
     failing = [one for one in checks if one.level == "fail"]
-    is_certified = not (failing and _routes(**asked)) and certifies(certificate.as_json(), **asked)
+    is_blocked = failing and not _is_always_expensive(**asked)
+    if study.certified_only and is_blocked:
+        said = " ".join(f"{one.label}: {one.text}" for one in failing)
+        raise NothingToSign(f"Nothing can be signed until this is clear. {said}")
+    is_certified = not is_blocked and certifies(certificate.as_json(), **asked)
     if study.certified_only and not is_certified:
-        if failing:
-            why = " ".join(f"{one.label}: {one.text}" for one in failing)
-            raise NothingToSign(f"Nothing can be signed while a check of the study fails. {why}")
         raise NothingToSign(_not_certified(certificate))
     return {"plan": plan, "certificate": certificate.as_json(), "is_certified": is_certified}
 
 
-def _routes(threshold: float, thresholds: dict[str, float]) -> bool:
-    """Return whether anything may go to the cheap model."""
-    return max([threshold, *thresholds.values()]) > policy.ALWAYS_EXPENSIVE
+def _is_always_expensive(threshold: float, thresholds: dict[str, float]) -> bool:
+    return max([threshold, *thresholds.values()]) <= policy.ALWAYS_EXPENSIVE
+
+
+def _check_tasks(threshold: float, thresholds: dict[str, float], known: Collection[str]) -> None:
+    """Refuse to send more of a task type than of others to CHEAP when no pair is of it."""
+    for task, at in thresholds.items():
+        if at > threshold and task not in known:
+            raise NothingToSign(f"No pair of this study is of the task type {task}.")
 
 
 def _check(one: health.Check) -> dict[str, Any]:
@@ -137,9 +151,9 @@ def certifies(certificate: dict[str, Any], threshold: float, thresholds: dict[st
 
     It covers every threshold up to its own: with fewer requests routed cheap, no more are made
     worse; thresholds by task type likewise. Where the plan spent its error on task types, each is
-    covered by the certificate of its own, and a task without one may route nothing cheap. With a
-    second floor only the thresholds that were certified themselves are covered, since adequacy may
-    fall and rise. Always expensive needs no certificate.
+    covered by the certificate of its own, and a task without one may route nothing cheap. Always
+    expensive needs no certificate. Adequacy can fall with fewer requests: with that floor too, only
+    thresholds that were tested are covered, and no mixture of them.
 
     Example:
         >>> whole = {"is_final": True, "is_by_task": False, "threshold": 0.6, "by_task": {},
@@ -150,26 +164,30 @@ def certifies(certificate: dict[str, Any], threshold: float, thresholds: dict[st
         >>> certifies(tasks, 0.0, {"math": 0.8}), certifies(tasks, 0.5, {"math": 0.8})
         (True, False)
     """
-    if not _routes(threshold, thresholds):
+    if _is_always_expensive(threshold, thresholds):
         return True
-    largest = max([threshold, *thresholds.values()])
     if not certificate["is_final"]:
         return False
-    if certificate["adequacy_floor"] is not None:
-        return not thresholds and threshold in _certified(certificate)
-    is_exact = certificate["adequacy_floor"] is not None
-    if not certificate["is_by_task"]:
-        if is_exact:
-            points = [one["threshold"] for one in certificate["grid"] if one["certified"]]
-            return not thresholds and threshold in points
-        return certificate["threshold"] is not None and largest <= certificate["threshold"]
-    by_task = certificate["by_task"]
+    is_second = certificate.get("adequacy_floor") is not None
+    if certificate["is_by_task"]:
+        return _covers_tasks(certificate["by_task"], threshold, thresholds, is_exact=is_second)
+    if is_second:
+        tested = {one["threshold"] for one in certificate["grid"] if one["certified"]}
+        return threshold in tested and {*thresholds.values()} <= {threshold}
+    largest = max([threshold, *thresholds.values()])
+    return certificate["threshold"] is not None and largest <= certificate["threshold"]
+
+
+def _covers_tasks(
+    by_task: dict[str, Any], threshold: float, thresholds: dict[str, float], *, is_exact: bool
+) -> bool:
+    """Return whether each task type goes by a threshold that its own certificate covers."""
     asked = {task: thresholds.get(task, threshold) for task in {*by_task, *thresholds}}
-    own = {task: (by_task.get(task) or {}).get("threshold") or 0.0 for task in asked}
-    rest = threshold <= policy.ALWAYS_EXPENSIVE
-    return rest and all(
-        at in (0.0, own[task]) if is_exact else at <= own[task] for task, at in asked.items()
-    )
+    cheap = {task: at for task, at in asked.items() if at > policy.ALWAYS_EXPENSIVE}
+    own = {task: (by_task.get(task) or {}).get("threshold") or 0.0 for task in cheap}
+    if threshold > policy.ALWAYS_EXPENSIVE:
+        return False
+    return all(at == own[task] or at < own[task] and not is_exact for task, at in cheap.items())
 
 
 def _not_certified(certificate: calibration.Certificate) -> str:
@@ -177,6 +195,8 @@ def _not_certified(certificate: calibration.Certificate) -> str:
         return "This plan lets certified thresholds only be signed, and the study is not closed."
     if certificate.threshold is None:
         return "Nothing is certified: only always expensive can be signed."
+    if certificate.adequacy_floor is not None:
+        return "With a floor for adequacy only a threshold that was tested alone can be signed."
     return f"Certified is everything up to {certificate.threshold:.2f}, and not what is asked for."
 
 
@@ -260,9 +280,13 @@ def remade(frozen: bytes, content: dict[str, Any]) -> bytes:
     """Return evidence with everything made again that follows from its inputs and its plan."""
     inputs = inputs_of(frozen, content)
     certificate = calibration.of_inputs(inputs, content["plan"]).as_json()
-    return chain.canonical(
-        content | {"certificate": certificate, "inputs": _described(frozen, inputs)}
-    )
+    asked = {name: content[name] for name in ("threshold", "thresholds")}
+    made = {
+        "certificate": certificate,
+        "is_certified": certifies(certificate, **asked),
+        "inputs": _described(frozen, inputs),
+    }
+    return chain.canonical(content | made)
 
 
 def recompute(row: Evidence) -> bytes:
@@ -295,6 +319,8 @@ def staleness(row: Evidence) -> list[str]:
     said since, nothing is computed.
     """
     study, content = row.study, row.content
+    if row.inputs is None:
+        return ["This evidence is of an earlier version: its inputs were not kept."]
     found = [*_other_policy(study, content)]
     if _plan_of(planning.as_json(study)) != _plan_of(content["plan"]):
         found.append("The plan was changed since.")

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from reviews.stats.rows import Rows
 
 DAY_S = 86_400.0
-#: Of a row: its pair is there, or the answer that is missing for good.
-THERE, NO_CHEAP, NO_EXPENSIVE = 0, 1, 2
+#: Of a row: its pair is there, or the answer that is missing for good. UNASKED is an expensive
+#: answer that nobody asked for, so that nothing is known of it.
+THERE, NO_CHEAP, NO_EXPENSIVE, UNASKED = 0, 1, 2, 3
 _WEEK = 7
 
 
@@ -35,7 +36,7 @@ class Columns(NamedTuple):
         pi: probability with which it was drawn to calibrate.
         u: the draw.
         selected: drawn to calibrate.
-        lost: THERE, NO_CHEAP or NO_EXPENSIVE.
+        lost: THERE, NO_CHEAP, NO_EXPENSIVE or UNASKED.
         harm: mean over raters in [0, 1], nan where nobody spoke; so are the next two.
         adequate: of the cheap answer.
         strict: mean of harm times inadequacy.
@@ -190,12 +191,12 @@ def _rows(
 ) -> Taken:
     """Return the rows at these places; what is lost is known without being drawn."""
     lost = columns.lost != THERE
-    no_cheap = np.where(columns.lost == NO_CHEAP, 1.0, 0.0)
+    worse = np.where(np.isin(columns.lost, (NO_CHEAP, UNASKED)), 1.0, 0.0)
     rows = Rows(
         score=columns.score[places],
         pi=np.where(lost, 1.0, cut * columns.pi)[places],
         rated=(is_due | lost)[places],
-        loss=np.where(lost, no_cheap, said)[places],
+        loss=np.where(lost, worse, said)[places],
         judge=columns.judge[places],
         traffic=columns.traffic[places],
     )
@@ -203,7 +204,7 @@ def _rows(
     return Taken(
         places=places,
         rows=rows,
-        adequate=np.where(lost, 1 - no_cheap, columns.adequate)[places],
+        adequate=np.where(lost, 1 - worse, columns.adequate)[places],
         cut=cut,
         n_due=int(here.sum()),
         n_waiting=int((here & np.isnan(said)[places]).sum()),
@@ -223,6 +224,12 @@ def _arrived(columns: Columns, waits: np.ndarray, is_final: bool) -> NDArray[np.
     return places[day[places] < last]
 
 
+def has_week(columns: Columns) -> bool:
+    """Return whether the first week of the requests is over: a later day has begun."""
+    day = np.floor(columns.received_at / DAY_S)
+    return bool(day.size and day.max() - day.min() >= _WEEK)
+
+
 def _planned(columns: Columns, plan: dict[str, Any], order: str) -> int:
     """Return how many rows were to come, from counts alone.
 
@@ -231,10 +238,10 @@ def _planned(columns: Columns, plan: dict[str, Any], order: str) -> int:
     n = max(columns.score.size, 1)
     if order == "hash" or not columns.score.size:
         return n
+    if not has_week(columns):
+        return n
     day = np.floor(columns.received_at / DAY_S)
     begun = day.min()
-    if day.max() - begun < _WEEK:
-        return n
     first_week = int((day < begun + _WEEK).sum())
     days = max(plan["window"]["end_s"] / DAY_S - begun, _WEEK)
     return max(round(first_week * days / _WEEK), 1)

@@ -10,7 +10,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import Max
 
-from reviews import frames, sampling
+from reviews import frames, memo, sampling
 from reviews.models import Study
 from reviews.stats import missingness
 from routing import counts
@@ -38,18 +38,19 @@ _ROWS = """
     string_agg(float8send(lost.rate), '' ORDER BY lost.request_id),
     string_agg(float8send(extract(epoch FROM of_study.received_at)::float8), ''
         ORDER BY lost.request_id),
-    string_agg(boolsend(lost.tier = 'cheap' OR lost.reason ~ '^(partial|no_reply):'), ''
-        ORDER BY lost.request_id),
+    string_agg(boolsend(lost.tier = 'cheap'), '' ORDER BY lost.request_id),
+    string_agg(boolsend(lost.state = 'failed'), '' ORDER BY lost.request_id),
     array_agg(of_study.task ORDER BY lost.request_id)
 """
-_TYPES = (">u8", ">f8", ">f8", ">f8", "?")
+_TYPES = (">u8", ">f8", ">f8", ">f8", "?", "?")
 _DECILES = 10
 
 
 class Lost(NamedTuple):
     """The requests of a study whose pair is lost, as arrays of shape (L,) like those of `frames`.
 
-    `cheap` tells whether the cheap answer is the one that is missing.
+    `cheap` tells whether the cheap answer is the one that is missing, `failed` whether it was asked
+    for and did not come.
     """
 
     order: np.ndarray
@@ -57,6 +58,7 @@ class Lost(NamedTuple):
     rate: np.ndarray
     received_at: np.ndarray
     cheap: np.ndarray
+    failed: np.ndarray
     task: np.ndarray
 
 
@@ -81,6 +83,7 @@ class Decile(NamedTuple):
         return self.missing / self.total
 
 
+@memo.once
 def by_decile(study: Study) -> list[Decile]:
     """Count the study's pairs and its requests whose pair is lost, by tenths of their scores.
 
@@ -128,6 +131,7 @@ def _score(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+@memo.once
 def rows(study: Study) -> Lost:
     """Return the requests that were to have a pair and have none for good, by their ids.
 
@@ -151,6 +155,7 @@ def _known_rows(seed: str, until: Any, about: tuple[Any, ...]) -> Lost:
     return Lost._make((*columns, frames.task_numbers(tasks or ())))
 
 
+@memo.once
 def n_open(study: Study) -> int:
     """Count the study's requests whose other answer is still to be asked for."""
     return _open(*_about(study)[:-1])
@@ -163,6 +168,7 @@ def by_why(study: Study) -> dict[str, int]:
     return missing | ({"not asked yet": still_open} if still_open else {})
 
 
+@memo.once
 def _about(study: Study) -> tuple[int, tuple[int, ...], Any, Any, tuple[Any, ...]]:
     """Return what the lost jobs of a study depend on; it changes when the project has others."""
     ends = (ShadowJob.State.FAILED, ShadowJob.State.SKIPPED)
@@ -219,7 +225,9 @@ def _asked(
     """Return columns of the jobs whose requests belong to the study; `also` are their values."""
     # No job is older than its request: this bound lets an index find them.
     jobs = jobs.filter(project_id=project_id, created_at__gte=begin, purpose=ShadowJob.Purpose.PAIR)
-    query, values = jobs.values("tier", "reason", "request_id", "rate").query.sql_with_params()
+    query, values = jobs.values(
+        "tier", "reason", "request_id", "rate", "state"
+    ).query.sql_with_params()
     with connection.cursor() as cursor:
         wanted = _OF_STUDY.format(jobs=query, columns=columns) + grouping
         cursor.execute(wanted, [*values, *also, list(policies), begin, end])

@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from reviews import plan, sampling
+from reviews import memo, plan, sampling
 from reviews.errors import BadInput, Conflict
 from reviews.models import PlanChange, Rater, Reveal, Study
 from reviews.plan import Plan, PlanError
@@ -21,6 +21,8 @@ from reviews.planfields import FIXED
 
 _MOST_REASON = 400
 _FIELDS = tuple(plan.usual())
+#: Whoever may move it after looking tries many tests, and keeps the one that comes out well.
+_COUNTED = "rating_budget"
 
 
 def locked(study: Study) -> bool:
@@ -50,7 +52,8 @@ def change(study: Study, changes: dict[str, Any], *, by: User, reason: str) -> l
     Raises:
         Conflict: when the study does not run.
         BadInput: when a field never changes, or the reason is missing.
-        PlanError: when the plan that comes of it cannot be.
+        PlanError: when the plan that comes of it cannot be, or changes which pairs count once it is
+            locked.
     """
     row = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     if row.state != Study.State.RUNNING:
@@ -60,6 +63,8 @@ def change(study: Study, changes: dict[str, Any], *, by: User, reason: str) -> l
     _check_may_change(wanted)
     Plan(**(before | wanted))
     is_locked = locked(row)
+    if is_locked and _COUNTED in wanted:
+        raise PlanError({_COUNTED: "Which pairs count is fixed once one was rated or unblinded."})
     if wanted and is_locked and not reason.strip():
         raise PlanError({"reason": "The plan is locked: say in a sentence why it has to change."})
     Study.objects.filter(pk=row.pk).update(**wanted)
@@ -94,6 +99,7 @@ def n_rated(study: Study) -> int:
     return said.values("pair").distinct().count()
 
 
+@memo.once
 def as_json(study: Study) -> dict[str, Any]:
     """Return the plan with all that a certificate rests on, as plain values, the same each time."""
     begin, end = sampling.window(study)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
+from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,9 +19,18 @@ from zipfile import BadZipFile, ZipFile
 from reviews import chain, columnar, evidence
 from reviews.pack import names, recompute
 
+#: Some two million requests; more in a file that was made to be small would fill the memory.
+_MOST_BYTES = 2_000_000_000
 _NEEDED = (
     names.README, names.SCRIPT, names.EVIDENCE, names.PLAN, names.RESULT, names.SIGNOFF,
     names.PARQUET, names.CSV, names.AUDIT,
+)  # fmt: skip
+
+
+#: How a file fails that is no zip, or one that cannot be read.
+BROKEN = (BadZipFile, EOFError, OSError, RecursionError, RuntimeError, ValueError, zlib.error)
+_UNREADABLE = (
+    AttributeError, IndexError, KeyError, OSError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
 
 
@@ -31,18 +42,27 @@ def check(path: Path) -> list[str]:
     try:
         files = read(path)
         manifest = json.loads(files.pop(names.MANIFEST, b"null"))
-    except (BadZipFile, OSError, ValueError) as exc:
+    except BROKEN as exc:
         return [f"this is no decision pack: {exc}"]
     if not isinstance(manifest, dict):
         return [f"this is no decision pack: it has no {names.MANIFEST}"]
-    if faults := _of_files(files, manifest):
-        return faults
-    return _of_content(files, manifest)
+    try:
+        return _of_files(files, manifest) or _of_content(files, manifest)
+    except _UNREADABLE as exc:
+        return [f"{names.MANIFEST} cannot be read: {type(exc).__name__}: {exc}"]
 
 
 def read(path: Path) -> dict[str, bytes]:
-    """Return the files of a pack by name."""
+    """Return the files of a pack by name.
+
+    Raises:
+        ValueError: when two have one name, or all together are too large to be read.
+    """
     with ZipFile(path) as pack:
+        if len(set(pack.namelist())) < len(pack.namelist()):
+            raise ValueError("two of its files have one name")
+        if sum(one.file_size for one in pack.infolist()) > _MOST_BYTES:
+            raise ValueError(f"its files are larger than {_MOST_BYTES:,} bytes")
         return {name: pack.read(name) for name in pack.namelist()}
 
 
@@ -51,14 +71,16 @@ def _of_files(files: dict[str, bytes], manifest: dict[str, Any]) -> list[str]:
     listed = manifest.get("files", {})
     missing = sorted({*_NEEDED, *listed} - set(files))
     extra = sorted(set(files) - set(listed))
+    strange = sorted(set(listed) - {*_NEEDED, names.PDF, names.HTML})
     changed = [
         name
         for name in sorted(set(files) & set(listed))
-        if hashlib.sha256(files[name]).hexdigest() != listed[name].get("sha256")
+        if hashlib.sha256(files[name]).hexdigest() != listed[name]["sha256"]
     ]
     return [
         *(f"{name} is missing" for name in missing),
         *(f"{name} is not listed in {names.MANIFEST}" for name in extra),
+        *(f"{name} is no file of a decision pack" for name in strange),
         *(f"{name} was changed: {names.MANIFEST} has another SHA-256" for name in changed),
     ]
 
@@ -69,10 +91,12 @@ def _of_content(files: dict[str, bytes], manifest: dict[str, Any]) -> list[str]:
         content = json.loads(files[names.EVIDENCE])
         return [
             *_of_evidence(files, content, manifest),
+            *_of_shipped(files, content),
             *_of_trail(files[names.AUDIT], manifest),
+            *_of_signoff(files, content, manifest),
             *_of_certificate(files, content),
         ]
-    except (ValueError, KeyError, TypeError) as exc:
+    except _UNREADABLE as exc:
         return [f"{names.EVIDENCE} cannot be read: {type(exc).__name__}: {exc}"]
 
 
@@ -83,26 +107,88 @@ def _of_evidence(
     csv = columnar.csv_file(columnar.read_parquet(files[names.PARQUET]))
     fits = {
         f"{names.EVIDENCE} was changed: it is not the evidence that {names.MANIFEST} names": (
-            chain.sha256(content) == manifest["evidence_sha256"]
+            hashlib.sha256(files[names.EVIDENCE]).hexdigest() == manifest["evidence_sha256"]
+            and chain.canonical(content) == files[names.EVIDENCE]
         ),
         f"{names.PARQUET} was changed: it is not the one of the evidence": (
             parquet == content["inputs"]["sha256"]
         ),
         f"{names.CSV} was changed: it is not what {names.PARQUET} holds": files[names.CSV] == csv,
         f"{names.PLAN} was changed: it is not the plan of the evidence": (
-            json.loads(files[names.PLAN]) == content["plan"]
+            _says(files[names.PLAN], content["plan"])
         ),
         f"{names.RESULT} was changed: it is not the certificate of the evidence": (
-            json.loads(files[names.RESULT]) == content["certificate"]
+            _says(files[names.RESULT], content["certificate"])
         ),
     }
     return [fault for fault, holds in fits.items() if not holds]
+
+
+def _says(file: bytes, value: Any) -> bool:
+    """Return whether a file is the one spelling of a value: no key twice, nothing beside it."""
+    said = json.loads(file)
+    return chain.canonical(said) == chain.canonical(value) and file == chain.readable(said)
+
+
+def _of_shipped(files: dict[str, bytes], content: dict[str, Any]) -> list[str]:
+    """Return what this version ships and is another here; nothing can be said of other versions."""
+    if content["code"] != evidence.code():
+        return []
+    shipped = resources.files("reviews.pack")
+    return [
+        f"{name} was changed: it is not what this version writes"
+        for name in (names.README, names.SCRIPT)
+        if files[name] != shipped.joinpath(name).read_bytes()
+    ]
+
+
+def _of_signoff(
+    files: dict[str, bytes], content: dict[str, Any], manifest: dict[str, Any]
+) -> list[str]:
+    """Return what the sign-off says of itself that evidence and trail do not say."""
+    said = json.loads(files[names.SIGNOFF])
+    subject = f"signoff {manifest['signoff']}"
+    rows = [json.loads(line) for line in files[names.AUDIT].splitlines()]
+    mine = [row for row in rows if row["subject"] == subject]
+    asked = [row["actor"] for row in mine if row["event"] == "signoff.requested"]
+    projects = {said["project"], manifest["project"], content["project"]["slug"]}
+    fits = {
+        f"is not of {subject}": said["id"] == manifest["signoff"],
+        "is of another project": projects == {row["project"] for row in rows},
+        "asks for other thresholds than the evidence": (
+            (said["threshold"], said["thresholds"]) == (content["threshold"], content["thresholds"])
+        ),
+        "names another requester than the trail": [said["requester"]] == asked,
+        "names other decisions than the trail": _decisions(said) == _noted(mine),
+        "is not spelled as it was written": _says(files[names.SIGNOFF], said),
+    }
+    return [
+        f"{names.SIGNOFF} was changed: it {fault}" for fault, holds in fits.items() if not holds
+    ]
+
+
+def _decisions(said: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return sorted(
+        (one["revision"], one["user"], one["role"], one["decision"]) for one in said["decisions"]
+    )
+
+
+def _noted(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """Return the decisions that the trail knows of."""
+    known = {f"signoff.{one}": one for one in ("approve", "request_changes", "reject")}
+    return sorted(
+        (row["detail"]["revision"], row["actor"], row["detail"]["role"], known[row["event"]])
+        for row in rows
+        if row["event"] in known
+    )
 
 
 def _of_trail(lines: bytes, manifest: dict[str, Any]) -> list[str]:
     """Return what is wrong with the trail, and whether it speaks of this evidence."""
     rows = [json.loads(line) for line in lines.splitlines()]
     found = chain.faults(rows)
+    if b"".join(chain.canonical(row) + b"\n" for row in rows) != lines:
+        found.append("it is not spelled as it was written")
     ends = (rows[-1]["number"], rows[-1]["sha256"]) if rows else (0, chain.START)
     if ends != (manifest["audit"]["number"], manifest["audit"]["sha256"]):
         found.append(f"it ends with row {ends[0]}, and should with {manifest['audit']['number']}")

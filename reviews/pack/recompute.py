@@ -66,14 +66,14 @@ def frame(data: Rows, plan: Plan, about: Plan) -> tuple[Rows, int, bool]:
         n_plan = planned(data, plan)
     else:
         took = by_hash
-    lost, no_cheap = data["lost"] > 0, np.where(data["lost"] == 1, 1.0, 0.0)
+    lost, worse = data["lost"] > 0, np.where(np.isin(data["lost"], (1, 3)), 1.0, 0.0)
     judged = plan["judge_role"] == "certificate" and not about["judge_problem"]
     rows = {
         "score": data["score"],
         "pi": np.where(lost, 1.0, cut * data["pi"]),
         "rated": due | lost,
-        "loss": np.where(lost, no_cheap, said),
-        "bad": 1 - np.where(lost, 1 - no_cheap, data["adequate"]),
+        "loss": np.where(lost, worse, said),
+        "bad": 1 - np.where(lost, 1 - worse, data["adequate"]),
         "judge": np.nan_to_num(data["judge"]) if judged else np.zeros(said.size),
         "traffic": data["traffic"],
         "task": data["task"],
@@ -171,7 +171,8 @@ def test(
     log_k, peak = bets(rows, grid, floor, delta, n_plan, edges, judged)
     below = rows["score"][:, None] < grid
     share = (below * rows["traffic"][:, None]).sum(axis=0) / rows["traffic"].sum()
-    safe, skipped, second = share <= (0 if is_stream else floor), 0, np.full(grid.size, np.inf)
+    is_known = not is_stream and bool((rows["traffic"] == 1).all())
+    safe, skipped, second = share <= (floor if is_known else 0), 0, np.full(grid.size, np.inf)
     if plan["adequacy_floor"] is not None:
         allowed = 1 - plan["adequacy_floor"]
         second = bets(rows, grid, allowed, delta, n_plan, edges, False, second=True)[1]
@@ -231,9 +232,14 @@ def certify(
     grid = grid[grid <= plan["largest_threshold"]]
     basis, delta = plan["closed"]["basis"], 1 - plan["confidence"]
     is_stream = basis in ("early", "by_hand")
-    if plan["early_stop"]:
+    has_looks = plan["early_stop"] or any(d["field"] == "early_stop" for d in plan["deviations"])
+    if has_looks:
         delta *= 0.2 if is_stream else 0.8
-    if basis == "futile" or about["kind"] == "llm_judge" or not rows["spoken"].any():
+    day = np.floor(data["received_at"] / DAY_S)
+    has_week = day.size > 0 and day.max() - day.min() >= 7
+    too_early = is_stream and about["from_queue"] and not (has_looks and has_week)
+    nobody = about["kind"] == "llm_judge" or not rows["spoken"].any()
+    if basis == "futile" or nobody or too_early:
         return None, np.zeros(grid.size), {}
     asked = (rows, plan, grid, round(delta, 12), n_plan, is_stream, judged)
     log_k, largest, _ = test(*asked)

@@ -28,7 +28,7 @@ def write(row: SignOff, file: IO[bytes]) -> None:
         Conflict: for evidence of an earlier version, whose inputs were not kept.
     """
     files = _files(row)
-    files[names.MANIFEST] = _text(_manifest(row, files))
+    files[names.MANIFEST] = chain.readable(_manifest(row, files))
     with ZipFile(file, "w") as pack:
         for name in sorted(files):
             entry = ZipInfo(name, _NO_TIME)
@@ -42,9 +42,9 @@ def _files(row: SignOff) -> dict[str, bytes]:
         names.README: _shipped(names.README),
         names.SCRIPT: _shipped(names.SCRIPT),
         names.EVIDENCE: chain.canonical(content),
-        names.PLAN: _text(content["plan"]),
-        names.RESULT: _text(content["certificate"]),
-        names.SIGNOFF: _text(_signed(row)),
+        names.PLAN: chain.readable(content["plan"]),
+        names.RESULT: chain.readable(content["certificate"]),
+        names.SIGNOFF: chain.readable(_signed(row)),
         names.PARQUET: frozen,
         names.CSV: columnar.csv_file(columnar.read_parquet(frozen)),
         names.AUDIT: b"".join(audit.lines(audit.rows(row.project, _last(row)))),
@@ -108,8 +108,3 @@ def _manifest(row: SignOff, files: dict[str, bytes]) -> dict[str, Any]:
             for name, content in sorted(files.items())
         },
     }
-
-
-def _text(value: Any) -> bytes:
-    """Return JSON that people read, in one spelling."""
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -83,8 +83,7 @@ def bet(question: Question) -> Capitals:
     """Run the bets of one question, once."""
     frame = checked(question.rows, question.thresholds)
     share = cheap_share(frame)
-    # What lies below a threshold is known of these rows; of a stream it is an estimate.
-    safe = share <= question.floor if question.order == "hash" else share <= 0
+    safe = share <= (question.floor if _is_whole(question) else 0)
     edges = batches(question, frame.bins.size)
     degradation = betting.star(
         question.rows,
@@ -96,6 +95,15 @@ def bet(question: Question) -> Capitals:
     )
     adequacy, untested = _bet_on_adequacy(question, frame, edges)
     return Capitals(frame, share, safe, degradation, adequacy, untested)
+
+
+def _is_whole(question: Question) -> bool:
+    """Return whether the rows are all the traffic, so that what lies below a threshold is known.
+
+    Of a stream it is an estimate, and of a window too where a row stands for others as well.
+    """
+    traffic = question.rows.traffic
+    return question.order == "hash" and (traffic is None or bool((traffic == 1).all()))
 
 
 def batches(question: Question, n_rows: int) -> int | IntArray:

@@ -151,7 +151,8 @@ def sensitivity(
     Hoeffding and Bentkus, and is there only where all rows weigh the same.
     """
     frame = checked(rows._replace(judge=None), thresholds)
-    safe = cheap_share(frame) <= floor
+    is_whole = rows.traffic is None or bool((np.asarray(rows.traffic) == 1).all())
+    safe = cheap_share(frame) <= (floor if is_whole else 0)
     mixture = betting.log_mixture(rows, thresholds, floor) >= np.log(1 / delta)
     found = {"order_free": _largest(frame, safe | mixture)}
     if not frame.rated.any():

@@ -7,6 +7,7 @@ import pytest
 
 from reviews import calibration, estimation, inputs, planning
 from reviews.models import JudgeSpec, Study
+from routing.models import ShadowJob
 from tests.reviews import labelled, rated
 from tests.reviews.rows import add_pair
 from tests.reviews.test_missing import lose
@@ -70,19 +71,16 @@ def test_while_it_runs_only_the_queue_before_the_first_gap_counts(project):
     assert (found.n_rated, found.is_final, found.n_frame) == (10, False, 50)
 
 
-def test_an_answer_that_broke_off_is_no_cheap_answer(project):
-    lose(project, 0.3, tier="expensive", reason="partial: the answer broke off")
-    study, _ = labelled.start(project, [0.1])
-    assert calibration.arrays(study).columns.lost.tolist() == [0, inputs.NO_CHEAP]
-
-
 def test_lost_requests_are_rows(project):
     lose(project, 0.3, tier="cheap", rate=0.5)
     lose(project, 0.4, tier="expensive")
+    unasked = lose(project, 0.6, tier="expensive", reason="spend_cap: the day's money is spent")
+    ShadowJob.objects.filter(request=unasked).update(state="skipped")
     study, _ = labelled.start(project, [0.1, None])
     columns = calibration.arrays(study).columns
     assert columns.lost.tolist() == [0, 0, *columns.lost[2:]]
-    assert sorted(columns.lost[2:]) == [inputs.NO_CHEAP, inputs.NO_EXPENSIVE]
+    why = dict(zip(columns.score[2:], columns.lost[2:], strict=True))
+    assert why == {0.3: inputs.NO_CHEAP, 0.4: inputs.NO_EXPENSIVE, 0.6: inputs.UNASKED}
     by_score = dict(zip(columns.score, columns.traffic, strict=True))
     assert (by_score[0.3], by_score[0.4]) == (2.0, 1.0)
     assert np.isnan(columns.score).sum() == 1

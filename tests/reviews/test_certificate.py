@@ -1,12 +1,16 @@
 """A certificate says the same of the same columns, and what its end allows it to say."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from reviews import certificate, inputs
-from reviews.certificate import deltas, of_inputs
+from reviews.certificate import of_inputs
+from reviews.looks import deltas
 from tests.reviews.columns import plan, study
 
 
@@ -22,6 +26,25 @@ def test_the_same_inputs_give_the_same_bytes():
     texts = {json.dumps(of_inputs(harmful(), plan(basis="window")).as_json()) for _ in range(2)}
     assert len(texts) == 1
     assert "NaN" not in texts.pop()
+
+
+_MADE = """
+import hashlib, json
+from reviews.certificate import of_inputs
+from tests.reviews.pack import frozen
+said = of_inputs(frozen.inputs(n=1500), frozen.plan()).as_json()
+print(hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest())
+"""
+
+
+def test_an_older_processor_comes_to_the_same_bytes():
+    older = {"NPY_DISABLE_CPU_FEATURES": "X86_V4 X86_V3 AVX512_SKX AVX512_ICL AVX2 FMA3"}
+    run = [sys.executable, "-W", "ignore", "-c", _MADE]
+    made = {
+        subprocess.run(run, capture_output=True, text=True, env=os.environ | env, check=True).stdout
+        for env in ({}, older)
+    }
+    assert len(made) == 1
 
 
 def test_a_window_is_certified_up_to_where_harm_begins():
@@ -52,6 +75,32 @@ def test_each_end_has_its_order_and_its_error(basis, order, delta, is_final):
 def test_without_early_looks_the_end_has_all_of_the_error():
     assert deltas(plan(early_stop=False, confidence=0.9)) == (0.1, 0.1)
     assert of_inputs(harmful(), plan(basis="by_hand", early_stop=False)).delta == 0.05
+
+
+def test_a_plan_that_had_early_looks_has_spent_their_part():
+    changed = plan(early_stop=False, deviations=[{"field": "early_stop"}])
+    assert deltas(changed) == (0.01, 0.04)
+
+
+@pytest.mark.parametrize(
+    ("days", "early_stop", "from_queue", "certifies"),
+    [
+        (20, True, True, True), (6.9, True, True, False), (20, False, True, False),
+        (6.9, True, False, True), (20, False, False, True),
+    ],
+)  # fmt: skip
+def test_who_chose_the_moment_after_looking_certifies_only_what_looks_allow(
+    days, early_stop, from_queue, certifies
+):
+    found = harmful(days=days, about={"from_queue": from_queue})
+    by_hand = of_inputs(found, plan(basis="by_hand", early_stop=early_stop))
+    assert (by_hand.threshold is not None) == certifies
+    assert any("nothing is certified" in one for one in by_hand.warnings) != certifies
+
+
+def test_there_is_no_early_look_before_the_first_week_is_over():
+    assert certificate.early(harmful(days=6.9), plan()) is None
+    assert certificate.early(harmful(days=8), plan()) is not None
 
 
 def test_futile_certifies_nothing_however_good_it_looks():
@@ -107,6 +156,14 @@ def test_lost_answers_count_and_are_told():
     assert any(one.startswith("400 requests lost one answer") for one in found.warnings)
 
 
+def test_what_nobody_asked_the_expensive_model_counts_as_worse():
+    lost = np.zeros(4000, np.int8)
+    lost[:400] = inputs.NO_EXPENSIVE
+    assert of_inputs(study(n=4000, lost=lost), plan(basis="window")).threshold == 1.01
+    lost[:400] = inputs.UNASKED
+    assert of_inputs(study(n=4000, lost=lost), plan(basis="window")).threshold < 0.7
+
+
 def test_a_judge_helps_only_where_the_plan_lets_it():
     whole = harmful(n=6000, pi=0.1)
     c = whole.columns
@@ -146,3 +203,4 @@ def test_a_router_that_sends_harm_first_is_futile():
 def test_deviations_are_named():
     found = of_inputs(study(), plan(deviations=[{"field": "rating_budget"}, {"field": "floor"}]))
     assert "Changed after the first rating: floor, rating budget." in found.warnings
+    assert any(one.startswith("Who chose floor could see ratings") for one in found.warnings)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from django.db import ProgrammingError, transaction
 
-from reviews import calibration, chain, columnar, estimation, evidence, planning
+from reviews import calibration, chain, columnar, estimation, evidence, health, planning
 from reviews.errors import Conflict, NothingToSign
 from reviews.models import Evidence, Rater
 from routing import policy
@@ -95,6 +95,16 @@ def test_only_certified_thresholds_are_frozen_where_the_plan_says_so(study):
     assert not Evidence.objects.exists()
 
 
+def test_an_unhealthy_study_is_signed_only_to_stay_expensive(project):
+    for place in range(30):
+        lose(project, place / 30, tier="expensive")
+    study = certified.closed(project)
+    assert [one.name for one in health.failing(study)] == ["missing"]
+    with pytest.raises(NothingToSign, match="Nothing can be signed until this is clear. Missing"):
+        evidence.freeze(study, calibration.certificate(study).threshold)
+    assert evidence.freeze(study, 0.0).content["is_certified"]
+
+
 def test_a_running_study_is_signed_only_where_its_plan_allows(project):
     study = certified.running(project)
     with pytest.raises(NothingToSign, match="not closed"):
@@ -112,38 +122,6 @@ def test_thresholds_of_tasks_are_points_of_the_curve_too(running):
     with pytest.raises(NothingToSign, match="steps of 0.01"):
         evidence.freeze(running, 0.4, {"math": 0.333})
     assert evidence.freeze(running, 0.4, {"math": 0.3}).content["thresholds"] == {"math": 0.3}
-
-
-FINAL = {
-    "is_final": True, "is_by_task": False, "adequacy_floor": None,
-    "by_task": {"math": {"threshold": 0.8}, "writing": {"threshold": None}},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("threshold", "thresholds", "covered"),
-    [
-        (0.0, {}, True),
-        (0.0, {"math": 0.8}, True),
-        (0.0, {"math": 0.81}, False),
-        (0.3, {"math": 0.8}, False),
-        (0.0, {"writing": 0.6}, False),
-        (0.0, {"unknown": 0.6}, False),
-    ],
-)
-def test_what_a_certificate_by_task_type_covers(threshold, thresholds, covered):
-    final = FINAL | {"is_by_task": True, "threshold": None}
-    assert evidence.certifies(final, threshold, thresholds) == covered
-
-
-@pytest.mark.parametrize(
-    ("threshold", "thresholds", "covered"),
-    [(0.5, {}, True), (0.4, {}, False), (0.5, {"math": 0.4}, False), (0.0, {}, True)],
-)
-def test_a_second_floor_covers_what_was_tested_alone(threshold, thresholds, covered):
-    grid = [{"threshold": at, "certified": at == 0.5} for at in (0.4, 0.5, 0.6)]
-    final = FINAL | {"threshold": 0.5, "adequacy_floor": 0.9, "grid": grid}
-    assert evidence.certifies(final, threshold, thresholds) == covered
 
 
 def test_nothing_is_certified_while_a_check_fails(project):
@@ -166,13 +144,64 @@ def test_nothing_is_certified_while_a_check_fails(project):
         (0.0, {"math": 0.8}, False),
     ],
 )
-def test_what_a_certificate_covers(threshold, thresholds, covered):
-    final = FINAL | {"threshold": 0.5}
+def test_what_a_certificate_for_all_covers(threshold, thresholds, covered):
+    check_covers({"is_by_task": False, "threshold": 0.5}, threshold, thresholds, covered)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "thresholds", "covered"),
+    [
+        (0.0, {}, True),
+        (0.5, {}, False),
+        (0.0, {"math": 0.8}, True),
+        (0.0, {"math": 0.81}, False),
+        (0.0, {"writing": 0.6}, False),
+        (0.0, {"unknown": 0.6}, False),
+    ],
+)
+def test_what_a_certificate_by_task_covers(threshold, thresholds, covered):
+    check_covers({"is_by_task": True, "threshold": None}, threshold, thresholds, covered)
+
+
+def check_covers(said, threshold, thresholds, covered):
+    by_task = {"math": {"threshold": 0.8}, "writing": {"threshold": None}}
+    final = {"is_final": True, "by_task": by_task} | said
     assert evidence.certifies(final, threshold, thresholds) == covered
     preview = final | {"is_final": False}
     assert evidence.certifies(preview, threshold, thresholds) == (
         covered and not (threshold or thresholds)
     )
+
+
+@pytest.mark.parametrize(
+    ("threshold", "thresholds", "covered"),
+    [
+        (0.0, {}, True),
+        (0.5, {}, True),
+        (0.4, {}, True),
+        (0.3, {}, False),
+        (0.6, {}, False),
+        (0.5, {"math": 0.5}, True),
+        (0.5, {"math": 0.4}, False),
+        (0.5, {"math": 0.0}, False),
+    ],
+)
+def test_adequacy_may_fall_below_a_certified_threshold(threshold, thresholds, covered):
+    grid = [{"threshold": at, "certified": at in (0.4, 0.5)} for at in (0.3, 0.4, 0.5, 0.6)]
+    final = {
+        "is_final": True, "is_by_task": False, "threshold": 0.5, "by_task": {}, "grid": grid,
+        "adequacy_floor": 0.9,
+    }  # fmt: skip
+    assert evidence.certifies(final, threshold, thresholds) == covered
+
+
+def test_adequacy_of_a_task_is_certified_at_its_own_threshold_only():
+    by_task = {"math": {"threshold": 0.8}, "chat": {"threshold": None}}
+    final = {"is_final": True, "is_by_task": True, "threshold": None, "by_task": by_task}
+    both = final | {"adequacy_floor": 0.9}
+    asked = [{"math": 0.8}, {"math": 0.7}, {"math": 0.8, "chat": 0.1}]
+    assert [evidence.certifies(final, 0.0, one) for one in asked] == [True, True, False]
+    assert [evidence.certifies(both, 0.0, one) for one in asked] == [True, False, False]
 
 
 def test_numbers_that_moved_are_not_signed(running):

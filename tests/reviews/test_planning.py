@@ -56,6 +56,15 @@ def test_a_locked_plan_wants_a_reason(study, lead):
     assert Study.objects.get().floor == 0.05
 
 
+def test_how_many_pairs_count_is_not_chosen_by_what_was_rated(study, lead):
+    planning.change(study, {"rating_budget": 2}, by=lead, reason="")
+    labelled.label(study)
+    with pytest.raises(PlanError) as caught:
+        planning.change(study, {"rating_budget": 1}, by=lead, reason="Less time.")
+    assert list(caught.value.problems) == ["rating_budget"]
+    assert Study.objects.get().rating_budget == 2
+
+
 def test_a_pair_seen_unblinded_locks_as_well(study, project):
     assert not planning.locked(study)
     Reveal.objects.create(rater=rated.rater("ann"), pair=project.pairs.first())

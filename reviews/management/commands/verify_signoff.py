@@ -6,7 +6,6 @@ import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -34,15 +33,23 @@ class Command(BaseCommand):
         for fault in faults:
             self.stdout.write(f"FAULT  {fault}")
         if faults:
-            raise CommandError(f"{len(faults)} faults.", returncode=1)
+            raise CommandError(
+                "1 fault." if len(faults) == 1 else f"{len(faults)} faults.", returncode=1
+            )
         self.stdout.write("OK  all of it fits together")
 
     def _of_project(self, slug: str, path: Path | None) -> list[str]:
         project = Project.objects.filter(slug=slug).first()
         if project is None:
-            raise CommandError(f"There is no project {slug}.", returncode=2)
+            raise CommandError(f"There is no project {slug}. {_known()}", returncode=2)
         found = [f"trail of {slug}: {fault}" for fault in audit.verify(project)]
         return found if path is None else found + _against(project, path)
+
+
+def _known() -> str:
+    """Return which projects can be named instead."""
+    slugs = Project.objects.order_by("slug").values_list("slug", flat=True)
+    return f"There are: {', '.join(slugs)}." if slugs else "There is none at all."
 
 
 def _against(project: Project, path: Path) -> list[str]:
@@ -50,7 +57,7 @@ def _against(project: Project, path: Path) -> list[str]:
     try:
         lines = checking.read(path).get(names.AUDIT, b"").splitlines()
         kept = {row["number"]: row["sha256"] for row in map(json.loads, lines)}
-    except (BadZipFile, OSError, ValueError, TypeError, KeyError):
+    except (*checking.BROKEN, TypeError, KeyError):
         return []  # `check` has said that there is no trail to compare with
     rows = AuditEntry.objects.filter(project=project, number__in=kept)
     live = dict(rows.values_list("number", "sha256"))

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from reviews import audit, chain, columnar, pack
+from reviews import audit, chain, columnar, evidence, pack
 from reviews.errors import Conflict
 from reviews.inputs import Columns
 from reviews.models import Evidence
@@ -108,8 +108,8 @@ def test_the_readme_names_every_file_and_every_column(apart):
 
 
 def test_the_evidence_in_the_pack_is_the_one_that_was_signed(row, packed):
-    evidence = files_of(packed)[names.EVIDENCE]
-    assert hashlib.sha256(evidence).hexdigest() == row.evidence.sha256
+    frozen = files_of(packed)[names.EVIDENCE]
+    assert hashlib.sha256(frozen).hexdigest() == row.evidence.sha256
     signed = json.loads(files_of(packed)[names.SIGNOFF])
     assert {one["role"] for one in signed["decisions"]} == {"engineering", "product"}
 
@@ -151,13 +151,13 @@ def harmless(content):
 def test_better_columns_are_found_whatever_else_is_adjusted(apart):
     files = files_of(apart)
     columns = harmless(files[names.PARQUET])
-    evidence = json.loads(files[names.EVIDENCE])
+    content = json.loads(files[names.EVIDENCE])
     files[names.PARQUET] = columnar.parquet(columns)
     files[names.CSV] = columnar.csv_file(columns)
-    evidence["inputs"]["sha256"] = hashlib.sha256(files[names.PARQUET]).hexdigest()
-    files[names.EVIDENCE] = chain.canonical(evidence)
+    content["inputs"]["sha256"] = hashlib.sha256(files[names.PARQUET]).hexdigest()
+    files[names.EVIDENCE] = chain.canonical(content)
     manifest = json.loads(files[names.MANIFEST])
-    manifest["evidence_sha256"] = chain.sha256(evidence)
+    manifest["evidence_sha256"] = chain.sha256(content)
     rewrite(apart, files | {names.MANIFEST: json.dumps(manifest).encode()})
     found = "\n".join(pack.check(apart))
     assert "no row about signoff" in found
@@ -171,6 +171,80 @@ def test_a_file_that_says_something_else_than_the_evidence_is_named(apart, name)
     files[name] = files[name].replace(b"0.3", b"0.4")
     rewrite(apart, files)
     assert any(fault.startswith(f"{name} was changed") for fault in pack.check(apart))
+
+
+def swapped(files, name, old, new):
+    assert old in files[name]
+    return files | {name: files[name].replace(old, new)}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "fault"),
+    [
+        (names.SIGNOFF, b'"threshold": 0.4', b'"threshold": 0.6', "asks for other thresholds"),
+        (names.SIGNOFF, b'"petra"', b'"eve"', "names other decisions than the trail"),
+        (names.SIGNOFF, b'"approve"', b'"reject"', "names other decisions than the trail"),
+        (names.SIGNOFF, b'"paula"', b'"eve"', "names another requester than the trail"),
+        (names.SIGNOFF, b"{\n", b'{"state": "approved",\n', "is not spelled as it was written"),
+        (names.SIGNOFF, b'"project": "', b'"project": "not-', "is of another project"),
+        (names.SCRIPT, b"return 1 if found else 0", b"return 0", "not what this version writes"),
+        (names.README, b"no database", b"a database", "not what this version writes"),
+        (
+            names.EVIDENCE,
+            b'{"certificate":',
+            b'{"certificate":{},"certificate":',
+            "not the evidence that manifest.json names",
+        ),
+        (names.PLAN, b"{\n", b'{"floor": 0.9,\n', "not the plan of the evidence"),
+        (names.AUDIT, b'{"actor"', b'{"actor":"eve","actor"', "not spelled as it was written"),
+    ],
+)
+def test_what_the_evidence_and_the_trail_do_not_say_is_named(apart, name, old, new, fault):
+    """Whoever changes a file and the manifest with it is found by what the others say."""
+    rewrite(apart, swapped(files_of(apart), name, old, new))
+    assert any(name in one and fault in one for one in pack.check(apart))
+
+
+def test_a_claim_to_be_certified_follows_from_the_certificate(apart):
+    content = json.loads(files_of(apart)[names.EVIDENCE])
+    frozen = files_of(apart)[names.PARQUET]
+    claimed = content | {"threshold": 1.0}
+    assert evidence.remade(frozen, content) == chain.canonical(content)
+    assert json.loads(evidence.remade(frozen, claimed))["is_certified"] is False
+
+
+def test_a_row_removed_or_swapped_is_named(apart):
+    files = files_of(apart)
+    lines = files[names.AUDIT].splitlines(keepends=True)
+    for changed in (lines[1:], lines[:-1], [lines[1], lines[0], *lines[2:]]):
+        rewrite(apart, files | {names.AUDIT: b"".join(changed)})
+        assert any(one.startswith("audit.jsonl: ") for one in pack.check(apart))
+
+
+def test_a_file_that_no_pack_has_is_named_though_it_is_listed(apart):
+    rewrite(apart, files_of(apart) | {"../more.txt": b"more"})
+    assert pack.check(apart) == ["../more.txt is no file of a decision pack"]
+
+
+def test_two_files_of_one_name_are_no_pack(apart):
+    with ZipFile(apart, "a") as more, pytest.warns(UserWarning, match="Duplicate name"):
+        more.writestr(names.CSV, b"another")
+    assert pack.check(apart) == ["this is no decision pack: two of its files have one name"]
+
+
+def test_more_than_memory_holds_is_not_read(tmp_path):
+    path = tmp_path / "bomb.zip"
+    with ZipFile(path, "w") as made:
+        made.writestr(names.CSV, b"small")
+        made.filelist[0].file_size = 3_000_000_000
+    (fault,) = pack.check(path)
+    assert "larger than 2,000,000,000 bytes" in fault
+
+
+@pytest.mark.parametrize("content", [b"[]", b'{"files": []}', b'{"files": {"data.csv": 1}}'])
+def test_a_manifest_of_another_shape_is_a_fault_and_no_crash(apart, content):
+    rewrite(apart, files_of(apart) | {names.MANIFEST: content}, listed=False)
+    assert pack.check(apart)
 
 
 def test_a_row_of_the_trail_that_was_changed_is_named(apart):
@@ -212,6 +286,11 @@ def verified(*args, **options):
     except CommandError as exc:
         return exc.returncode, said.getvalue()
     return 0, said.getvalue()
+
+
+def test_a_project_that_is_not_there_is_answered_with_those_that_are(row, packed):
+    with pytest.raises(CommandError, match=f"no project nowhere. There are: .*{row.project.slug}"):
+        call_command("verify_signoff", str(packed), project="nowhere")
 
 
 def test_the_live_trail_is_checked_against_the_pack(row, packed):

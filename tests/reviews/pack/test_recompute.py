@@ -27,6 +27,13 @@ CASES = {
         {"judge": True}, {"judge_role": "certificate", "adequacy_floor": 0.85, **STREAM},
     ),
     "by hand, no early looks": ({}, {"closed": {"basis": "by_hand"}, "early_stop": False}),
+    "by hand within a week": ({"days": 6}, {"closed": {"basis": "by_hand"}}),
+    "by hand": ({}, {"closed": {"basis": "by_hand"}}),
+    "early looks given up": (
+        {"plain": True}, {"early_stop": False, "deviations": [{"field": "early_stop"}]},
+    ),
+    "rows stand for one request each": ({"each": 1.0}, {}),
+    "rows stand for more than their request": ({"each": 3.0}, {}),
     "still running": ({}, {"closed": {"basis": ""}}),
     "a budget": ({}, {"rating_budget": 400}),
     "inadequate": ({}, {"loss": "inadequate", "floor": 0.2}),

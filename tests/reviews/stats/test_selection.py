@@ -55,6 +55,16 @@ def test_nothing_is_trivially_safe_in_a_stream_of_which_only_a_part_has_come():
     assert found.threshold is None
 
 
+def test_nothing_is_trivially_safe_where_rows_stand_for_requests_without_a_pair():
+    rows = frame(n=300, harm=lambda s: np.ones_like(s))
+    alone, sampled = (rows._replace(traffic=np.full(300, each)) for each in (1.0, 20.0))
+    assert certify(alone, [0.04, 1.01]).threshold == 0.04
+    assert certify(sampled, [0.04, 1.01]).threshold is None
+    settings = {"floor": 0.05, "delta": 0.05}
+    assert selection.sensitivity(alone, [0.04, 1.01], **settings)["order_free"] == 0.04
+    assert selection.sensitivity(sampled, [0.04, 1.01], **settings)["order_free"] is None
+
+
 def test_a_walk_starts_behind_trivially_safe_thresholds_however_bad_they_look():
     """All harm lies below .04: those rows are at most the floor, and the rest is harmless."""
     rows = frame(n=20_000, harm=lambda s: (s < 0.02) * 1.0)
