@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from reviews.errors import BadInput, NothingToSign
 from reviews.models import SignOff, Study
+from routing.policy import MOST_TASK_LETTERS
 
 #: The largest threshold: everything is cheap.
 ALWAYS_CHEAP = 1.01
@@ -21,6 +22,10 @@ RAMP: tuple[dict[str, float], ...] = (
     {"share": 1, "hours": 0},
 )
 _LONGEST_STEP_H = 24 * 30
+#: With fewer requests there is nothing to look at before the next step.
+_LEAST_SHARE = 0.001
+#: Of a reason or a remark: each is printed in reports.
+MOST_LETTERS = 5_000
 _MOST_STEPS = 10
 
 
@@ -56,17 +61,37 @@ def read(
 
     Raises:
         NothingToSign: when a threshold is out of range or no reason is given.
-        BadInput: when the ramp or the time cannot be.
+        BadInput: when a task type, the ramp or the time cannot be, or the reason is too long.
     """
     by_task = {task: float(value) for task, value in (thresholds or {}).items()}
     for value in (threshold, *by_task.values()):
         _check_threshold(value)
+    _check_tasks(by_task)
     if not reason.strip():
         raise NothingToSign("Say in a sentence why this threshold should go live.")
     if if_guard_fails not in SignOff.Guard.values:
         raise BadInput("Say what happens when a guard fails: hold or back.")
-    _check_time(study, at)
-    return Asked(threshold, by_task, reason.strip(), ramp(rollout), at, if_guard_fails)
+    steps = ramp(rollout)
+    _check_time(study, at, steps)
+    return Asked(threshold, by_task, words(reason), steps, at, if_guard_fails)
+
+
+def words(text: str) -> str:
+    """Return what somebody wrote, without the space around it.
+
+    Raises:
+        BadInput: when it is too long to be read by those who sign.
+    """
+    if len(text.strip()) > MOST_LETTERS:
+        raise BadInput(f"Use {MOST_LETTERS:,} characters at most.")
+    return text.strip()
+
+
+def _check_tasks(thresholds: dict[str, float]) -> None:
+    """Refuse names that no request can have, before somebody signs what cannot be deployed."""
+    for task in thresholds:
+        if not 0 < len(task) <= MOST_TASK_LETTERS or "\0" in task:
+            raise BadInput(f"“{task[:80]}” is no task type: it has 1 to 40 characters.")
 
 
 def _check_threshold(value: float) -> None:
@@ -76,11 +101,14 @@ def _check_threshold(value: float) -> None:
         )
 
 
-def _check_time(study: Study, at: datetime | None) -> None:
-    """Refuse a time that is over, or at which the sign-off would have expired."""
+def _check_time(study: Study, at: datetime | None, steps: list[dict[str, float]]) -> None:
+    """Refuse a time that is over, and a way that ends when the sign-off would have expired."""
     now = timezone.now()
-    if at is not None and not now <= at < now + timedelta(days=study.valid_days):
+    end = now + timedelta(days=study.valid_days)
+    if at is not None and not now <= at < end:
         raise BadInput(f"The time must lie ahead, within {study.valid_days} days.")
+    if (at or now) + timedelta(hours=sum(step["hours"] for step in steps)) >= end:
+        raise BadInput(f"The ramp must be through within {study.valid_days} days.")
 
 
 def ramp(steps: list[dict[str, Any]] | None) -> list[dict[str, float]]:
@@ -100,6 +128,8 @@ def ramp(steps: list[dict[str, Any]] | None) -> list[dict[str, float]]:
     rises = all(low < high for low, high in zip([0.0, *shares], shares, strict=False))
     if read and not (rises and shares[-1] == 1 and len(read) <= _MOST_STEPS):
         raise BadInput(f"The shares of a ramp rise to 100 %, in {_MOST_STEPS} steps at most.")
+    if read and shares[0] < _LEAST_SHARE:
+        raise BadInput(f"The first step of a ramp is at least {100 * _LEAST_SHARE:g} %.")
     if not all(math.isfinite(value) and 0 <= value <= _LONGEST_STEP_H for value in hours):
         raise BadInput(f"A step takes from 0 to {_LONGEST_STEP_H} hours.")
     return [{"share": share, "hours": hours} for share, hours in read]

@@ -84,7 +84,7 @@ def expire(row: SignOff, now: datetime) -> bool:
     )
     if row.state != _STATES.APPROVED or row.expires_at is None or row.expires_at > now:
         return False
-    is_live = policy.live(row.project) == row.policy_after
+    is_live = _decides(row)
     row.state = _STATES.EXPIRED
     row.save(update_fields=["state"])
     done = _apply(row) if is_live else "It was no longer live."
@@ -93,6 +93,12 @@ def expire(row: SignOff, now: datetime) -> bool:
         to = [row.requester, *permissions.people_who_can("request_signoff")]
         notices.tell(row, "signoff.expired", f"It expired. {done}", to, key="expired")
     return True
+
+
+def _decides(row: SignOff) -> bool:
+    """Return whether the sign-off's policy decides requests, if only those a ramp leaves it."""
+    live = policy.deployment(row.project)
+    return live is not None and row.policy_after_id in (live.policy_id, live.rest_id)
 
 
 def _apply(row: SignOff) -> str:

@@ -47,7 +47,7 @@ def tell(
         return
     common = {
         "project": row.project, "signoff": row, "event": event, "text": text,
-        "subject": f"{row.project}: {row}"[:200], "next_at": timezone.now(),
+        "subject": " ".join(f"{row.project}: {row}".split())[:200], "next_at": timezone.now(),
     }  # fmt: skip
     rows = [
         Notice(key=f"{row.pk}:{key}:mail:{user.pk}", channel=Notice.Channel.MAIL, to=user, **common)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from reviews import audit, notices, permissions, watching
 from reviews.errors import BadInput, Conflict
-from reviews.models import Rollout, RolloutEvent, SignOff
+from reviews.models import Rollout, RolloutEvent, SignOff, Study
 from routing import policy
 from routing.models import Deployment, Policy, Project
 
@@ -65,12 +65,15 @@ def advance(way: Rollout, *, by: User | None = None, now: datetime | None = None
 
     Raises:
         NotAllowed: when the person may not deploy.
-        Conflict: when a person goes on with a rollout that ended, or that was overtaken.
+        Conflict: when a person goes on with a rollout that ended, or that moved on since they
+            looked.
     """
-    now = now or timezone.now()
+    now, seen = now or timezone.now(), way.done
     way = _locked(way, by)
     if by is None and (way.next_at is None or way.next_at > now):
         return way  # another worker was faster
+    if by is not None and way.done != seen:  # a second click is no second step
+        raise Conflict("It moved on meanwhile; look again.")
     _check_moves(way)
     overtaken = _overtaken(way)
     if overtaken:
@@ -132,12 +135,15 @@ def roll_back(
     Raises:
         NotAllowed: when the person may not roll back.
         BadInput: when no reason is given.
-        Conflict: when there is nothing to go back to.
+        Conflict: when there is nothing to go back to, or its sign-off expired and the plan lets
+            nothing stay after that.
     """
     permissions.check(by, "roll_back")
     if not reason.strip():
         raise BadInput("Say in a sentence why you roll back.")
     policy.lock(project)
+    if to == "previous":
+        _check_holds(policy.previous(project))
     way = under_way(project)
     try:
         row = policy.roll_back(project, by=by, reason=reason, to=to)
@@ -148,6 +154,12 @@ def roll_back(
     detail = {"to": to, "policy": row.policy.name, "why": reason}
     audit.write(project, by, "policy.rolled_back", f"deployment {row.pk}", detail)
     return row
+
+
+def _check_holds(target: Policy | None) -> None:
+    ends = {"state": SignOff.State.EXPIRED, "study__after_expiry": Study.Expiry.ALWAYS_EXPENSIVE}
+    if target is not None and SignOff.objects.filter(policy_after=target, **ends).exists():
+        raise Conflict(f"The sign-off of {target} expired; go back to always expensive.")
 
 
 def end(project: Project, why: str) -> None:

@@ -24,6 +24,7 @@ from routing.models import Policy, Project
 
 _STATES = SignOff.State
 _DECISIONS = Approval.Decision
+_CHANGED = "It was changed meanwhile; look at what it asks for now."
 
 
 @transaction.atomic
@@ -94,11 +95,14 @@ def edit(
         Conflict: when it is decided, or was edited since `row` was read; and as `request` does.
     """
     _check_own(row, user)
+    seen_revision = row.revision
     asked = asking.read(row.study, threshold=threshold, reason=reason, **said)
     frozen = evidence.freeze(row.study, asked.threshold, asked.thresholds, seen)
     row = _locked(row)
     if row.state not in SignOff.OPEN:
         raise Conflict(f"This sign-off is {row.get_state_display().lower()} already.")
+    if row.revision != seen_revision:
+        raise Conflict(_CHANGED)
     _check_free(row.project, but=row)
     revoked = len(signatures.given(row))
     row.policy_before = _base(row.study)
@@ -137,6 +141,9 @@ def _check_free(project: Project, but: SignOff | None = None) -> None:
         raise Conflict("Another sign-off is waiting in this project; decide or withdraw it first.")
     if rollout.under_way(project) is not None:
         raise Conflict("A rollout is under way in this project; finish or stop it first.")
+    live = policy.deployment(project)
+    if live is not None and live.rest is not None:  # its sign-off expired half way, and it stayed
+        raise Conflict(f"{live.policy} decides {live.share:.0%} of requests only: roll back first.")
 
 
 def _keep_revision(row: SignOff, asked: Asked) -> None:
@@ -152,11 +159,12 @@ def decide(row: SignOff, *, user: User, decision: str, comment: str = "") -> Sig
     Raises:
         NotAllowed: when the person may not decide this one.
         NothingToSign: when a refusal comes without a word why.
+        BadInput: when the comment is too long.
         Conflict: when it was decided or edited meanwhile, or its evidence is stale.
     """
     if decision == _DECISIONS.APPROVE:
         _check_fresh(row)  # before the lock: it may compute the curve again
-    return _decide(row, user, decision, comment.strip())
+    return _decide(row, user, decision, asking.words(comment))
 
 
 @transaction.atomic
@@ -165,7 +173,7 @@ def _decide(seen: SignOff, user: User, decision: str, comment: str) -> SignOff:
     if row.state != _STATES.REQUESTED:
         raise Conflict(f"This sign-off is {row.get_state_display().lower()} already.")
     if row.revision != seen.revision:
-        raise Conflict("It was changed meanwhile; look at what it asks for now.")
+        raise Conflict(_CHANGED)
     role = signatures.role_for(row, user)
     if role is None:
         raise NotAllowed("This takes another person, with a role that has not signed yet.")
@@ -215,13 +223,14 @@ def comment(row: SignOff, *, user: User, text: str) -> Comment:
 
     Raises:
         NotAllowed: when the person may not comment.
-        BadInput: when nothing is said.
+        BadInput: when nothing is said, or too much.
     """
     permissions.check(user, "comment_signoff")
-    if not text.strip():
+    text = asking.words(text)
+    if not text:
         raise BadInput("Write a comment first.")
     policy.lock(row.project)  # the order in which every writer of a sign-off locks
-    said = Comment.objects.create(signoff=row, user=user, revision=row.revision, text=text.strip())
+    said = Comment.objects.create(signoff=row, user=user, revision=row.revision, text=text)
     _note(row, user, "signoff.commented", comment=said.pk)
     to = [row.requester, *(one.user for one in row.approvals.select_related("user"))]
     _tell(row, "signoff.commented", f"{user.username} commented.", to, user)

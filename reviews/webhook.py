@@ -23,6 +23,10 @@ from reviews.errors import NotSent
 
 _TIMEOUT_S = 10.0
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+#: NAT64 (RFC 6052), IPv4-compatible (RFC 4291) and IPv4-translated (RFC 2765) addresses.
+_V4_AT_THE_END = tuple(
+    ipaddress.IPv6Network(net) for net in ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")
+)
 
 
 def send(message: dict[str, Any]) -> None:
@@ -37,7 +41,7 @@ def send(message: dict[str, Any]) -> None:
     body = json.dumps(message, separators=(",", ":"), sort_keys=True).encode()
     try:
         status = _post(url, body)
-    except (OSError, http.client.HTTPException) as exc:
+    except (OSError, ValueError, http.client.HTTPException) as exc:  # a port, a name that is none
         raise NotSent(f"The webhook was not reached: {type(exc).__name__}.") from exc
     if not 200 <= status < 300:
         raise NotSent(f"The webhook answered {status}.")
@@ -84,6 +88,28 @@ def _connection(url: SplitResult) -> http.client.HTTPConnection:
     return connection
 
 
+def _is_public(text: str) -> bool:
+    """Return whether an address is one of the internet, also where it leads on to an older one.
+
+    Example:
+        >>> [_is_public(one) for one in ("1.1.1.1", "10.0.0.1", "64:ff9b::10.0.0.1")]
+        [True, False, False]
+    """
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.is_site_local:
+            return False
+        address = _inner(address)
+    return address.is_global and not address.is_multicast
+
+
+def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that a translator or a tunnel would ask, else the address."""
+    is_last = any(address in network for network in _V4_AT_THE_END)
+    last = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF) if is_last else None
+    return last or address.sixtofour or address
+
+
 def _address(host: str, port: int, is_local: bool) -> str:
     """Return an address of the host that may be asked.
 
@@ -92,6 +118,6 @@ def _address(host: str, port: int, is_local: bool) -> str:
     """
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     is_free = is_local or settings.SHADOWEVAL_WEBHOOK_PRIVATE
-    if not is_free and not all(ipaddress.ip_address(address).is_global for address in found):
+    if not is_free and not all(_is_public(address) for address in found):
         raise NotSent("The webhook's address is private; SHADOWEVAL_WEBHOOK_PRIVATE allows it.")
     return found[0]

@@ -28,6 +28,14 @@ RETURN NEW;
 """
 
 
+_AS_SIGNED = """
+IF (NEW.project_id, NEW.signoff_id, NEW.steps) IS DISTINCT FROM
+    (OLD.project_id, OLD.signoff_id, OLD.steps)
+THEN RAISE EXCEPTION 'The steps of a rollout are those that were signed.'; END IF;
+RETURN NEW;
+"""
+
+
 class SignedDeployment(Deployment):
     """The deployments table as sign-offs guard it: a trigger refuses what nobody approved.
 
@@ -95,7 +103,14 @@ class Rollout(models.Model):
                     ("running", "complete"), ("paused", "waiting"), ("paused", "running"),
                     ("paused", "stopped"), ("paused", "complete"),
                 ],
-            )
+            ),
+            pgtrigger.Trigger(
+                name="as_signed",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                func=_AS_SIGNED,
+            ),
+            kept_with(signoff_id="reviews_signoff"),
         ]  # fmt: skip
 
     def __str__(self) -> str:

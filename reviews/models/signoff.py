@@ -30,6 +30,8 @@ IF (NEW.revision, NEW.threshold, NEW.thresholds, NEW.reason, NEW.evidence_id, NE
 THEN RAISE EXCEPTION 'What is asked for changes by a new revision, before it is decided.'; END IF;
 IF OLD.policy_after_id IS NOT NULL AND NEW.policy_after_id IS DISTINCT FROM OLD.policy_after_id
 THEN RAISE EXCEPTION 'The policy of a sign-off is written once.'; END IF;
+IF OLD.expires_at IS NOT NULL AND NEW.expires_at IS DISTINCT FROM OLD.expires_at
+THEN RAISE EXCEPTION 'A sign-off is prolonged by another one.'; END IF;
 RETURN NEW;
 """
 # Distinct by a unique constraint and never the requester's by a trigger: both are asked again here,

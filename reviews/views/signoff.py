@@ -131,6 +131,12 @@ def _of_tab(row: SignOff, tab: str) -> dict[str, Any]:
     return {"figures": signed_figures.rows(content)}
 
 
+def _check_revision(request: HttpRequest, row: SignOff) -> None:
+    """Refuse what was sent from a page that showed another revision."""
+    if request.POST.get("revision", "") != str(row.revision):
+        raise Conflict("It was changed meanwhile; look at what it asks for now.")
+
+
 @require_POST
 @page("decide_signoff")
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
@@ -139,8 +145,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     decision = request.POST.get("decision", "")
     if decision not in Approval.Decision.values:
         raise BadInput("Choose approve, request changes or reject.")
-    if request.POST.get("revision", "") != str(row.revision):
-        raise Conflict("It was changed meanwhile; look at what it asks for now.")
+    _check_revision(request, row)
     comment = request.POST.get("comment", "")
     row = signoff.decide(row, user=user_of(request), decision=decision, comment=comment)
     messages.success(request, f"Stored: {row.get_state_display()}.")
@@ -161,6 +166,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the numbers of now and what was asked for; a POST asks for something else instead."""
     row = _row(pk)
     if request.method == "POST":
+        _check_revision(request, row)
         said = signoff_form.read(request, row.study)
         signoff.edit(row, user=user_of(request), **said)
         messages.success(request, "Changed. Earlier approvals count no more.")

@@ -10,7 +10,7 @@ from django.db import models
 
 from routing import pricing
 from routing.models.access import Project
-from routing.models.immutable import Immutable, append_only
+from routing.models.immutable import Immutable, append_only, kept_with
 from routing.types import Tier, TierSpec
 
 
@@ -166,7 +166,8 @@ class Deployment(Immutable):
         ]
         # Serves "which deployment is live": the newest row of one project.
         indexes = [models.Index(fields=["project", "-id"], name="deployment_live")]
-        triggers = [append_only()]
+        # Kept: without the newest row, the one before it would be live again.
+        triggers = [append_only(), kept_with(project_id="routing_project")]
 
     def __str__(self) -> str:
         return f"{self.policy} since {self.created_at:%Y-%m-%d %H:%M}"

@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 
-from reviews import audit, projects
+from reviews import audit, projects, rollout
 from reviews.models import AuditEntry, AuditHead
+from tests.reviews.signing import approve, ask, person, rated_study
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +64,18 @@ def test_a_row_removed_at_the_end_is_found_and_stays_found(trail):
     assert audit.verify(trail) == ["the trail ends with row 3, and should with row 4"]
     audit.write(trail, None, "noted", "thing 5")
     assert "row 4 is missing" in audit.verify(trail)
+
+
+def test_a_trail_that_was_emptied_with_its_head_is_found(project):
+    asks, *others = map(person, "abc", ("product", "engineering", "product"))
+    row = approve(ask(rated_study(project), asks), *others)
+    rollout.run_due()
+    assert audit.verify(project) == []
+    forge("TRUNCATE reviews_auditentry, reviews_audithead")
+    assert audit.verify(project) == [
+        f"no row tells of revision 1 of sign-off {row.pk}",
+        "it tells of 0 moves of rollouts, and there were 1",
+    ]
 
 
 def test_rows_that_changed_places_are_found(trail):

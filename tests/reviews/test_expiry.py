@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from reviews import expiry, rollout
+from reviews.errors import Conflict
 from reviews.models import Notice
 from routing import policy
 from tests.reviews.signing import approve, ask, person, rated_study
@@ -70,6 +72,52 @@ def test_what_is_no_longer_live_ends_without_a_word(row, project):
     row.refresh_from_db()
     assert (row.state, project.deployments.count(), reminders()) == ("expired", count, 0)
     assert expiry.warning(project, policy.live(project), row.expires_at) is None
+
+
+@pytest.fixture
+def ends(study):
+    """Let the plan say that nothing stays when its sign-off expires."""
+    study.after_expiry = "always_expensive"
+    study.save(update_fields=["after_expiry"])
+
+
+def next_one(study, **said):
+    """Ask for another threshold, approve it and let the first step go."""
+    asks, *others = (User.objects.get(username=name) for name in ("paula", "erik", "pat"))
+    made = approve(ask(study, asks, 0.4, **said), *others)
+    rollout.run_due()
+    return made
+
+
+def test_what_a_ramp_leaves_to_an_expired_policy_goes_by_the_plan_too(ends, study, row, project):
+    ramp = [{"share": 0.1, "hours": 700}, {"share": 1, "hours": 0}]
+    made = next_one(study, rollout=ramp)
+    assert (policy.deployment(project).rest, made.way.done) == (row.policy_after, 0)
+    expiry.run_due(row.expires_at)
+    live = policy.deployment(project)
+    assert (live.policy.threshold, live.rest) == (0.0, None)
+
+
+def test_nobody_rolls_back_to_what_its_plan_ended(ends, study, row, project):
+    made = next_one(study)
+    expiry.run_due(row.expires_at)
+    erik = made.approvals.get(role="engineering").user
+    with pytest.raises(Conflict, match="expired"):
+        rollout.roll_back(project, by=erik, reason="bad", to="previous")
+    assert policy.live(project) == made.policy_after
+    assert rollout.roll_back(project, by=erik, reason="bad").policy.threshold == 0.0
+
+
+def test_a_ramp_that_expired_half_way_is_left_before_anything_new_is_asked(study, row, project):
+    ramp = [{"share": 0.1, "hours": 700}, {"share": 1, "hours": 0}]
+    made = next_one(study, rollout=ramp)
+    expiry.run_due(made.expires_at)
+    rollout.run_due(made.expires_at)
+    with pytest.raises(Conflict, match="10% of requests only"):
+        ask(study, row.requester, 0.3)
+    erik = made.approvals.get(role="engineering").user
+    rollout.roll_back(project, by=erik, reason="over", to="previous")
+    assert ask(study, row.requester, 0.3).policy_before == row.policy_after
 
 
 @pytest.mark.parametrize(("rule", "share"), [("keep", 0.5), ("always_expensive", 1.0)])

@@ -6,11 +6,12 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from reviews import notices, signoff, webhook
 from reviews.errors import NotSent
-from reviews.models import Notice
+from reviews.models import Notice, SignOff
 from routing.models import Project
 from tests.reviews.race import after
 from tests.reviews.signing import approve, ask, person, rated_study
@@ -122,6 +123,31 @@ def test_two_workers_send_one(hook, study, people):
     assert len(hook.taken) == 1
 
 
+def test_a_name_of_two_lines_is_one_subject(smtp, study, people):
+    study.project.name = "Basket\nBcc: x@example.org"
+    ask(study, people["paula"])
+    assert notices.send_due() == 2
+    assert {mail["subject"] for _, mail in smtp.mails} == {
+        f"Basket Bcc: x@example.org: {SignOff.objects.get()}"
+    }
+
+
+def test_an_address_that_is_none_keeps_nobody_else_from_theirs(smtp, study, people):
+    User.objects.filter(username="erik").update(email="a b@@c\n")
+    ask(study, people["paula"])
+    assert notices.send_due() == 1
+    assert {row.problem for row in Notice.objects.filter(state="waiting")} == {
+        "The mail was not sent: its address or subject cannot be one."
+    }
+
+
+@pytest.mark.parametrize("url", ["https://example.org:99999/", f"https://{'a' * 64}.org/"])
+def test_a_webhook_that_cannot_be_one_is_a_failure(settings, url):
+    settings.SHADOWEVAL_WEBHOOK_URL = url
+    with pytest.raises(NotSent):
+        webhook.send({})
+
+
 def test_the_same_key_tells_once(hook, study, people):
     row = ask(study, people["paula"])
     for _ in range(2):
@@ -143,7 +169,9 @@ def test_without_mail_and_webhook_nothing_waits(study, people):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://hooks.example.org/", "https://10.1.2.3/", "https://169.254.169.254/", "https://[fd00::1]/"],
+    ["http://hooks.example.org/", "https://10.1.2.3/", "https://169.254.169.254/", "https://[fd00::1]/",
+     "https://[64:ff9b::10.0.0.1]/", "https://[2002:a9fe:a9fe::]/", "https://[::127.0.0.1]/",
+     "https://[fec0::1]/", "https://224.0.0.1/"],
 )  # fmt: skip
 def test_an_address_in_clear_or_inside_is_not_asked(settings, url):
     settings.SHADOWEVAL_WEBHOOK_URL = url

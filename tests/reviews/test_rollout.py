@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from reviews import audit, rollout, signoff
@@ -264,6 +264,21 @@ def test_a_rollback_and_a_step_at_once_end_rolled_back(approved, project, people
 
 
 @pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_take_one_step(approved, people):
+    way = approved(rollout=RAMP)
+    refused = []
+
+    def click_again():
+        try:
+            rollout.advance(way, by=people["engineer"])
+        except Conflict as exc:
+            refused.append(str(exc))
+
+    after(lambda: rollout.advance(way, by=people["engineer"]), click_again)
+    assert (Rollout.objects.get().done, refused) == (1, ["It moved on meanwhile; look again."])
+
+
+@pytest.mark.django_db(transaction=True)
 def test_two_workers_take_one_step(approved, project):
     approved(rollout=RAMP)
     now = timezone.now() + HOUR
@@ -321,6 +336,25 @@ def test_what_a_rollout_did_stays(approved):
     rollout.run_due()
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         RolloutEvent.objects.update(share=0.2)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda rows: rows.update(steps=[{"share": 1, "hours": 0}]),
+        lambda rows: rows.delete(),
+    ],
+)
+def test_postgres_keeps_the_steps_that_were_signed(approved, act):
+    approved(rollout=RAMP)
+
+    def change():
+        act(Rollout.objects.all())
+        connection.check_constraints()
+
+    with pytest.raises(DatabaseError, match="were signed|stay as long as"), transaction.atomic():
+        change()
+    assert Rollout.objects.get().steps == RAMP
 
 
 def test_a_sign_off_whose_rollout_runs_takes_no_edit(approved, people):

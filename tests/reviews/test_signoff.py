@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from reviews import audit, estimation, evidence, rollout, sampling, signatures, signoff
 from reviews.errors import BadInput, Conflict, NotAllowed, NothingToSign
-from reviews.models import Approval, Comment, Rater, Revision, SignOff, Verdict
+from reviews.models import Approval, Comment, Evidence, Rater, Revision, SignOff, Verdict
 from routing import policy
 from routing.types import TierSpec
 from tests.reviews.race import after
@@ -199,10 +199,10 @@ def test_nobody_else_edits_or_withdraws(asked, people):
 
 
 def test_thresholds_by_task_type_are_asked_for_and_become_the_policys(study, people):
-    row = ask(study, people["both"], 0.2, thresholds={"writing": 0.5})
+    row = ask(study, people["both"], 0.2, thresholds={"math": 0.5})
     done = approve(row, people["engineer"], people["product"])
-    assert done.policy_after.thresholds == {"writing": 0.5}
-    assert row.evidence.content["thresholds"] == {"writing": 0.5}
+    assert done.policy_after.thresholds == {"math": 0.5}
+    assert row.evidence.content["thresholds"] == {"math": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,14 @@ def test_thresholds_by_task_type_are_asked_for_and_become_the_policys(study, peo
     [
         ({"threshold": 1.02}, NothingToSign),
         ({"thresholds": {"math": -0.1}}, NothingToSign),
+        ({"thresholds": {"t" * 41: 0.2}}, BadInput),
+        ({"thresholds": {"": 0.2}}, BadInput),
+        ({"thresholds": {"a\0": 0.2}}, BadInput),
+        ({"thresholds": {"never seen": 0.51}}, NothingToSign),
         ({"reason": " "}, NothingToSign),
+        ({"reason": "x" * 5001}, BadInput),
+        ({"rollout": [{"share": 1e-12, "hours": 1}, {"share": 1}]}, BadInput),
+        ({"rollout": [{"share": n / 4, "hours": 540} for n in (1, 2, 3, 4)]}, BadInput),
         ({"rollout": [{"share": 0.5, "hours": 1}]}, BadInput),
         ({"rollout": [{"share": 0.5}, {"share": 0.2}, {"share": 1}]}, BadInput),
         ({"rollout": [{"share": 1, "hours": -1}]}, BadInput),
@@ -226,6 +233,53 @@ def test_what_cannot_be_asked_for(study, people, said, error):
             study=study, user=people["both"], **{"threshold": 0.5, "reason": "x"} | said
         )
     assert not SignOff.objects.filter(state="requested").exists()
+
+
+def test_a_task_type_without_pairs_can_be_kept_from_the_cheap_tier(study, people):
+    row = ask(study, people["both"], 0.5, thresholds={"never seen": 0.0})
+    assert row.thresholds == {"never seen": 0.0}
+
+
+def test_an_edit_of_what_was_edited_meanwhile_is_refused(asked, people):
+    newer = SignOff.objects.get(pk=asked.pk)
+    signoff.edit(newer, user=people["both"], threshold=0.4, reason="less")
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        signoff.edit(asked, user=people["both"], threshold=0.9, reason="more")
+    assert SignOff.objects.get().threshold == 0.4
+
+
+def test_nobody_has_to_read_a_book(asked, people):
+    book = "x" * 5001
+    with pytest.raises(BadInput, match="5,000"):
+        signoff.comment(asked, user=people["product"], text=book)
+    with pytest.raises(BadInput, match="5,000"):
+        signoff.decide(asked, user=people["product"], decision="approve", comment=book)
+    assert (asked.comments.count(), asked.approvals.count()) == (0, 0)
+
+
+def test_evidence_of_an_earlier_version_is_looked_at_and_edited_but_not_approved(
+    client, study, people
+):
+    content = {**evidence.freeze(study, 0.6).content}
+    for name in ("version", "plan", "certificate", "policy", "inputs", "health", "code"):
+        del content[name]
+    row = SignOff.objects.create(
+        project=study.project, study=study, threshold=0.6, reason="old", requester=people["both"],
+        required_roles=["engineering"], policy_before=policy.live(study.project),
+        evidence=Evidence.objects.create(study=study, content=content, sha256="0" * 64),
+    )  # fmt: skip
+    client.force_login(people["engineer"])
+    assert b"earlier version" in client.get(f"/signoffs/{row.pk}/").content
+    with pytest.raises(Conflict, match="earlier version"):
+        approve(row, people["engineer"])
+    row = signoff.edit(row, user=people["both"], threshold=0.6, reason="again")
+    assert approve(row, people["engineer"]).state == "approved"
+
+
+def test_postgres_prolongs_no_sign_off(asked, people):
+    approve(asked, people["product"], people["engineer"])
+    later = timezone.now() + timedelta(days=9999)
+    refused("prolonged", lambda: SignOff.objects.update(expires_at=later))
 
 
 def test_a_policy_that_moved_meanwhile_is_not_overwritten(asked, people):

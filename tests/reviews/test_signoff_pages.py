@@ -47,14 +47,29 @@ def test_a_form_edits_thresholds_ramp_and_time(client, asked, people):
     client.force_login(people["both"])
     seen = client.get(f"/signoffs/{asked.pk}/edit/").context["seen"]
     form = {
-        "seen": seen, "threshold": "0.4", "threshold_math": "0.2", "reason": "less",
-        "rollout": "ramp", "step_percent": ["20", "100"], "step_hours": ["6", ""],
-        "if_guard_fails": "back",
+        "seen": seen, "revision": "1", "reason": "less",
+        "threshold": "0.4", "threshold_math": "0.2", "rollout": "ramp",
+        "step_percent": ["20", "100"], "step_hours": ["6", ""], "if_guard_fails": "back",
     }  # fmt: skip
     post(client, people["both"], asked, "edit", **form)
     assert (asked.revision, asked.threshold, asked.thresholds) == (2, 0.4, {"math": 0.2})
     assert asked.rollout == [{"share": 0.2, "hours": 6.0}, {"share": 1.0, "hours": 0.0}]
     assert asked.if_guard_fails == SignOff.Guard.BACK
+
+
+def test_a_name_of_a_field_that_cannot_be_stored_is_refused(client, asked, people):
+    form = {"decision": "approve", "revision": "1", "threshold_a\0": "0.2"}
+    assert post(client, people["engineer"], asked, "decide", **form).status_code == 400
+    assert not asked.approvals.exists()
+
+
+@pytest.mark.parametrize("revision", [{}, {"revision": "0"}])
+def test_what_the_page_did_not_show_is_not_edited(client, asked, people, revision):
+    client.force_login(people["both"])
+    seen = client.get(f"/signoffs/{asked.pk}/edit/").context["seen"]
+    form = {"seen": seen, "threshold": "0.4", "reason": "less", **revision}
+    post(client, people["both"], asked, "edit", **form)
+    assert (asked.revision, asked.threshold) == (1, 0.6)
 
 
 def test_a_step_that_was_taken_meanwhile_is_not_taken_again(client, asked, people):

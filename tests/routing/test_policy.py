@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import IntegrityError, ProgrammingError, transaction
+from django.db import DatabaseError, IntegrityError, ProgrammingError, connection, transaction
 
 from routing import bootstrap, policy
-from routing.models import Deployment, Policy, RouterVersion
+from routing.models import Deployment, Policy, Project, RouterVersion
 from routing.types import Tier
 
 pytestmark = pytest.mark.django_db
@@ -107,12 +107,24 @@ def test_rolling_back_is_always_expensive_and_names_who_did_it(project, live):
     assert Deployment.objects.count() == 3
 
 
-def test_there_is_no_way_back_from_nothing(project, live):
+def test_there_is_no_way_back_from_nothing():
     user = User.objects.create_user("erin")
-    Deployment.objects.all().delete()
-    assert policy.live(project) is None
+    empty = Project.objects.create(slug="empty", name="Empty")
+    assert policy.live(empty) is None
     with pytest.raises(Policy.DoesNotExist):
-        policy.roll_back(project, by=user, reason="test")
+        policy.roll_back(empty, by=user, reason="test")
+
+
+def test_what_was_rolled_back_does_not_return_by_deleting_the_rollback(project, live):
+    row = policy.roll_back(project, by=User.objects.create_user("erin"), reason="test")
+
+    def delete():
+        Deployment.objects.filter(pk=row.pk).delete()
+        connection.check_constraints()
+
+    with pytest.raises(DatabaseError, match="stay as long as"), transaction.atomic():
+        delete()
+    assert policy.deployment(project) == row
 
 
 @pytest.fixture
