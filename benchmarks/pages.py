@@ -1,7 +1,8 @@
 """What the pages cost on the server, against the database that `rows.py` filled.
 
 The first look pays for what the process does not know yet; the others are the median of ten. A
-rating before each look at the curve makes sure that it is computed anew.
+rating before each look at the curve makes sure that there is something new to it: the page shows a
+study so large as of some moments ago. SHADOWEVAL_PREVIEW_PAIRS=1000000000 has it wait instead.
 Run: DATABASE_URL=... REDIS_URL=... .venv/bin/python benchmarks/pages.py
 """
 

@@ -1,7 +1,8 @@
 """Figures as plotly JSON, built on the server and drawn by plotly.js in the browser.
 
 They are plain dicts: the classes of plotly's Python package check every value anew on every look.
-Lines differ by dash and are named where they run, so that nobody has to tell colours apart.
+Lines differ by dash and are named under the figure, in the large one where they run, too, so that
+nobody has to tell colours apart.
 """
 
 from __future__ import annotations
@@ -13,6 +14,15 @@ _TEAL, _PURPLE, _RED, _GREY = "#1a8f91", "#8573f0", "#d9566a", "#7d8590"
 _GRID = "#80808033"
 _N_SHARES = 6
 _RANGE = [0, 1.02]
+#: A label stands away from the ends of its line, where lines meet.
+_LABELLED = (0.1, 0.85)
+#: What a router is compared with.
+_ROUTERS = {"random": "at random", "oracle": "perfect router"}
+#: The dashes of plotly.js as an SVG line has them.
+_DASHES = {
+    "solid": "", "dot": "2 3", "dashdot": "8 3 2 3", "dash": "7 4", "longdash": "12 4",
+    "longdashdot": "12 3 2 3",
+}  # fmt: skip
 
 Points = list[dict[str, Any]]
 Trace = dict[str, Any]
@@ -24,6 +34,14 @@ class Mark(NamedTuple):
     name: str
     threshold: float
     dash: str
+
+
+class Key(NamedTuple):
+    """A line of the list under a figure: what is drawn so; dashes as an SVG line has them."""
+
+    name: str
+    colour: str
+    dashes: str
 
 
 class Rug(NamedTuple):
@@ -45,8 +63,11 @@ def figures(
         rug: rated pairs.
         harm: what the plan calls a loss.
     """
+    large = _finish(*_degradation(points, floor, rug, harm), points, marks)
+    named = [_name(mark, place) for place, mark in enumerate(marks)]
+    large["layout"]["annotations"] += named
     return {
-        "degradation": _finish(*_degradation(points, floor, rug, harm), points, marks),
+        "degradation": large,
         "shares": _finish(*_shares(points), points, marks),
         "cost": _finish(*_cost(points), points, marks),
     }
@@ -87,14 +108,15 @@ def _degradation(
     floor_line = {"color": _RED, "width": 1.5, "dash": "dash"}
     return traces, {
         "yaxis": _axis(harm) | {"tickformat": ".0%", "rangemode": "tozero", "domain": [0.16, 1]},
+        "xaxis": {"anchor": "y2"},  # under the rug, not between it and the curve
         "yaxis2": rows | {"tickvals": [0, 1], "ticktext": ["not worse", "worse"]},
         "shapes": [_across(floor, floor_line), *_weak(points)],
         "annotations": [
             _text(0, floor, f"floor {100 * floor:.3g} %", xanchor="left"),
-            *_label(points, "degradation", harm, 0.3),
-            *_label(points, "random", "at random", 0.6),
-            *_label(points, "oracle", "perfect router", 0.85),
-            *(_text(1, line["y0"], "everything cheap") for line in _weak(points)),
+            *_labels(
+                points, {"degradation": harm, "random": "at random", "oracle": "perfect router"}
+            ),
+            *(_text(1, line["y0"], "everything cheap", yanchor="top") for line in _weak(points)),
         ],
     }
 
@@ -141,10 +163,6 @@ def _shares(points: Points) -> tuple[list[Trace], dict[str, Any]]:
     ]
     return traces, {
         "yaxis": _axis("share") | {"tickformat": ".0%", "range": [0, 1.02]},
-        "annotations": [
-            *_label(points, "cheap_share", "routed cheap", 0.6),
-            *_label(points, "adequacy", "adequate", 0.85, "top"),
-        ],
     }
 
 
@@ -154,13 +172,7 @@ def _cost(points: Points) -> tuple[list[Trace], dict[str, Any]]:
         _line(points, "baseline_cost_usd", "always expensive", _GREY, "dot"),
     ]
     usd = {"tickprefix": "$", "exponentformat": "none", "rangemode": "tozero"}
-    return traces, {
-        "yaxis": _axis("USD per request") | usd,
-        "annotations": [
-            *_label(points, "cost_usd", "cost", 0.4),
-            *_label(points, "baseline_cost_usd", "always expensive", 0.85, "top"),
-        ],
-    }
+    return traces, {"yaxis": _axis("USD per request") | usd}
 
 
 def _axis(title: str) -> dict[str, Any]:
@@ -178,40 +190,73 @@ def _text(
     return {"x": x, "y": y, "text": text, "showarrow": False, **anchors, **more}
 
 
-def _label(
-    points: Points, name: str, text: str, along: float, yanchor: str = "bottom"
-) -> list[dict[str, Any]]:
-    """Name a line where it runs, `along` being how far from its left end."""
-    known = [point for point in points if point[name] is not None]
-    if not known:
+def _labels(points: Points, names: dict[str, str]) -> list[dict[str, Any]]:
+    """Name lines where they run, each where it is farthest from the others."""
+    names = {name: text for name, text in names.items() if points and points[-1][name] is not None}
+    known = [point for point in points if None not in (point[name] for name in names)]
+    begin, end = (int(part * len(known)) for part in _LABELLED)
+    along = known[begin:end]
+    if not along:
         return []
-    point = known[int(along * (len(known) - 1))]
-    return [_text(point["threshold"], point[name], text, yanchor=yanchor)]
+    placed = [(name, _clearest(along, name, names)) for name in names]
+    return [
+        _text(at["threshold"], at[name], names[name], yanchor=_side(at, name, names))
+        for name, at in placed
+    ]
+
+
+def _clearest(along: Points, name: str, names: dict[str, str]) -> dict[str, Any]:
+    """Return the point at which a line is farthest from the others, the first of equals."""
+    return max(along, key=lambda point: _apart(point, name, names))
+
+
+def _apart(point: dict[str, Any], name: str, names: dict[str, str]) -> float:
+    """Return how far a line is from the nearest other one."""
+    others = (abs(point[name] - point[other]) for other in names if other != name)
+    return float(min(others, default=0.0))
+
+
+def _side(point: dict[str, Any], name: str, names: dict[str, str]) -> str:
+    """Return whether a name stands over its line or under it: away from the others."""
+    values = [point[other] for other in names]
+    # Under a line that runs along the axis there is no room.
+    is_lowest = 0.1 * max(values) < point[name] == min(values)
+    return "top" if is_lowest else "bottom"
 
 
 def _finish(
     traces: list[Trace], layout: dict[str, Any], points: Points, marks: list[Mark]
 ) -> dict[str, Any]:
-    """Return a figure with its named thresholds and the axis of shares on top."""
-    lines = [_upright(mark) for mark in marks]
-    names = [_name(mark, place) for place, mark in enumerate(marks)]
+    """Return a figure with its thresholds, the list under it and the axis of shares on top."""
     # A second axis is drawn for a trace of its own only.
     for_axis = {"type": "scatter", "x": [None], "y": [None], "xaxis": "x2", "showlegend": False}
     return {
         "data": [*traces, for_axis],
+        "key": _key(traces, marks),
         "layout": {
             **layout,
-            "shapes": [*layout.get("shapes", []), *lines],
-            "annotations": [*layout["annotations"], *names],
-            "xaxis": _axis("threshold") | {"range": _RANGE},
+            "shapes": [*layout.get("shapes", []), *(_upright(mark) for mark in marks)],
+            "annotations": layout.get("annotations", []),
+            "xaxis": _axis("threshold") | {"range": _RANGE} | layout.get("xaxis", {}),
             "xaxis2": _share_axis(points),
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "margin": {"l": 70, "r": 20, "t": 50, "b": 80},
-            "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
+            "margin": {"l": 70, "r": 20, "t": 50, "b": 44},
+            "showlegend": False,
             "hovermode": "x unified",
         },
     }
+
+
+def _key(traces: list[Trace], marks: list[Mark]) -> list[Key]:
+    """Return what each line of a figure is, in its dash."""
+    lines = [
+        Key(trace["name"], trace["line"]["color"], _DASHES[trace["line"]["dash"]])
+        for trace in traces
+        if "dash" in trace.get("line", {})
+    ]
+    uprights = [Key(_marked(mark), _GREY, _DASHES[mark.dash]) for mark in marks]
+    return [*lines, *uprights]
 
 
 def _share_axis(points: Points) -> dict[str, Any]:
@@ -239,5 +284,9 @@ def _upright(mark: Mark) -> dict[str, Any]:
 def _name(mark: Mark, place: int) -> dict[str, Any]:
     """Name a threshold; names stand one below the other, so that none hides another."""
     side = "left" if mark.threshold < 0.6 else "right"
-    text = f"{mark.name} {mark.threshold:.2f}"
-    return _text(mark.threshold, 1 - 0.09 * place, text, side, "top", yref="paper")
+    beside = {"yref": "paper", "xshift": 4 if side == "left" else -4}
+    return _text(mark.threshold, 1 - 0.07 * place, _marked(mark), side, "top", **beside)
+
+
+def _marked(mark: Mark) -> str:
+    return f"{mark.name} {mark.threshold:.2f}"

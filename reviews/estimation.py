@@ -16,7 +16,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import Count, Max
 
-from reviews import frames, missing
+from reviews import frames, memo, missing
 from reviews.models import Rater, Study, Verdict
 from reviews.stats.curve import Curve, curve, default_thresholds
 
@@ -44,9 +44,32 @@ class Moment:
     @classmethod
     def now(cls, study: Study) -> Moment:
         """Return the moment up to which everything is there now."""
-        draw = study.sample.aggregate(last=Max("id"))["last"]
-        verdict = study.verdicts.aggregate(last=Max("id"))["last"]
-        return cls(draw or 0, verdict or 0)
+        return cls(*_newest(study))
+
+
+@memo.once
+def _newest(study: Study) -> tuple[int, int]:
+    """Return the numbers of the newest draw and of the newest verdict."""
+    draw = study.sample.aggregate(last=Max("id"))["last"]
+    verdict = study.verdicts.aggregate(last=Max("id"))["last"]
+    return draw or 0, verdict or 0
+
+
+@memo.once
+def n_verdicts(study: Study, moment: Moment) -> int:
+    """Count the verdicts of a moment.
+
+    Of verdicts that are written at once, a later number may be there before an earlier one: numbers
+    alone do not say what is there.
+    """
+    return study.verdicts.filter(id__lte=moment.verdict_id).count()
+
+
+@memo.once
+def is_queued(study: Study, kind: str, moment: Moment) -> bool:
+    """Return whether raters of a kind took pairs from the queue; imported labels did not."""
+    there = study.verdicts.filter(id__lte=moment.verdict_id, rater__kind=kind)
+    return there.filter(rating__isnull=False).exists()
 
 
 @dataclass(frozen=True)
@@ -149,9 +172,7 @@ def of_moment(study: Study, kind: str, moment: Moment, without: int = 0) -> Esti
 
     It does not say who else rated or what is missing: that is of now, and `estimate` adds it.
     """
-    # Of verdicts that are written at once, a later number may be there before an earlier one.
-    said = Verdict.objects.filter(study=study, id__lte=moment.verdict_id).count()
-    name = (study.pk, kind, moment, said, without)
+    name = (study.pk, kind, moment, n_verdicts(study, moment), without)
     if connection.in_atomic_block:  # what is not committed yet may never be
         return _estimate(study, kind, moment, without)
     known = _estimates.get(name)
@@ -186,7 +207,7 @@ class Rows(NamedTuple):
 def rows(study: Study, kind: str, moment: Moment, without: int = 0) -> Rows:
     """Return the frame of a moment and which of its rows count as rated by a kind of rater."""
     whole = _columns(study, kind, moment)
-    frame, in_turn, n_spoken = _sampled(study, kind, whole)
+    frame, in_turn, n_spoken = _sampled(whole, is_queued(study, kind, moment))
     n_waiting = n_spoken - int(in_turn.sum())
     n_newer = whole.pair_id.size - frame.pair_id.size
     frame, rated = _heard(study, kind, frame, in_turn, moment, without)
@@ -254,7 +275,7 @@ def _columns(study: Study, kind: str, moment: Moment) -> Columns:
     return Columns(*draws, harm, adequate)
 
 
-def _sampled(study: Study, kind: str, whole: Columns) -> tuple[Columns, np.ndarray, int]:
+def _sampled(whole: Columns, from_queue: bool) -> tuple[Columns, np.ndarray, int]:
     """Return the frame to estimate over, which of its rows count as rated, and how many were rated.
 
     Raters take pairs by u / pi. Of a queue that is not finished, the part up to the first gap is a
@@ -264,8 +285,7 @@ def _sampled(study: Study, kind: str, whole: Columns) -> tuple[Columns, np.ndarr
     never at what was said. Imported labels came in no such order, and all count.
     """
     spoken = whole.selected & ~(np.isnan(whole.harm) & np.isnan(whole.adequate))
-    from_queue = Verdict.objects.filter(study=study, rater__kind=kind, rating__isnull=False)
-    if not from_queue.exists():
+    if not from_queue:
         return whole, spoken, int(spoken.sum())
     order = np.where(whole.pi > 0, whole.u / np.where(whole.pi > 0, whole.pi, 1.0), np.inf)
     end, gap = _best_end(order, whole.selected & ~spoken, spoken)

@@ -16,6 +16,7 @@ import numpy as np
 from django.db import Error, connection
 from django.db.models import Max
 
+from reviews import memo
 from reviews.models import Study
 
 log = logging.getLogger(__name__)
@@ -179,15 +180,20 @@ def said(study: Study, kind: str, last_id: int, rows: OfPairs, without: int = 0)
         without: id of a rater who is left out, 0 for nobody. That a pair could not be judged is
             said of it by several, and stays.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LOSSES, [study.pk, last_id, kind, without])
-        found = [_array(b, t) for b, t in zip(cursor.fetchone(), _TYPES[:4], strict=True)]
-    pair_id, *spoken = found
+    pair_id, *spoken = _read_losses(study.pk, kind, last_id, without)
     at, is_there = places(rows.pair_id, pair_id)
     columns = np.full((3, rows.pair_id.size), np.nan)
     for column, values in zip(columns, spoken, strict=True):
         column[at[is_there]] = values[is_there]
     return Said(*columns)
+
+
+@memo.once
+def _read_losses(study_id: int, kind: str, last_id: int, without: int) -> list[np.ndarray]:
+    """Return the pairs that were spoken of, and harm, adequacy and strict harm of each."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOSSES, [study_id, last_id, kind, without])
+        return [_array(b, t) for b, t in zip(cursor.fetchone(), _TYPES[:4], strict=True)]
 
 
 def places(rows: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

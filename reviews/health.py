@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Max
 
-from reviews import frame_checks, missing, rater_checks, vitals
+from reviews import frame_checks, memo, missing, rater_checks, vitals
 from reviews.checkup import Check
 from reviews.estimation import Moment
 from reviews.memo import Memo
@@ -74,6 +74,7 @@ def _moment(study: Study) -> Moment:
     return Moment.now(study)
 
 
+@memo.once
 def _name(study: Study, moment: Moment) -> tuple[Any, ...]:
     """Return what the checks depend on: beside the moment showings, guesses and lost requests."""
     shown = Presentation.objects.filter(slot__study=study)

@@ -38,3 +38,6 @@ def send(address: str, subject: str, text: str) -> None:
     except (OSError, SMTPException) as exc:
         log.warning("a mail was not sent: %s", type(exc).__name__)
         raise NotSent(f"The mail to {address} was not sent; the log says why.") from exc
+    except ValueError as exc:  # Django's word for an address or a subject that no mail can have
+        log.warning("a mail was not sent: %s", type(exc).__name__)
+        raise NotSent("The mail was not sent: its address or subject cannot be one.") from exc

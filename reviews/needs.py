@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reviews import calibration, certificate, inputs, planning
+from reviews import calibration, inputs, looks, planning
 from reviews.certificate import Certificate
 from reviews.models import Slot, Study
 from reviews.stats import planner
@@ -64,16 +64,17 @@ def of(study: Study) -> Needs:
     """Return what the study needs; of a closed one, what it would have needed."""
     found = calibration.certificate(study)
     needed = _planned(study, found, found.delta)
-    more, decides = _more(study, found)
+    by_task = _by_task(study, found)
+    following = _more(study, found)
     ratings = needed.ratings if needed else None
     return Needs(
         ratings=ratings,
         fewest=planner.zero_harm_n(study.floor, found.delta),
         n_rated=found.n_rated,
-        by_task=_by_task(study, found),
-        more=more,
-        decides=decides,
-        sentence=_sentence(study, found, more, decides, ratings),
+        by_task=by_task,
+        more=following.more if following else None,
+        decides=following.decides if following else None,
+        sentence=_sentence(study, found, following, by_task, ratings),
         power=_power(study, found, needed),
     )
 
@@ -107,40 +108,53 @@ def _by_task(study: Study, found: Certificate) -> list[TaskNeeds]:
     ]
 
 
-def _more(study: Study, found: Certificate) -> tuple[int | None, float | None]:
-    """Return how many more ratings decide which threshold next.
+class _Next(NamedTuple):
+    """How many more ratings decide which threshold, and whether the study has or awaits as many."""
 
-    A threshold is certified with all below it. Of those that the pairs still waiting are expected
-    to decide it is the largest, else the one that needs fewest.
+    more: int
+    decides: float
+    is_near: bool
+
+
+def _more(study: Study, found: Certificate) -> _Next | None:
+    """Return how many more ratings decide which threshold next; None where none can be named.
+
+    A threshold is certified with all below it. Those that hold without a rating, since no more
+    than the floor allows lie below them, and those that hold already decide nothing. Of the rest
+    it is the largest that the pairs still waiting are expected to decide, else the one that needs
+    fewest.
     """
     plan, read = planning.as_json(study), calibration.arrays(study)
     rows = inputs.taken(read, plan, "hash", is_final=found.is_final)
-    if found.is_final or rows.n_due == rows.n_waiting:
-        return None, None
-    grid = certificate.thresholds(plan)
+    if found.is_final or found.is_by_task or rows.n_due == rows.n_waiting:
+        return None
+    grid = looks.thresholds(plan)
     alone = planner.more(rows.rows, grid, floor=study.floor, delta=found.delta, n_plan=rows.n_plan)
-    needed = np.maximum.accumulate(alone)
+    is_open = np.array([not (one["certified"] or one["trivially_safe"]) for one in found.grid])
+    needed = np.maximum.accumulate(np.where(is_open, alone, 0.0))
     undecided = np.isfinite(needed) & (needed > 0)
     if not undecided.any():
-        return None, None
+        return None
     waiting = int(read.columns.selected.sum()) - rows.n_due
     near = np.flatnonzero(undecided & (needed <= waiting))
     at = int(near[-1]) if near.size else int(np.flatnonzero(undecided)[0])
-    return int(needed[at]), float(grid[at])
+    is_near = bool(needed[at] <= found.n_rated + waiting)
+    return _Next(int(needed[at]), float(grid[at]), is_near)
 
 
 def _sentence(
     study: Study,
     found: Certificate,
-    more: int | None,
-    decides: float | None,
+    following: _Next | None,
+    by_task: list[TaskNeeds],
     ratings: int | None,
 ) -> str:
-    if more is not None and decides is not None:
-        ending = "s are" if more != 1 else " is"
-        return f"{more} more rating{ending} expected to decide {decides:g}."
     if found.is_final:
         return "The study is closed: more ratings change nothing."
+    if found.is_by_task and found.n_rated:
+        return _lacking(by_task)
+    if following is not None:
+        return _following(following)
     if found.n_rated and found.threshold is not None and found.threshold >= _top(study):
         return "The largest threshold in question is certified already."
     if found.n_rated:
@@ -153,8 +167,30 @@ def _sentence(
     )
 
 
+def _following(following: _Next) -> str:
+    """Return which threshold is decided next, or that none is near."""
+    more, decides, is_near = following
+    if not is_near:
+        return f"No further threshold is near: {decides:.2f} would take some {more:,} more ratings."
+    return (
+        f"{more:,} more rating{'s are' if more != 1 else ' is'} expected to decide {decides:.2f}."
+    )
+
+
+def _lacking(by_task: list[TaskNeeds]) -> str:
+    """Return which task types without a threshold lack ratings for one of their own."""
+    short = [
+        f"{one.task} {one.ratings - one.n_rated:,}"
+        for one in by_task
+        if one.threshold is None and one.ratings is not None and one.n_rated < one.ratings
+    ]
+    if short:
+        return f"More ratings for a threshold of their own: {', '.join(short)}."
+    return "Every task type has as many ratings as a threshold of its own takes."
+
+
 def _top(study: Study) -> float:
-    return float(certificate.thresholds(planning.as_json(study))[-1])
+    return float(looks.thresholds(planning.as_json(study))[-1])
 
 
 def _power(study: Study, found: Certificate, needed: planner.Needs | None) -> list[dict[str, Any]]:

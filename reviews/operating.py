@@ -12,6 +12,7 @@ from reviews import (
     calibration,
     charts,
     corrected,
+    headline,
     health,
     needs,
     outcomes,
@@ -38,8 +39,12 @@ HARM = {
     Study.Loss.STRICT_HARM.value: "made worse and not good enough",
 }
 
+#: From this difference on, certificate and curve are told apart: less is rounding.
+_NOTABLE = 0.0005
 #: What the curve with a judge has of each point.
 _BESIDE = ("degradation", "low", "high")
+#: What a certificate says of each threshold.
+_OF_GRID = ("certified", "trivially_safe")
 
 
 class Outcomes(NamedTuple):
@@ -55,6 +60,7 @@ class Shown(NamedTuple):
 
     Attributes:
         study: shown.
+        estimate: whose ratings count, and up to when.
         view: the curve of the part that was asked for.
         status: where the study stands.
         checks: of its health.
@@ -67,6 +73,7 @@ class Shown(NamedTuple):
     """
 
     study: Study
+    estimate: Estimate
     view: View
     status: Status
     checks: list[Check]
@@ -96,18 +103,20 @@ class Shown(NamedTuple):
 
     def _certified_name(self) -> str:
         is_final = self.certificate is not None and self.certificate.is_final
-        return "certified" if is_final else "certified if closed now"
+        return "certified" if is_final else "certified if it ended so"
 
     def points(self) -> list[dict[str, Any]]:
-        """Return the points of the curve, each with whether it is certified, and with the judge."""
-        certified = _by_threshold(self.certificate.grid if self.certificate else [])
+        """Return the points of the curve, each with its sentence, its certificate and the judge."""
+        found = _by_threshold(self.certificate.grid if self.certificate else [])
         beside = _by_threshold(self.with_judge if isinstance(self.with_judge, list) else [])
-        return [
+        plan = self.plan()
+        rows = [
             point
-            | {"certified": certified.get(_name(point), {}).get("certified", False)}
+            | {name: found.get(_name(point), {}).get(name, False) for name in _OF_GRID}
             | {f"judge_{end}": beside.get(_name(point), {}).get(end) for end in _BESIDE}
             for point in self.view.points
         ]
+        return [row | {"sentence": headline.of(row, plan)} for row in rows]
 
     def tasks(self) -> list[dict[str, Any]]:
         """Return the small curves, each with the threshold certified for its task type alone."""
@@ -117,16 +126,50 @@ class Shown(NamedTuple):
             for task in self.view.tasks
         ]
 
+    def own(self) -> dict[str, float | None]:
+        """Return every task type that can have a threshold of its own, with the certified one."""
+        found = self.certificate.by_task if self.certificate else {}
+        drawn = {task["name"]: None for task in self.view.tasks}
+        return dict(
+            sorted((drawn | {name: one["threshold"] for name, one in found.items()}).items())
+        )
+
+    def by_task(self) -> str:
+        """Return the sentence of a plan by task type; empty for other plans."""
+        if self.certificate is None or not self.certificate.is_by_task:
+            return ""
+        own = self.own()
+        named = {task: at for task, at in own.items() if at is not None}
+        counts = {"n_certified": len(named), "n_tasks": len(own)}
+        routed = parts.routed(self.study, self.estimate, named)
+        return headline.by_task(routed._asdict() | counts, self.plan())
+
+    def difference(self) -> tuple[float, float] | None:
+        """Return how much is made worse at the certified threshold: by certificate and by curve.
+
+        None where both say the same, or nothing is certified.
+        """
+        found, at = self.certificate, self.certified
+        if found is None or at is None or found.degradation is None:
+            return None
+        drawn = next((p["degradation"] for p in self.view.points if _name(p) == round(at, 6)), None)
+        if drawn is None or abs(drawn - found.degradation) < _NOTABLE:
+            return None
+        return found.degradation, drawn
+
     def plan(self) -> dict[str, Any]:
-        """Return what the sentence and the form are made from."""
-        study, view = self.study, self.view
+        """Return what the sentences, the figures and the form are made from."""
+        study, view, found = self.study, self.view, self.certificate
         return {
             "floor": study.floor,
             "confidence": study.confidence,
             "loss": study.loss,
+            "harm": HARM[study.loss],
             "certified_only": study.certified_only,
-            "is_certifying": self.certificate is not None,
-            "is_final": bool(self.certificate and self.certificate.is_final),
+            "certified": self.certified,
+            "is_certifying": found is not None,
+            "is_final": bool(found and found.is_final),
+            "is_by_task": bool(found and found.is_by_task),
             "n_frame": view.n_frame,
             "n_days": view.n_days,
             "requests_a_month": view.requests_a_month,
@@ -166,6 +209,7 @@ def of(study: Study, estimate: Estimate, part: Part, *, with_judge: bool = False
     certificate = calibration.certificate(study) if is_certified else None
     return Shown(
         study=study,
+        estimate=estimate,
         view=parts.view(study, estimate, part),
         status=status.of(study),
         checks=health.checks(study),

@@ -6,6 +6,7 @@ a threshold may go live.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -26,6 +27,9 @@ MOST_TICKS = 300
 MOST_TASKS = 9
 #: What a small curve has of each point.
 _OF_TASK = ("cheap_share", "degradation", "degradation_low", "degradation_high", "events")
+
+
+_LEVEL = 0.95
 
 
 class Part(NamedTuple):
@@ -67,6 +71,7 @@ class View(NamedTuple):
         tasks: small curves of the task types with most rated pairs.
         rug: scores of rated pairs.
         n_frame, n_rated: pairs of the part, and the rated ones that count.
+        n_other_tasks: task types without a small curve.
         n_cost_unknown: pairs that no cost rests on.
         n_days: full days that money a month rests on.
         requests_a_month: that the pairs of the part stand for; None without full days.
@@ -77,6 +82,7 @@ class View(NamedTuple):
     rug: charts.Rug
     n_frame: int
     n_rated: int
+    n_other_tasks: int
     n_cost_unknown: int
     n_days: int
     requests_a_month: float | None
@@ -93,17 +99,54 @@ def _view(study: Study, loss: str, kind: str, moment: Moment, _sha256: str, chos
     keep = _kept(found, chosen)
     part_of = found if keep is None else _only(found, keep)
     result = estimation.curve_of(study, part_of)
-    money = _money(part_of, result)
+    money, tasks = _money(part_of, result.thresholds, result.level), _tasks(study, part_of)
     return View(
-        points=_points(result, money, _band(part_of, result)),
-        tasks=_tasks(study, part_of),
+        points=_points(result, money, _band(part_of, result), _adequate(part_of, result)),
+        tasks=tasks,
         rug=_rug(part_of),
         n_frame=part_of.rated.size,
         n_rated=int(part_of.rated.sum()),
+        n_other_tasks=np.unique(part_of.frame.task).size - len(tasks),
         n_cost_unknown=int(result.n_cost_unknown[0]) if result.thresholds.size else 0,
         n_days=money.n_days,
         requests_a_month=_requests_a_month(part_of, money.n_days),
     )
+
+
+class Routed(NamedTuple):
+    """What thresholds by task type route and save; None where it is not known.
+
+    Attributes:
+        cheap_share: of the traffic.
+        month_usd: that a month saves, with its interval.
+    """
+
+    cheap_share: float | None
+    month_usd: float | None
+    month_usd_low: float | None
+    month_usd_high: float | None
+
+
+def routed(study: Study, estimate: Estimate, thresholds: Mapping[str, float]) -> Routed:
+    """Return what thresholds by task type route and save; other types stay with EXPENSIVE."""
+    named = tuple(sorted(thresholds.items()))
+    return _routed(study, estimate.kind, estimate.moment, estimate.inputs_sha256, named)
+
+
+@lru_cache(maxsize=32)
+def _routed(
+    study: Study, kind: str, moment: Moment, _sha256: str, named: tuple[tuple[str, float], ...]
+) -> Routed:
+    found = estimation.rows(study, kind, moment)
+    frame = found.frame
+    is_cheap = np.zeros(frame.score.size, dtype=bool)
+    for task, threshold in named:
+        is_cheap |= (frame.task == _code(task)) & (frame.score < threshold)
+    # Scores of 0 and 1 on both sides of a half: money knows one threshold only.
+    sided = found._replace(frame=frame._replace(score=np.where(is_cheap, 0.0, 1.0)))
+    month = _money(sided, np.array([0.5]), _LEVEL)
+    ends = (month.saved, month.interval.low, month.interval.high)
+    return Routed(short(_share(found, is_cheap)), *(short(float(end[0])) for end in ends))
 
 
 def _by_loss(study: Study, loss: str, kind: str, moment: Moment) -> Rows:
@@ -169,13 +212,20 @@ def _only(found: Rows, keep: np.ndarray) -> Rows:
     return found._replace(frame=frame, rated=found.rated[keep])
 
 
-def _money(found: Rows, result: Curve) -> daily.Month:
+def _money(found: Rows, thresholds: np.ndarray, level: float) -> daily.Month:
     """Return what a month saves; where no cost is known, from no days."""
     frame = found.frame
     saved = (frame.cost_expensive - frame.cost_cheap) / frame.rate
     some = slice(0, 0) if np.isnan(saved).all() else slice(None)
     at, score = frame.received_at[some], frame.score[some]
-    return daily.per_month(at, score, saved[some], result.thresholds, level=result.level)
+    return daily.per_month(at, score, saved[some], thresholds, level=level)
+
+
+def _adequate(found: Rows, result: Curve) -> np.ndarray:
+    """Return how many rated pairs below each threshold most raters call good enough: (T,)."""
+    frame = found.frame
+    fits = found.rated & (frame.adequate > 0.5)
+    return np.searchsorted(np.sort(frame.score[fits]), result.thresholds, side="left")
 
 
 def _requests_a_month(found: Rows, n_days: int) -> float | None:
@@ -187,7 +237,9 @@ def _requests_a_month(found: Rows, n_days: int) -> float | None:
     return float((1 / found.frame.rate[is_full]).sum()) * daily.DAYS_A_MONTH / n_days
 
 
-def _points(result: Curve, money: daily.Month, band: Band) -> list[dict[str, Any]]:
+def _points(
+    result: Curve, money: daily.Month, band: Band, adequate: np.ndarray
+) -> list[dict[str, Any]]:
     """Return the curve's points with money, chance and a perfect router."""
     points = estimation.points(result)
     random, oracle = _lines(result)
@@ -202,6 +254,7 @@ def _points(result: Curve, money: daily.Month, band: Band) -> list[dict[str, Any
     }
     for place, point in enumerate(points):
         point |= {name: float(column[place]) for name, column in columns.items()}
+        point["adequate"] = int(adequate[place])
     return [{name: short(value) for name, value in point.items()} for point in points]
 
 
@@ -263,6 +316,6 @@ def _task(study: Study, found: Rows, code: int) -> dict[str, Any]:
 
 
 def _share(found: Rows, mask: np.ndarray) -> float:
-    """Return the task type's share of the traffic."""
+    """Return the share of the traffic that rows are; nan without any."""
     traffic = 1 / found.frame.rate
-    return float(traffic[mask].sum() / traffic.sum())
+    return float(traffic[mask].sum() / traffic.sum()) if traffic.size else float("nan")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import AnonymousUser, Group, User
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 
 from reviews.errors import NotAllowed
 
@@ -39,7 +39,9 @@ def roles_of(user: User | AnonymousUser) -> set[str]:
     """Return the person's roles; a superuser administers and has no other role by that."""
     if not user.is_authenticated:
         return set()
-    names = set(user.groups.values_list("name", flat=True)) & set(ROLES)
+    # A page asks some twenty times; Django forgets what is kept when roles are given or taken.
+    prefetch_related_objects([user], "groups")
+    names = {group.name for group in user.groups.all()} & set(ROLES)
     return names | {"admin"} if user.is_superuser else names
 
 

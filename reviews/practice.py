@@ -16,6 +16,7 @@ class Feedback:
 
     Attributes:
         said: what the rater chose.
+        said_fits: for A and B, whether the rater called it good enough.
         agreed: what was agreed, in terms of A and B.
         adequate: for A and B, whether it was agreed to be good enough; None where nothing was.
         why_html: the reasons, safe.
@@ -24,6 +25,7 @@ class Feedback:
     token: str
     is_right: bool
     said: str
+    said_fits: dict[str, bool]
     agreed: str
     adequate: dict[str, bool | None]
     why_html: SafeString
@@ -40,6 +42,7 @@ def feedback(shown: Presentation) -> Feedback | None:
         token=str(shown.token),
         is_right=checks.outcome(gold, rating).is_right,
         said=rating.get_choice_display(),
+        said_fits={"A": rating.left_adequate, "B": rating.right_adequate},
         agreed=blinding.better_side(gold.preference, shown.left),
         adequate={"A": fits.pop(shown.left), "B": next(iter(fits.values()))},
         why_html=rendering.markdown(gold.explanation),

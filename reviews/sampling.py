@@ -17,6 +17,7 @@ from django.db.models import Avg, Count, F, FloatField, Max, Q, QuerySet, Sum, V
 from django.db.models.functions import Cast, Floor, Least
 from django.utils import timezone
 
+from reviews import memo
 from reviews.models import SampledPair, Slot, Study
 from reviews.plan import Plan
 from routing.models import Policy, ShadowPair
@@ -179,6 +180,7 @@ def window(study: Study) -> tuple[datetime, datetime]:
     return study.created_at - reach, study.created_at + reach
 
 
+@memo.once
 def policies(study: Study) -> list[int]:
     """Return the ids of the project's policies with the study's router and models.
 

@@ -66,8 +66,8 @@ def changes(content: dict[str, Any]) -> list[str]:
     more = _per_hundred(then["cheap_share"], now["cheap_share"])
     saved = f"{percent(then['saving_share'])} instead of {percent(now['saving_share'])}"
     return [
-        f"Of 100 requests, {more:+.0f} go to the cheap model: {percent(then['cheap_share'])}"
-        f" instead of {percent(now['cheap_share'])}.",
+        f"Of 100 requests, {abs(more):.0f} {'fewer' if more < 0 else 'more'} go to the cheap"
+        f" model: {percent(then['cheap_share'])} instead of {percent(now['cheap_share'])}.",
         f"Of all requests, {_interval(then, 'degradation', 'n_harm')} are made worse;"
         f" {percent(now['degradation'])} with the live policy.",
         f"Of the answers of the cheap model,"

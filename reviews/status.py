@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Min
 from django.utils import timezone
 
-from reviews import calibration, closing, health, missing, sampling
+from reviews import calibration, closing, headline, health, missing, sampling
 from reviews.certificate import Certificate
 from reviews.models import Rater, Study
 
@@ -62,23 +62,23 @@ def _status(name: str, text: str, days_left: int | None = None) -> Status:
 
 def _closed(study: Study, found: Certificate) -> Status:
     sure = f"{100 * study.confidence:g} % sure"
-    most = f"at most {100 * study.floor:g} % of all requests get a worse answer"
+    most = headline.most(study.floor, study.loss)
     if found.threshold is not None:
         (point,) = (one for one in found.grid if one["threshold"] == found.threshold)
         only = f" {_SAFE_ONLY}" if point["trivially_safe"] else ""
         return _status(HOLDS, f"At {found.threshold:g} we are {sure} that {most}.{only}")
     if found.is_by_task and any(one["threshold"] for one in found.by_task.values()):
-        return _status(HOLDS, _by_task(found, sure, most))
+        return _status(HOLDS, _by_task(found, sure))
     return _status(
         DOES_NOT_HOLD,
         f"At no threshold are we {sure} that {most}: everything stays with the expensive model.",
     )
 
 
-def _by_task(found: Certificate, sure: str, most: str) -> str:
+def _by_task(found: Certificate, sure: str) -> str:
     own = {task: one["threshold"] for task, one in found.by_task.items() if one["threshold"]}
     named = ", ".join(f"{at:g} for {task}" for task, at in own.items())
-    within = most.replace("of all requests", "of the requests of each of these types")
+    within = headline.most(found.floor, found.loss, "of the requests of each of these types")
     return f"At {named} we are {sure} that {within}; other types stay with the expensive model."
 
 

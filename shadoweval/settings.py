@@ -239,6 +239,9 @@ DEFAULT_FROM_EMAIL = env.text("SHADOWEVAL_EMAIL_FROM") or _sender
 SHADOWEVAL_REMIND_AFTER_DAYS = env.number("SHADOWEVAL_REMIND_AFTER_DAYS", 3, 1, 365)
 
 # --- pages --------------------------------------------------------------------------------
+#: The figures of a running study with more pairs take seconds: they are kept while newer ones are
+#: made, and the page says from when they are.
+SHADOWEVAL_PREVIEW_PAIRS = int(env.number("SHADOWEVAL_PREVIEW_PAIRS", 50_000, 0, 1e9))
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -24,6 +26,28 @@ def percent(share: float | None) -> str:
         ('62.0 %', '–')
     """
     return "–" if share is None else f"{100 * share:.1f} %"
+
+
+@register.filter
+def digits(amount: float) -> str:
+    """Return an amount to three digits, never in powers of ten.
+
+    Example:
+        >>> digits(0.06664), digits(1234.5), digits(0.0)
+        ('0.0666', '1,230', '0')
+    """
+    return f"{Decimal(f'{amount:.3g}'):,f}"
+
+
+@register.filter
+def at(rows: Sequence[Any], place: int) -> Any:
+    """Return the row at a place that the view computed.
+
+    Example:
+        >>> at(["a", "b"], 1)
+        'b'
+    """
+    return rows[place]
 
 
 @register.filter

@@ -118,9 +118,9 @@ def notices(project: Project | None, about_policy: Policy | None = None) -> dict
 
 
 def _has_nul(request: HttpRequest) -> bool:
-    """Return whether a value holds the one character that Postgres takes in no text."""
+    """Return whether a name or a value holds the one character that Postgres takes in no text."""
     sent = [*request.GET.lists(), *request.POST.lists()]
-    return any("\0" in value for _, values in sent for value in values)
+    return any("\0" in text for name, values in sent for text in (name, *values))
 
 
 def _came_from(request: HttpRequest) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reviews import sentences
 from reviews.models import Rater
 
 
@@ -14,6 +15,7 @@ def rows(content: dict[str, Any]) -> list[tuple[str, str]]:
     by = dict(Rater.Kind.choices).get(content["raters"], content["raters"])
     waiting, newer = content.get("n_waiting", 0), content.get("n_newer", 0)
     return [
+        *_certified(content),
         ("Study", f"{content['study']['name']}, router {content['router']['name']}"),
         ("Models", _models(content.get("models", {}))),
         ("Floor", f"at most {percent(content['floor'])} made worse; {_floor(content)}"),
@@ -38,6 +40,10 @@ def _interval(point: dict[str, Any], name: str, n: str) -> str:
     return f"{percent(point[name])} (95 % {low} to {high}{doubt}, n = {point[n]})"
 
 
+def _certified(content: dict[str, Any]) -> list[tuple[str, str]]:
+    return [("Signed is", sentences.of(content))] if "certificate" in content else []
+
+
 def _models(identity: dict[str, dict[str, str]]) -> str:
     return ", ".join(f"{who['model']} ({who['provider']})" for who in identity.values()) or "–"
 
@@ -47,7 +53,11 @@ def _floor(content: dict[str, Any]) -> str:
     point, floor = content["point"], content["floor"]
     if point["degradation_low"] > floor:
         return "the whole interval lies above it"
-    return "the interval reaches above it" if point["degradation_high"] > floor else "below it"
+    return (
+        "the interval reaches above it"
+        if point["degradation_high"] > floor
+        else "the interval ends below it"
+    )
 
 
 def _missing(content: dict[str, Any]) -> str:

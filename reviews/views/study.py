@@ -28,7 +28,8 @@ def is_id(text: str) -> bool:
 
 def chosen(request: HttpRequest, project: Project | None) -> tuple[QuerySet[Study], Study | None]:
     """Return a project's studies, and the one that the address names or else the newest."""
-    studies = Study.objects.filter(project=project)
+    rows = Study.objects.select_related("project", "policy", "router")
+    studies = rows.filter(project=project)
     wanted = request.GET.get("study", "")
     return studies, studies.filter(pk=wanted).first() if is_id(wanted) else studies.first()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core import signing
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -16,17 +17,20 @@ from reviews import (
     estimation,
     judge_quality,
     listing,
-    missing,
+    memo,
     operating,
     outcomes,
     parts,
     permissions,
+    previews,
 )
 from reviews import whatif as what_ifs
 from reviews.estimation import Estimate
 from reviews.models import Rater, Study
 from reviews.needs import Needs
 from reviews.operating import Shown
+from reviews.parts import Part
+from reviews.previews import Asked, Preview
 from reviews.views import exchange
 from reviews.views.frame import current_project, notices, page
 from reviews.views.study import chosen, study_or_404
@@ -49,12 +53,33 @@ def threshold(request: HttpRequest) -> HttpResponse:
         "study": study,
         "can_request": permissions.can(request.user, "request_signoff"),
         "can_run": permissions.can(request.user, "run_studies"),
+        "can_export": permissions.can(request.user, "export"),
     }
     if study is not None:
-        context |= _page(request, study)
+        with memo.look():
+            context |= _page(request, study)
         context["export"] = exchange.panel(request, study)
         context["reason"] = request.session.pop("signoff_reason", "")
     return render(request, "reviews/threshold.html", context)
+
+
+@require_GET
+@page("export")
+def curve_csv(request: HttpRequest) -> HttpResponse:
+    """Hand out the points of the curve that the page of the same address draws."""
+    study = chosen(request, current_project(request))[1]
+    if study is None:
+        raise Http404
+    shown = asked_for(request, study)[0].shown
+    name = f"curve-{study.pk}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    response = HttpResponse(content_type="text/csv; charset=utf-8", headers=headers)
+    points = shown.points()
+    names = [column for column in points[0] if column != "sentence"]
+    lines = csv.DictWriter(response, names, extrasaction="ignore")
+    lines.writeheader()
+    lines.writerows(points)
+    return response
 
 
 @require_GET
@@ -76,26 +101,44 @@ def number(text: str | None, default: float) -> float:
 
 def _page(request: HttpRequest, study: Study) -> dict[str, Any]:
     asked = request.GET.get("raters", "")
-    kind = asked if asked in Rater.Kind.values else ""
-    if asked == WITH_JUDGE:
-        kind = Rater.Kind.HUMAN.value
-    estimate = estimation.estimate(study, kind)
-    days = (request.GET.get(name, "") for name in ("from", "to"))
-    part = parts.part(request.GET.get("task", ""), *days)
-    shown = operating.of(study, estimate, part, with_judge=asked == WITH_JUDGE)
+    preview, part = asked_for(request, study)
+    estimate, shown = preview.estimate, preview.shown
     live = policy.live(study.project)
+    start = number(request.GET.get("at"), shown.start(live))
+    drawn = _drawn(shown, live)
     return {
         **_of_estimate(study, estimate),
+        **_age(study, preview),
+        "deciles": preview.deciles,
         **_live(study, live),
-        **_drawn(shown, live),
+        **drawn,
         "part": part,
         "shown": shown,
         "tasks": listing.tasks(study.project),
         "kinds": _kinds(estimate, asked),
-        "start": number(request.GET.get("at"), shown.start(live)),
+        "start": start,
+        "place": _nearest(drawn["points"], start),
         "whole_url": _whole(study, asked),
+        "curve_url": _curve_url(request, study),
         "is_with_judge": asked == WITH_JUDGE,
     }
+
+
+def asked_for(request: HttpRequest, study: Study) -> tuple[Preview, Part]:
+    """Return what an address asks for: whose ratings, and which part of the traffic."""
+    asked = request.GET.get("raters", "")
+    kind = asked if asked in Rater.Kind.values else ""
+    if asked == WITH_JUDGE:
+        kind = Rater.Kind.HUMAN.value
+    days = (request.GET.get(name, "") for name in ("from", "to"))
+    part = parts.part(request.GET.get("task", ""), *days)
+    return previews.of(study, Asked(kind, part, with_judge=asked == WITH_JUDGE)), part
+
+
+def _nearest(points: list[dict[str, Any]], threshold: float) -> int:
+    """Return the place of the point that is nearest to a threshold."""
+    off = [abs(point["threshold"] - threshold) for point in points]
+    return off.index(min(off))
 
 
 def _of_estimate(study: Study, estimate: Estimate) -> dict[str, Any]:
@@ -110,9 +153,16 @@ def _of_estimate(study: Study, estimate: Estimate) -> dict[str, Any]:
         "seen": signing.dumps(seen, salt=SEEN),
         "estimate": estimate,
         "judge_notes": judge_quality.notes(study) if is_judge else [],
-        "deciles": missing.by_decile(study),
         "kind_label": dict(Rater.Kind.choices)[estimate.kind],
     }
+
+
+def _age(study: Study, preview: Preview) -> dict[str, Any]:
+    """Return from when the figures are, and how much was said since; nothing where they are new."""
+    if not preview.is_kept:
+        return {}
+    last = preview.estimate.moment.verdict_id
+    return {"as_of": preview.at, "n_since": study.verdicts.filter(id__gt=last).count()}
 
 
 def _live(study: Study, live: Policy | None) -> dict[str, Any]:
@@ -127,19 +177,23 @@ def _live(study: Study, live: Policy | None) -> dict[str, Any]:
 
 def _drawn(shown: Shown, live: Policy | None) -> dict[str, Any]:
     """Return what the scripts draw and compute with."""
-    view, points, tasks, floor = shown.view, shown.points(), shown.tasks(), shown.study.floor
+    view, points, floor = shown.view, shown.points(), shown.study.floor
     harm, told = operating.HARM[shown.study.loss], shown.outcomes.by_tier
     return {
         "figures": charts.figures(points, floor, shown.marks(live), view.rug, harm),
         "plan": shown.plan(),
         "points": points,
         "rows": [point for i, point in enumerate(points) if i % 5 == 0 or point is points[-1]],
-        "small_curves": tasks,
-        "has_certified_tasks": any(task["certified"] is not None for task in tasks),
+        "small_curves": shown.tasks(),
+        "own": list(shown.own().items()),
+        "has_certified_tasks": any(at is not None for at in shown.own().values()),
+        "by_task": shown.by_task(),
+        "difference": shown.difference(),
         "harm": harm,
         "power": _power(shown.needs),
         "metrics": list(outcomes.METRICS.items()),
         "outcomes": [(row, outcomes.METRICS[row.metric]) for row in told if row.n],
+        "error": shown.certificate.delta if shown.certificate else 1 - shown.study.confidence,
         "floor_percent": f"{100 * floor:g}",
         "n_ticks": len(view.rug.worse) + len(view.rug.fine),
     }
@@ -166,3 +220,9 @@ def _kinds(estimate: Estimate, asked: str) -> list[tuple[str, str, bool]]:
 def _whole(study: Study, asked: str) -> str:
     """Return the address of the whole traffic."""
     return f"{reverse('threshold')}?{urlencode({'study': study.pk, 'raters': asked})}"
+
+
+def _curve_url(request: HttpRequest, study: Study) -> str:
+    """Return the address of the points that the page draws."""
+    asked = request.GET.dict() | {"project": study.project.slug, "study": str(study.pk)}
+    return f"{reverse('curve_csv')}?{urlencode(asked)}"

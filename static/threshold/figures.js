@@ -20,7 +20,7 @@ export function show(p) {
   put("f-worse-n", p.degradation === null ? "nothing rated" : `${between(p.band_low, p.band_high)}; ${p.events} / ${p.n_harm} rated${p.weights_too_unequal ? "; weights too unequal for a short interval" : ""}`);
   put("f-judge", p.judge_degradation === null ? "with the judge: not known" : `with the judge: ${percent(p.judge_degradation)} (${between(p.judge_low, p.judge_high)})`);
   put("f-adequate", percent(p.adequacy));
-  put("f-adequate-n", p.adequacy === null ? "nothing rated that goes cheap" : `${between(p.adequacy_low, p.adequacy_high)}; n = ${p.n_adequacy}`);
+  put("f-adequate-n", p.adequacy === null ? "nothing rated that goes cheap" : `${between(p.adequacy_low, p.adequacy_high)}; ${p.adequate} / ${p.n_adequacy} rated`);
   put("f-cost", small(p.cost_usd));
   put("f-cost-n", p.saving_share === null ? "costs are unknown" : `${percent(p.saving_share)} less than ${small(p.baseline_cost_usd)} always expensive`);
   const [saved, from] = month(p);

@@ -5,28 +5,36 @@ import * as form from "./form.js";
 import * as multiples from "./multiples.js";
 import * as outcomes from "./outcomes.js";
 import * as plots from "./plots.js";
-import { sentence } from "./sentence.js";
 import * as whatif from "./whatif.js";
 
 const slider = document.getElementById("t");
 const typed = document.getElementById("t-value");
 const switches = document.getElementById("switches");
+const sentence = document.getElementById("sentence");
 let isWaiting = false;
+
+// The pairs that switch follow the slider, and the thresholds by task type that the form holds.
+function link(threshold) {
+  if (!switches) return;
+  const kept = [...new URLSearchParams(switches.search)].filter(([name]) => name === "study");
+  const own = [...form.own()].map(([task, value]) => [`threshold_${task}`, value]);
+  switches.search = new URLSearchParams([...kept, ["at", threshold], ...own]);
+}
 
 function update() {
   isWaiting = false;
   const place = Number(slider.value);
   const p = points[place];
-  document.getElementById("sentence").textContent = sentence(p);
+  sentence.textContent = p.sentence;
   slider.setAttribute("aria-valuetext", p.threshold.toFixed(2));
   if (document.activeElement !== typed) typed.value = p.threshold.toFixed(2);
   plots.move(p.threshold);
   figures.show(p);
-  multiples.move(place);
+  multiples.move(place, form.own());
   outcomes.show(p.threshold);
   form.follow(p);
   whatif.move(place);
-  if (switches) switches.search = new URLSearchParams([...new URLSearchParams(switches.search)].filter(([name]) => name !== "at").concat([["at", p.threshold]]));
+  link(p.threshold);
 }
 
 // However fast the slider sends, there is one update a frame.
@@ -44,7 +52,7 @@ function choose(wanted) {
 await plots.draw();
 multiples.draw();
 whatif.wire();
-form.wire(choose);
+form.wire(choose, soon);
 slider.addEventListener("input", soon);
 typed.addEventListener("change", () => choose(Number(typed.value)));
 choose(read("start"));

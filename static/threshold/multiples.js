@@ -5,6 +5,7 @@ import { between, percent } from "./format.js";
 const tasks = read("tasks");
 const WIDE = 240;
 const HIGH = 110;
+const FOOT = 16;
 const largest = points.length ? points[points.length - 1].threshold : 1;
 const top = Math.min(1, Math.max(3 * plan.floor, 1.3 * Math.max(0, ...tasks.flatMap((t) => t.degradation.map((d) => d ?? 0)))));
 
@@ -23,8 +24,27 @@ function band(task) {
   return shape("polygon", { class: "band", points: [...path(task.degradation_low), ...path(task.degradation_high).reverse()].join(" ") });
 }
 
+function words(text, attributes) {
+  const element = shape("text", attributes);
+  element.textContent = text;
+  return element;
+}
+
+// The ends of both axes and the floor, in numbers.
+function scale() {
+  const foot = HIGH + FOOT - 4;
+  return [
+    shape("path", { class: "axes", d: `M0,0 V${HIGH} H${WIDE}` }),
+    words(percent(top, 0), { x: 4, y: 10 }),
+    words(`floor ${percent(plan.floor, plan.floor < 0.01 ? 1 : 0)}`, { x: 4, y: y(plan.floor) - 4 }),
+    words("0", { x: 0, y: foot }),
+    words("threshold", { x: WIDE / 2, y: foot, "text-anchor": "middle" }),
+    words(largest > 1 ? "1" : largest.toFixed(2), { x: Math.min(x(1), WIDE), y: foot, "text-anchor": "end" }),
+  ];
+}
+
 function picture(task) {
-  const svg = shape("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, class: "multiple", "aria-hidden": "true" });
+  const svg = shape("svg", { viewBox: `0 0 ${WIDE} ${HIGH + FOOT}`, class: "multiple", "aria-hidden": "true" });
   svg.append(
     band(task),
     shape("polyline", { class: "worse", points: path(task.degradation).join(" ") }),
@@ -32,7 +52,7 @@ function picture(task) {
   );
   if (task.certified !== null) svg.append(shape("line", { class: "certified", x1: x(task.certified), x2: x(task.certified), y1: 0, y2: HIGH }));
   task.line = shape("line", { class: "chosen", x1: 0, x2: 0, y1: 0, y2: HIGH });
-  svg.append(task.line);
+  svg.append(task.line, ...scale());
   return svg;
 }
 
@@ -52,12 +72,19 @@ export function draw() {
   document.getElementById("tasks-drawn")?.append(...tasks.map(panel));
 }
 
-export function move(place) {
+const places = new Map(points.map((p, i) => [p.threshold.toFixed(2), i]));
+
+// A task type goes by the threshold that the form gives it, else by the one for all.
+export function move(place, own) {
   for (const task of tasks) {
-    const at = x(points[place].threshold);
-    task.line.setAttribute("x1", at);
-    task.line.setAttribute("x2", at);
-    task.text.textContent = `${percent(task.cheap_share[place], 0)} cheap, ${percent(task.degradation[place])} worse (${between(task.degradation_low[place], task.degradation_high[place])}; ${task.events[place]} of ${task.n_rated} rated)`;
+    const named = own.get(task.name);
+    const threshold = named ?? points[place].threshold;
+    if (task.shown === threshold) continue;
+    task.shown = threshold;
+    const at = places.get(threshold.toFixed(2)) ?? place;
+    task.line.setAttribute("x1", x(threshold));
+    task.line.setAttribute("x2", x(threshold));
+    task.text.textContent = `At ${threshold.toFixed(2)}: ${percent(task.cheap_share[at], 0)} cheap, ${percent(task.degradation[at])} ${plan.harm} (${between(task.degradation_low[at], task.degradation_high[at])}; ${task.events[at]} / ${task.n_rated} rated)`;
   }
 }
 

@@ -34,7 +34,8 @@ function addLine(plot) {
 }
 
 function narrow(layout) {
-  // The names of lines stand in the legend; on a phone there is room for few ticks.
+  // The names of lines stand under the figure; on a phone there is room for few ticks and no names.
+  layout.annotations = layout.annotations.filter((note) => note.text.startsWith("floor"));
   layout.margin = { ...layout.margin, l: 52, r: 8 };
   layout.yaxis.title = { text: "" };
   layout.xaxis2.tickvals = layout.xaxis2.tickvals.filter((_, i) => i % 2 === 0);

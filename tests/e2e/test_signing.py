@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import pgtrigger
 import pytest
 from django.utils import timezone
 
@@ -105,7 +106,8 @@ def test_what_expired_is_on_every_page_and_goes_back_as_the_plan_says(visit, stu
     row = approve(ask(study, asks), erik, pat)
     rollout.run_due()
     Study.objects.update(after_expiry="always_expensive")
-    SignOff.objects.update(expires_at=timezone.now() + timedelta(days=3))
+    with pgtrigger.ignore("reviews.SignOff:frozen"):
+        SignOff.objects.update(expires_at=timezone.now() + timedelta(days=3))
     page = visit("paula")
     for path in ("/overview/", "/threshold/", "/policies/", "/signoffs/"):
         page.goto(path)

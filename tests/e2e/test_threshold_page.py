@@ -1,13 +1,15 @@
 """The threshold page in a browser: it keeps up with the slider, and is read at any width."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from reviews import sampling
+from reviews import calibration, closing, sampling
 from routing import policy
 from tests.e2e.people import person
+from tests.reviews import labelled
 from tests.reviews.rated import rate_all, rater
 from tests.reviews.rows import add_pair
 
@@ -32,6 +34,29 @@ def study(project):
         lambda pk: (("expensive",), strong) if pairs[pk] % 7 == 6 else (("tie",), {}),
     )
     return study
+
+
+@pytest.fixture
+def closed(project):
+    """A hundred labelled pairs of five days, closed: certified up to some threshold."""
+    study, _ = labelled.start(project, [n / 100 for n in range(100)], floor=0.2, early_stop=False)
+    labelled.spread(study, 5)
+    labelled.label(study, harmed=lambda score: score > 0.7)
+    labelled.end_window(study)
+    return closing.close(study, by=None, basis="window")
+
+
+@pytest.fixture
+def by_task(project):
+    """Labelled pairs of two task types, a threshold for each, closed."""
+    for n in range(70):
+        add_pair(project, n / 70, task="code")
+    scores = [n / 70 for n in range(70)]
+    plan = {"floor": 0.2, "early_stop": False, "by_task": True}
+    study, _ = labelled.start(project, scores, **plan)
+    labelled.label(study, harmed=lambda score: score > 0.8)
+    labelled.end_window(study)
+    return closing.close(study, by=None, basis="window")
 
 
 def check(page, width, name):
@@ -62,6 +87,47 @@ def test_it_is_read_at_any_width_in_light_and_dark(visit, study, scheme, width):
     page.click("#switches")
     page.wait_for_selector("h1:has-text('What switches')")
     check(page, width, f"switches-{scheme}-{width}")
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_a_closed_study_says_its_certificate_with_money(visit, closed, scheme, width):
+    person("lena", "lead", "product")
+    page = open_page(visit, scheme, width, bypass_csp=True)
+    at = calibration.certificate(closed).threshold
+    sentence = page.inner_text("#sentence")
+    assert sentence.startswith(f"At {at:.2f}, {100 * at:.0f} % of requests go to the cheap model;")
+    assert "we are 95 % sure that at most 20 % of all requests get a worse answer;" in sentence
+    assert re.search(r"about \$[\d.,]+ a month saved \(\$[\d.,]+ to \$[\d.,]+, from", sentence)
+    page.click("#how summary")
+    assert page.locator("#how li").count() == 6
+    check(page, width, f"closed-{scheme}-{width}")
+
+
+def test_without_a_script_the_sentence_stands_there_too(visit, closed):
+    person("lena", "lead", "product")
+    page = visit("lena", java_script_enabled=False)
+    page.goto("/threshold/")
+    at = calibration.certificate(closed).threshold
+    assert f"At {at:.2f}, " in page.inner_text("#sentence")
+    assert "a month saved" in page.inner_text("#sentence")
+    assert page.input_value("#t-value") == f"{at:.2f}"
+
+
+def test_thresholds_by_task_type_go_into_the_curves_the_link_and_the_form(visit, by_task):
+    person("lena", "lead", "product")
+    page = open_page(visit)
+    own = {name: one["threshold"] for name, one in calibration.certificate(by_task).by_task.items()}
+    page.wait_for_selector("#by-task:has-text('for 2 of 2 task types')")
+    assert page.input_value("[data-task=code]") == f"{own['code']:.2f}"
+    assert f"threshold_code={own['code']:g}" in page.get_attribute("#switches", "href")
+    assert page.is_enabled("#ask-button")
+    page.fill("[data-task=code]", "0.99")
+    page.wait_for_selector("#tasks-drawn :text('At 0.99: ')")
+    page.wait_for_selector("#ask-refused:has-text('only certified')")
+    page.click("#take-certified")
+    page.wait_for_selector("#ask-refused", state="hidden")
+    page.click("#switches")
+    page.wait_for_selector(f".sentence:has-text('code to {own['code']:.2f}')")
 
 
 def test_the_slider_moves_every_figure_without_asking_the_server(visit, study):

@@ -34,12 +34,40 @@ def test_no_two_lines_of_a_figure_have_one_dash(name):
     assert len(dashes) == len(set(dashes)) > 1
 
 
-def test_thresholds_are_named_on_every_figure():
+def keys(figure):
+    return [line.name for line in figure["key"]]
+
+
+def test_thresholds_are_named_under_every_figure_and_in_the_large_one():
     marks = [Mark("live", 0.0, "dash"), Mark("certified", 0.62, "solid")]
-    for figure in draw(points(), marks).values():
-        assert {"live 0.00", "certified 0.62"} <= set(words(figure))
+    figures = draw(points(), marks)
+    for figure in figures.values():
+        assert keys(figure)[-2:] == ["live 0.00", "certified 0.62"]
         uprights = [s for s in figure["layout"]["shapes"] if s.get("yref") == "paper"]
         assert [shape["x0"] for shape in uprights] == [0.0, 0.62]
+    assert {"live 0.00", "certified 0.62"} <= set(words(figures["degradation"]))
+
+
+@pytest.mark.parametrize("name", ["degradation", "shares", "cost"])
+def test_every_line_is_in_the_list_under_its_figure_with_a_dash_of_its_own(name):
+    figure = draw(points())[name]
+    lines = [trace["name"] for trace in figure["data"] if "dash" in trace.get("line", {})]
+    assert keys(figure) == lines
+    assert len({line.dashes for line in figure["key"]}) == len(lines)
+
+
+def test_lines_are_named_where_they_are_apart():
+    rows = [
+        dict.fromkeys(NAMES, 0.0)
+        | {"threshold": i / 100, "degradation": 0.2, "random": 0.3 if i == 40 else 0.2}
+        for i in range(102)
+    ]
+    notes = {note["text"]: note for note in draw(rows)["degradation"]["layout"]["annotations"]}
+    assert (notes["at random"]["x"], notes["at random"]["yanchor"]) == (0.4, "bottom")
+    assert notes["perfect router"]["y"] == 0.0
+    alone = draw([row | {"random": None, "oracle": None} for row in rows])["degradation"]
+    assert "made worse" in words(alone)
+    assert "at random" not in words(alone)
 
 
 def test_the_floor_and_what_is_called_a_loss_stand_in_words():

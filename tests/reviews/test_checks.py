@@ -154,6 +154,7 @@ def test_feedback_speaks_of_a_and_b(project, pairs, left, preference, is_right):
     better = "A is better" if left is Tier.CHEAP else "B is better"
     assert told.agreed == (better if preference == "cheap" else "about equal")
     assert told.is_right is is_right
+    assert told.said_fits == {"A": True, "B": True}
     assert told.adequate == dict(
         zip("AB" if left is Tier.CHEAP else "BA", [True, None], strict=True)
     )

@@ -2,11 +2,13 @@
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from reviews import estimation, operating, sampling
 from reviews.models import Rater, Verdict
 from reviews.parts import Part
 from routing import policy
+from routing.models import ShadowJob
 from tests.reviews.rows import add_pair
 from tests.reviews.test_parts import make
 
@@ -26,7 +28,7 @@ def test_a_threshold_is_certified_if_closed_now(study):
     found = shown(study)
     live = policy.live(study.project)
     assert found.certified == found.start(live) > 0
-    assert [mark.name for mark in found.marks(live)] == ["live", "certified if closed now"]
+    assert [mark.name for mark in found.marks(live)] == ["live", "certified if it ended so"]
     assert [p["threshold"] for p in found.points() if p["certified"]][-1] == found.certified
     assert (found.plan()["is_certifying"], found.plan()["is_final"]) == (True, False)
 
@@ -81,3 +83,37 @@ def test_guardrails_are_of_the_certified_threshold(study):
     rails = shown(study).outcomes.guardrails
     assert [(rail.metric, rail.level) for rail in rails] == [("thumb", "unknown")]
     assert shown(study, Part("math")).outcomes.guardrails == []
+
+
+def test_every_point_has_its_sentence(study):
+    points = shown(study).points()
+    assert [p["sentence"][:8] for p in points[:2]] == ["At 0.00,", "At 0.01,"]
+    certified = [p for p in points if p["certified"] and not p["trivially_safe"]]
+    assert all("we would be 95 % sure" in p["sentence"] for p in certified)
+
+
+def test_a_plan_by_task_type_has_a_sentence_of_its_own(project):
+    scores = [n / 140 for n in range(140)]
+    study = make(project, scores, tasks=("math", "code"), floor=0.2, by_task=True)
+    found = shown(study)
+    assert set(found.own()) == {"code", "math"}
+    assert all(found.own().values())
+    assert found.by_task().startswith("With a threshold of their own for 2 of 2 task types, 100 %")
+    assert shown(study, Part("math")).by_task() == ""
+
+
+def test_plans_for_one_threshold_have_no_sentence_by_task_type(study):
+    assert shown(study).by_task() == ""
+
+
+def test_certificate_and_curve_are_told_apart_where_they_differ(study):
+    assert shown(study).difference() is None
+    lost = study.project.pairs.order_by("score")[3]
+    ShadowJob.objects.filter(request_id=lost.request_id).update(
+        state="failed", reason="provider_error: 400", finished_at=timezone.now()
+    )
+    lost.verdicts.all().delete()
+    lost.delete()
+    found = shown(study)
+    by_certificate, by_curve = found.difference()
+    assert (by_certificate, by_curve) == (found.certificate.degradation, 0.0)

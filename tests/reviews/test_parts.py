@@ -9,6 +9,7 @@ from reviews import estimation, frames, parts, sampling
 from reviews.models import Study
 from reviews.parts import Part
 from routing import policy
+from tests.reviews import labelled
 from tests.reviews.rated import rate_all, rater
 from tests.reviews.rows import add_pair
 
@@ -39,6 +40,29 @@ def test_a_part_is_the_curve_of_its_own_traffic(project):
     assert at(seen(study, Part("code")), 0.5)["degradation"] == 0.5
     assert at(seen(study, Part("math")), 0.5)["degradation"] == 0
     assert seen(study, Part("nothing")).n_frame == 0
+
+
+def test_what_most_raters_call_good_enough_is_counted(project):
+    study, _ = labelled.start(project, [0.1, 0.2, 0.3, 0.4])
+    labelled.label(study, harmed=lambda score: score == 0.2)
+    point = at(seen(study), 0.35)
+    assert (point["adequate"], point["n_adequacy"]) == (2, 3)
+
+
+def test_task_types_without_a_small_curve_are_counted(project):
+    tasks = [f"task {n}" for n in range(parts.MOST_TASKS + 2)]
+    view = seen(make(project, [n / 20 for n in range(len(tasks))], tasks=tasks))
+    assert (len(view.tasks), view.n_other_tasks) == (parts.MOST_TASKS, 2)
+
+
+def test_thresholds_by_task_type_route_and_save_together(project):
+    study = make(project, [0.1, 0.2, 0.3, 0.4], tasks=("math", "code"))
+    labelled.spread(study, 4)
+    result = estimation.estimate(study)
+    assert parts.routed(study, result, {"math": 0.2, "code": 0.3}).cheap_share == 0.5
+    assert parts.routed(study, result, {"other": 1.0}).cheap_share == 0
+    # Three full days, of which the first two save four cents each.
+    assert parts.routed(study, result, {"math": 0.2, "code": 0.3}).month_usd == pytest.approx(0.8)
 
 
 def test_days_are_whole_and_both_ends_belong_to_the_part(project):

@@ -32,6 +32,15 @@ def test_a_study_collects_until_its_window_is_over_and_its_pairs_are_rated(proje
     assert "At 1.01 we are 95 % sure that at most 20 % of all requests" in status.of(study).text
 
 
+def test_what_counts_as_worse_is_said_as_the_plan_has_it(project):
+    study, _ = labelled.start(project, SCORES, floor=0.2, loss="inadequate")
+    labelled.label(study)
+    labelled.end_window(study)
+    closing.close_due()
+    study.refresh_from_db()
+    assert "20 % of all requests get an answer that is not good enough." in status.of(study).text
+
+
 def test_harm_does_not_hold(project):
     study, _ = labelled.start(project, [0.5] * 60)
     labelled.label(study, harmed=lambda score: True)
@@ -95,9 +104,34 @@ def test_more_ratings_decide_a_threshold_and_a_closed_study_needs_none(project):
         rated.say(rating.hand_out(study, ann), ann)
     found = needs.of(study)
     assert found.more > 0
-    assert found.sentence == f"{found.more} more ratings are expected to decide {found.decides:g}."
+    assert (
+        found.sentence == f"{found.more} more ratings are expected to decide {found.decides:.2f}."
+    )
+    assert found.decides > 0.2  # up to the floor no rating is needed
     closing.close(study, by=None, basis="by_hand", why="Enough.")
     assert needs.of(study).sentence == "The study is closed: more ratings change nothing."
+
+
+def test_a_threshold_that_is_not_near_is_not_promised(project):
+    study, _ = labelled.start(project, SCORES, floor=0.2)
+    labelled.label(study, harmed=lambda score: score > 0.7)
+    found = needs.of(study)
+    assert found.decides is not None
+    assert found.sentence == (
+        f"No further threshold is near: {found.decides:.2f} would take some {found.more:,} more "
+        "ratings."
+    )
+
+
+def test_a_plan_by_task_type_is_told_which_types_lack_ratings(project):
+    for score in SCORES[::3]:
+        labelled.add_pair(project, score, task="chat")
+    study, _ = labelled.start(project, SCORES, floor=0.2, by_task=True)
+    labelled.label(study)
+    found = needs.of(study)
+    lacking = {one.task: one.ratings - one.n_rated for one in found.by_task}
+    assert (found.more, found.decides) == (None, None)
+    assert found.sentence == (f"More ratings for a threshold of their own: chat {lacking['chat']}.")
 
 
 def test_each_task_is_told_what_it_needs_alone(project):

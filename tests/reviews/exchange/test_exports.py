@@ -141,8 +141,10 @@ def test_whoever_may_be_asked_gets_no_pair_that_waits(rated, as_role):
     assert found
     assert not {row["pair_id"] for row in found} & waiting
     assert len(found) + int(answer["x-shadoweval-left-out"]) == 6
-    page = client.get("/threshold/").content.decode()
-    assert f"{answer['x-shadoweval-left-out']} more are left out" in page
+    said = client.get(f"/studies/{rated.pk}/export/size/").content.decode()
+    assert said.startswith(f"{len(found)} are there for you.")
+    assert f"{answer['x-shadoweval-left-out']} more are left out" in said
+    assert f"/studies/{rated.pk}/export/size/" in client.get("/threshold/").content.decode()
 
 
 def test_whoever_never_rates_gets_all(rated, as_role):
