@@ -50,7 +50,7 @@ def test_the_whole_way_of_a_sign_off(visit, study, project):
 
     paula = visit("paula", **look)
     paula.goto("/threshold/")
-    paula.wait_for_selector("#quality .main-svg")
+    paula.wait_for_selector("#degradation .main-svg")
     paula.fill("#ask", "0.6")
     paula.fill("#reason", "Good enough.")
     paula.click("text=Request sign-off")

@@ -113,7 +113,7 @@ def test_what_is_kept_of_one_rater_is_never_anothers(project):
         assert harms == [0.5, 0.0, 1.0]
 
 
-def test_raters_are_compared_where_the_live_policy_stands(project, unsigned):
+def test_raters_are_compared_where_the_live_policy_stands(unsigned, project):
     study = study_of(project, [0.2, 0.8])
     assert influence.threshold(study) == (1.01, "the largest that this study is about")
     live = study.policy

@@ -169,7 +169,7 @@ def test_suspected_injection_is_counted_and_excludes_nothing(project, text, is_s
 
 def test_the_recorded_support_desk_raises_no_suspicion_and_is_judged_whole(starter, standin):
     project = demo.load()
-    study = project.studies.get()
+    study = project.studies.get(state="running")
     asked = TierSpec("openai", "judge", f"{standin.url}/v1", "", Price(Decimal(1), Decimal(5)))
     spec = judging.create(study, asked, cap_usd=Decimal(5))
     n = judging.extend(spec)

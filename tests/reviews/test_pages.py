@@ -114,7 +114,7 @@ def test_an_unknown_price_is_a_warning_on_the_overview(as_role, project):
     assert "is not known" not in client.get("/overview/?project=default").text
 
 
-def test_the_overview_says_who_decides_which_share(as_role, project, unsigned):
+def test_the_overview_says_who_decides_which_share(unsigned, as_role, project):
     rest = policy.live(project)
     add_pair(project, 0.2, task="math")
     target = policy.with_threshold(rest, 0.62, "test", {"coding": 0.3, "math": 0.1})
@@ -194,7 +194,7 @@ def test_the_rating_page_says_what_is_demo_and_what_is_simulated(as_role, projec
     sampling.extend(project.studies.get())
     assert "Simulated provider" in first_pair(client).text
     demo.load()
-    study = Study.objects.get(project__kind="demo")
+    study = Study.objects.get(project__kind="demo", state="running")
     shown = client.get("/rate/", {"study": study.pk}).text
     assert ("Demo content" in shown, "Simulated provider" in shown) == (True, False)
 
@@ -221,7 +221,7 @@ def test_a_form_acts_on_the_project_it_shows_not_on_the_one_looked_at_last(as_ro
     assert client.post("/studies/new/", form).url == f"/studies/{project.studies.get().pk}/"
     assert [project.deployments.count(), theirs.deployments.count()] == [2, 1]
     assert [project.api_keys.count(), theirs.api_keys.count()] == [1, 0]
-    assert [project.studies.count(), theirs.studies.count()] == [1, 1]
+    assert [project.studies.count(), theirs.studies.count()] == [1, 2]
 
 
 def test_a_form_that_names_no_project_changes_nothing(as_role, project):
@@ -357,7 +357,8 @@ def test_an_address_that_is_not_there_says_so_in_the_frame(as_role, project):
 @pytest.fixture
 def curve(as_role, starter):
     """The demo's curve without a waiting sign-off, as an engineer; the form as the page has it."""
-    study = demo.load().studies.get()
+    study = demo.load().studies.get(state="closed")
+    Study.objects.filter(pk=study.pk).update(certified_only=False)
     study.signoffs.update(state="withdrawn")
     client = as_role("engineering")
     shown = client.get("/threshold/", {"study": study.pk}).context

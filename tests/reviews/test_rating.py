@@ -322,7 +322,7 @@ def test_a_paused_rater_finishes_the_pair_in_hand_and_changes_nothing_said(study
 def test_a_closed_study_takes_no_rating(study):
     ann = person("ann")
     shown = rating.hand_out(study, ann)
-    type(study).objects.update(state="closed")
+    type(study).objects.update(state="closed", closed_at=timezone.now())
     with pytest.raises(Conflict, match="closed"):
         say(shown, ann)
 

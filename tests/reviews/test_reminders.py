@@ -110,7 +110,7 @@ def test_a_closed_or_a_demo_study_reminds_nobody(smtp, study, project):
     assert reminders.send_due() == 0
     project.kind = "live"
     project.save()
-    Study.objects.update(state="closed")
+    Study.objects.update(state="closed", closed_at=timezone.now())
     assert reminders.send_due() == 0
 
 

@@ -131,6 +131,7 @@ def test_a_person_goes_on_past_a_guard_and_that_is_kept(approved, project, peopl
     rollout.run_due(now)
     failing_requests(way)
     rollout.run_due(now + 25 * HOUR)
+    way.refresh_from_db()
     way = rollout.advance(way, by=people["engineer"], now=now + 26 * HOUR)
     event = way.events.last()
     assert (event.by, event.kind, live(project)[1]) == (people["engineer"], "deployed", 0.5)

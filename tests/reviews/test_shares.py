@@ -9,7 +9,8 @@ from reviews.templatetags import shares
 
 def test_the_examples_hold():
     result = doctest.testmod(shares)
-    assert (result.attempted, result.failed) == (5, 0)
+    assert result.attempted
+    assert not result.failed
 
 
 def test_a_bar_has_its_share_its_interval_and_its_tick():

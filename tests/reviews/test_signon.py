@@ -133,10 +133,10 @@ def test_roles_follow_the_claim_at_each_login(client, idp, settings):
     eve = person("eve", "lead", "engineering")
     link(eve)
     sign_on(client)
-    assert permissions.roles_of(eve) == {"rater"}
+    assert permissions.roles_of(User.objects.get(pk=eve.pk)) == {"rater"}
     idp.claims["groups"] = "heads"
     sign_on(Client())
-    assert permissions.roles_of(eve) == {"lead", "product"}
+    assert permissions.roles_of(User.objects.get(pk=eve.pk)) == {"lead", "product"}
 
 
 def test_who_left_all_groups_loses_their_roles_and_stays_out(client, idp, settings):
