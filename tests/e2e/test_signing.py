@@ -52,6 +52,8 @@ def test_the_whole_way_of_a_sign_off(visit, study, project):
     paula.goto("/threshold/")
     paula.wait_for_selector("#degradation .main-svg")
     paula.fill("#ask", "0.6")
+    paula.press("#ask", "Tab")
+    paula.check("#acknowledge")
     paula.fill("#reason", "Good enough.")
     paula.click("text=Request sign-off")
     paula.wait_for_selector("text=Waiting for: engineering, product")

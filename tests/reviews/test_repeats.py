@@ -162,7 +162,7 @@ def test_the_floor_counts_the_newest_word_on_each_repeat(project, pairs):
 
 
 def test_nothing_rated_is_no_number(project, pairs):
-    study = start(project)
+    study = start(project, rate=1.0)
     rate(study, rater("ann"), pairs[0], "b_much")
     other = start(project)
     rate(other, rater("bob"), pairs[1], "b_much", kind=AGAIN)
