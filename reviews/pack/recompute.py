@@ -3,13 +3,15 @@
     python recompute.py [FOLDER]
 
 Reads data.csv, evidence.json: the columns and the plan. Prints what is certified, overall and by
-task type, and compares it with the certificate in evidence.json; ends with 1 where they differ.
-It shares no code with the software that wrote the pack.
+task type, and compares it with the certificate in evidence.json; ends with 1 where they differ, or
+where a file is not what manifest.json says. It shares no code with the software that wrote the
+pack.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -264,10 +266,26 @@ def differences(folder: Path) -> tuple[float | None, dict[str, float | None], li
     return threshold, tasks, found
 
 
+def changed(folder: Path) -> list[str]:
+    """Return a line for each file that is not what the manifest says; none without a manifest."""
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        return []
+    files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    there = {name: folder / name for name in files if (folder / name).exists()}
+    gone = [f"{name}: is not there" for name in files if name not in there]
+    return gone + [
+        f"{name}: was changed since the pack was made"
+        for name, path in there.items()
+        if hashlib.sha256(path.read_bytes()).hexdigest() != files[name]["sha256"]
+    ]
+
+
 def main() -> int:
     """Print what is certified and what differs."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     threshold, tasks, found = differences(folder)
+    found += changed(folder)
     print("certified up to:", "nothing" if threshold is None else threshold)
     for task, at in tasks.items():
         print(f"  {task}:", "nothing" if at is None else at)

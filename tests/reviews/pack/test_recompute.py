@@ -1,5 +1,6 @@
 """Two engines that share no code come to one certificate."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -104,6 +105,21 @@ def test_numpy_alone_is_enough(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "the same as in evidence.json" in done.stdout
     assert "task-1:" in done.stdout
+
+
+def test_a_file_that_is_not_the_manifests_is_named(tmp_path):
+    pack(tmp_path, frozen.inputs(harm=0.1), frozen.plan())
+    data = (tmp_path / "data.csv").read_bytes()
+    files = {"data.csv": {"sha256": hashlib.sha256(data).hexdigest()}, "plan.json": {"sha256": ""}}
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": files}))
+    assert recompute.changed(tmp_path) == ["plan.json: is not there"]
+    files["data.csv"]["sha256"] = ""
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": files}))
+    (tmp_path / "plan.json").write_text("{}")
+    done = alone(tmp_path)
+    assert done.returncode == 1
+    assert "data.csv: was changed since" in done.stdout
+    assert "plan.json: was changed since" in done.stdout
 
 
 def test_another_certificate_ends_with_an_error(tmp_path):
