@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from reviews import calibration, chain, columnar, estimation, health, planning
+from reviews import calibration, chain, columnar, estimation, health, outcomes, planning
 from reviews.errors import Conflict, NothingToSign
 from reviews.inputs import About, Columns
 from reviews.models import Evidence, Rater, Study
@@ -67,15 +67,18 @@ def freeze(
     inputs = calibration.arrays(study, _moment(study, estimate))
     frozen = columnar.parquet(inputs.columns._asdict())
     _check_tasks(threshold, thresholds or {}, inputs.about.tasks)
-    checks = health.checks(study)
+    found = {
+        "health": [_check(one) for one in health.checks(study)],
+        "guardrails": [one._asdict() for one in outcomes.guardrails(study, threshold)],
+    }
     content = {
         "version": VERSION,
         **asked,
+        **found,
         **_of_estimate(estimate, asked),
         **_of_study(study, estimate),
-        **_of_certificate(study, asked, inputs, checks),
+        **_of_certificate(study, asked, inputs, blocks(found)),
         "inputs": _described(frozen, inputs),
-        "health": [_check(one) for one in checks],
         "code": code(),
     }
     return Evidence.objects.create(
@@ -84,27 +87,48 @@ def freeze(
 
 
 def _of_certificate(
-    study: Study, asked: dict[str, Any], inputs: calibration.Inputs, checks: list[health.Check]
+    study: Study, asked: dict[str, Any], inputs: calibration.Inputs, blocked_by: list[str]
 ) -> dict[str, Any]:
     """Return plan and certificate, of these very columns and not of a later reading of the tables.
 
-    A certificate rests on the study's design: where a check of it fails, nothing is certified.
-
     Raises:
         NothingToSign: when the plan lets certified thresholds only be signed, and this is none, or
-            a check of the study's health blocks the certificate.
+            something blocks it.
     """
     plan = planning.as_json(study)
     certificate = calibration.of_inputs(inputs, plan)
-    failing = [one for one in checks if one.level == "fail"]
-    is_blocked = failing and not _is_always_expensive(**asked)
-    if study.certified_only and is_blocked:
-        said = " ".join(f"{one.label}: {one.text}" for one in failing)
-        raise NothingToSign(f"Nothing can be signed until this is clear. {said}")
-    is_certified = not is_blocked and certifies(certificate.as_json(), **asked)
-    if study.certified_only and not is_certified:
+    covered = is_certified(certificate.as_json(), blocked_by, **asked)
+    if study.certified_only and not covered:
+        if blocked_by:
+            said = " ".join(blocked_by)
+            raise NothingToSign(f"Nothing can be signed until this is clear. {said}")
         raise NothingToSign(_not_certified(certificate))
-    return {"plan": plan, "certificate": certificate.as_json(), "is_certified": is_certified}
+    return {"plan": plan, "certificate": certificate.as_json(), "is_certified": covered}
+
+
+def blocks(content: dict[str, Any]) -> list[str]:
+    """Return what stands against a certificate, a sentence each.
+
+    A check of the study's health that fails: the certificate rests on its design. A guardrail of
+    its plan that is breached.
+    """
+    failing = (one for one in content["health"] if one["level"] == "fail")
+    breached = (one for one in content["guardrails"] if one["level"] == "breached")
+    return [f"{one['label']}: {one['text']}" for one in failing] + [
+        f"Guardrail: {one['text']}" for one in breached
+    ]
+
+
+def is_certified(
+    certificate: dict[str, Any],
+    blocked_by: list[str],
+    threshold: float,
+    thresholds: dict[str, float],
+) -> bool:
+    """Return whether what is asked for is covered and nothing stands against it."""
+    if blocked_by and not _is_always_expensive(threshold, thresholds):
+        return False
+    return certifies(certificate, threshold, thresholds)
 
 
 def _is_always_expensive(threshold: float, thresholds: dict[str, float]) -> bool:
@@ -283,7 +307,7 @@ def remade(frozen: bytes, content: dict[str, Any]) -> bytes:
     asked = {name: content[name] for name in ("threshold", "thresholds")}
     made = {
         "certificate": certificate,
-        "is_certified": certifies(certificate, **asked),
+        "is_certified": is_certified(certificate, blocks(content), **asked),
         "inputs": _described(frozen, inputs),
     }
     return chain.canonical(content | made)

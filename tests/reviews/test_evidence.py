@@ -112,6 +112,37 @@ def test_a_running_study_is_signed_only_where_its_plan_allows(project):
     assert evidence.freeze(study, 0.0).content["is_certified"]
 
 
+def test_a_failing_check_is_frozen_and_made_again_where_the_plan_allows_to_sign(project):
+    for _ in range(4):
+        lose(project, 0.9)
+    row = evidence.freeze(certified.closed(project, certified_only=False), 0.2)
+    assert row.content["certificate"]["threshold"] >= 0.2
+    assert not row.content["is_certified"]
+    assert hashlib.sha256(evidence.recompute(row)).hexdigest() == row.sha256
+
+
+@pytest.mark.parametrize(
+    ("health", "guardrails", "free"),
+    [
+        ("ok", "ok", True),
+        ("warn", "unknown", True),
+        ("unknown", "ok", True),
+        ("fail", "ok", False),
+        ("ok", "breached", False),
+    ],
+)
+def test_failing_checks_and_breached_guardrails_stand_against_it(health, guardrails, free):
+    blocked_by = evidence.blocks(
+        {
+            "health": [{"label": "Sides", "level": health, "text": "Seen."}],
+            "guardrails": [{"metric": "thumb", "level": guardrails, "text": "Thumbs: seen."}],
+        }
+    )
+    final = {"is_final": True, "is_by_task": False, "threshold": 0.5, "by_task": {}}
+    assert evidence.is_certified(final, blocked_by, 0.4, {}) == free
+    assert evidence.is_certified(final, blocked_by, 0.0, {})
+
+
 def test_what_is_not_certified_says_so(running):
     content = evidence.freeze(running, 0.4).content
     assert not content["is_certified"]
