@@ -160,7 +160,7 @@ def test_degradation_exactly_at_the_floor_is_certified_as_seldom_as_promised(nam
     rng, repeats, n = np.random.default_rng(4), 2000, 4000
     harmed = np.arange(n) < FLOOR * n
     certified = 0
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         loss, pi = rng.permutation(harmed) * 1.0, rng.choice(odds, n)
         rated = rng.random(n) < pi
         says = np.where(rng.random(n) < np.where(loss > 0, 0.85, 0.93), loss, 1 - loss)
