@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from django.db import ProgrammingError, transaction
 
-from reviews import calibration, chain, columnar, estimation, evidence, health, planning
+from reviews import calibration, chain, columnar, covering, estimation, evidence, health, planning
 from reviews.errors import Conflict, NothingToSign
 from reviews.models import Evidence, Rater
 from routing import policy
@@ -132,15 +132,15 @@ def test_a_failing_check_is_frozen_and_made_again_where_the_plan_allows_to_sign(
     ],
 )
 def test_failing_checks_and_breached_guardrails_stand_against_it(health, guardrails, free):
-    blocked_by = evidence.blocks(
+    blocked_by = covering.blocks(
         {
             "health": [{"label": "Sides", "level": health, "text": "Seen."}],
             "guardrails": [{"metric": "thumb", "level": guardrails, "text": "Thumbs: seen."}],
         }
     )
     final = {"is_final": True, "is_by_task": False, "threshold": 0.5, "by_task": {}}
-    assert evidence.is_certified(final, blocked_by, 0.4, {}) == free
-    assert evidence.is_certified(final, blocked_by, 0.0, {})
+    assert covering.is_certified(final, blocked_by, 0.4, {}) == free
+    assert covering.is_certified(final, blocked_by, 0.0, {})
 
 
 def test_what_is_not_certified_says_so(running):
@@ -197,9 +197,9 @@ def test_what_a_certificate_by_task_covers(threshold, thresholds, covered):
 def check_covers(said, threshold, thresholds, covered):
     by_task = {"math": {"threshold": 0.8}, "writing": {"threshold": None}}
     final = {"is_final": True, "by_task": by_task} | said
-    assert evidence.certifies(final, threshold, thresholds) == covered
+    assert covering.certifies(final, threshold, thresholds) == covered
     preview = final | {"is_final": False}
-    assert evidence.certifies(preview, threshold, thresholds) == (
+    assert covering.certifies(preview, threshold, thresholds) == (
         covered and not (threshold or thresholds)
     )
 
@@ -223,7 +223,7 @@ def test_adequacy_may_fall_below_a_certified_threshold(threshold, thresholds, co
         "is_final": True, "is_by_task": False, "threshold": 0.5, "by_task": {}, "grid": grid,
         "adequacy_floor": 0.9,
     }  # fmt: skip
-    assert evidence.certifies(final, threshold, thresholds) == covered
+    assert covering.certifies(final, threshold, thresholds) == covered
 
 
 def test_adequacy_of_a_task_is_certified_at_its_own_threshold_only():
@@ -231,8 +231,8 @@ def test_adequacy_of_a_task_is_certified_at_its_own_threshold_only():
     final = {"is_final": True, "is_by_task": True, "threshold": None, "by_task": by_task}
     both = final | {"adequacy_floor": 0.9}
     asked = [{"math": 0.8}, {"math": 0.7}, {"math": 0.8, "chat": 0.1}]
-    assert [evidence.certifies(final, 0.0, one) for one in asked] == [True, True, False]
-    assert [evidence.certifies(both, 0.0, one) for one in asked] == [True, False, False]
+    assert [covering.certifies(final, 0.0, one) for one in asked] == [True, True, False]
+    assert [covering.certifies(both, 0.0, one) for one in asked] == [True, False, False]
 
 
 def test_numbers_that_moved_are_not_signed(running):

@@ -1,0 +1,80 @@
+"""What a certificate covers of what is asked for, and what stands against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from routing import policy
+
+
+def is_certified(
+    certificate: dict[str, Any],
+    blocked_by: list[str],
+    threshold: float,
+    thresholds: dict[str, float],
+) -> bool:
+    """Return whether what is asked for is covered and nothing stands against it."""
+    if blocked_by and not _is_always_expensive(threshold, thresholds):
+        return False
+    return certifies(certificate, threshold, thresholds)
+
+
+def certifies(certificate: dict[str, Any], threshold: float, thresholds: dict[str, float]) -> bool:
+    """Return whether a final certificate covers what is asked for.
+
+    It covers every threshold up to its own: with fewer requests routed cheap, no more are made
+    worse; thresholds by task type likewise. Where the plan spent its error on task types, each is
+    covered by the certificate of its own, and a task without one may route nothing cheap. Always
+    expensive needs no certificate. Adequacy can fall with fewer requests: with that floor too, only
+    thresholds that were tested are covered, and no mixture of them.
+
+    Example:
+        >>> whole = {"is_final": True, "is_by_task": False, "threshold": 0.6, "by_task": {},
+        ...          "adequacy_floor": None}
+        >>> certifies(whole, 0.6, {}), certifies(whole, 0.6, {"math": 0.7})
+        (True, False)
+        >>> tasks = whole | {"is_by_task": True, "by_task": {"math": {"threshold": 0.8}}}
+        >>> certifies(tasks, 0.0, {"math": 0.8}), certifies(tasks, 0.5, {"math": 0.8})
+        (True, False)
+    """
+    if _is_always_expensive(threshold, thresholds):
+        return True
+    if not certificate["is_final"]:
+        return False
+    is_second = certificate.get("adequacy_floor") is not None
+    if certificate["is_by_task"]:
+        return _covers_tasks(certificate["by_task"], threshold, thresholds, is_exact=is_second)
+    if is_second:
+        tested = {one["threshold"] for one in certificate["grid"] if one["certified"]}
+        return threshold in tested and {*thresholds.values()} <= {threshold}
+    largest = max([threshold, *thresholds.values()])
+    return certificate["threshold"] is not None and largest <= certificate["threshold"]
+
+
+def _covers_tasks(
+    by_task: dict[str, Any], threshold: float, thresholds: dict[str, float], *, is_exact: bool
+) -> bool:
+    """Return whether each task type goes by a threshold that its own certificate covers."""
+    asked = {task: thresholds.get(task, threshold) for task in {*by_task, *thresholds}}
+    cheap = {task: at for task, at in asked.items() if at > policy.ALWAYS_EXPENSIVE}
+    own = {task: (by_task.get(task) or {}).get("threshold") or 0.0 for task in cheap}
+    if threshold > policy.ALWAYS_EXPENSIVE:
+        return False
+    return all(at == own[task] or at < own[task] and not is_exact for task, at in cheap.items())
+
+
+def blocks(content: dict[str, Any]) -> list[str]:
+    """Return what stands against a certificate, a sentence each.
+
+    A check of the study's health that fails: the certificate rests on its design. A guardrail of
+    its plan that is breached.
+    """
+    failing = (one for one in content["health"] if one["level"] == "fail")
+    breached = (one for one in content["guardrails"] if one["level"] == "breached")
+    return [f"{one['label']}: {one['text']}" for one in failing] + [
+        f"Guardrail: {one['text']}" for one in breached
+    ]
+
+
+def _is_always_expensive(threshold: float, thresholds: dict[str, float]) -> bool:
+    return max([threshold, *thresholds.values()]) <= policy.ALWAYS_EXPENSIVE
