@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def study(project):
-    return make(project, [n / 20 for n in range(20)], second_share=1)
+    yield make(project, [n / 20 for n in range(20)], second_share=1)
+    previews._maker.submit(int).result()  # what is made behind a look ends before the tables go
 
 
 @pytest.fixture
