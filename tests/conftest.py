@@ -1,6 +1,8 @@
 """Fixtures that many tests share: a tiny router, a project, and the running service."""
 
 import hashlib
+import os
+import random
 import threading
 import time
 
@@ -15,6 +17,14 @@ from routing.embedders import ids
 from routing.models import RouterVersion
 from routing.routers import embedding
 from tests import oidc
+
+
+@pytest.fixture(autouse=True)
+def same_draws(request, monkeypatch):
+    """Each test's own ids and draws, the same in every run: who is sampled follows from ids."""
+    drawn = random.Random(request.node.nodeid)
+    monkeypatch.setattr(os, "urandom", drawn.randbytes)  # uuid4 and `routing.ids`
+    monkeypatch.setattr(random, "_urandom", drawn.randbytes)  # secrets
 
 
 @pytest.fixture

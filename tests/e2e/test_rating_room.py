@@ -259,6 +259,7 @@ def test_every_step_is_accessible(visit, project, pairs, scheme, viewport, tmp_p
         page.wait_for_selector(f"{opened}[open]")
         look(opened[1:])
         press(page, "Escape")
+        page.wait_for_selector(f"{opened}:not([open])", state="attached")
     rate(page)
     assert step(page) == "feedback"
     look("feedback")

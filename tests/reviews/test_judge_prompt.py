@@ -1,5 +1,6 @@
 """Answers are data: a judge that obeys what stands outside the marks is not fooled from within."""
 
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -176,7 +177,7 @@ def test_the_recorded_support_desk_raises_no_suspicion_and_is_judged_whole(start
     while judging.run(limit=60):
         pass
     assert n == len(demo.rows()) == study.sample.count()
-    assert spec.calls.filter(state="done").count() == 2 * n
+    assert Counter(spec.calls.values_list("state", "reason")) == {("done", ""): 2 * n}
     assert not spec.calls.filter(injection_suspected=True).exists()
     by_query = {row["query"]: row for row in demo.rows()}
     for body in standin.asked:
