@@ -9,11 +9,13 @@ import json
 import secrets
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.local_http import Server
 
 CLIENT, SECRET = "shadoweval", "c1ient-s3cret"
 _KEYS = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
@@ -28,7 +30,7 @@ class Provider:
         self.token_claims, self.userinfo, self.headers = {}, {}, {"kid": "k1"}
         self.signing_key, self.algorithm = _KEYS[0], "RS256"
         self.redirect_uris, self.codes, self.refusals = set(), {}, []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.server = Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_port}/realms/x"
         threading.Thread(target=self.server.serve_forever).start()
 

@@ -1,7 +1,9 @@
 """A small HTTP server that takes what a webhook posts, or answers as told."""
 
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.local_http import Server
 
 
 class Receiver:
@@ -24,7 +26,7 @@ class Receiver:
             def log_message(self, *args):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook/?a=1"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()

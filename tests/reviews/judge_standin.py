@@ -12,8 +12,10 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
+
+from tests.local_http import Server
 
 INPUT, OUTPUT = 100, 20
 _DECLARED = re.compile(r"<<DATA (\w+) name>>")
@@ -243,8 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def running():
     """Serve until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), _Handler)
     server.standin = Standin(url=f"http://127.0.0.1:{server.server_port}")
     Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -3,8 +3,10 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
+
+from tests.local_http import Server
 
 MESSAGE = {
     "type": "message",
@@ -58,7 +60,7 @@ def answering(reply_for: Callable[[str], int | bytes], seen: list | None = None)
         def log_message(self, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -1,6 +1,6 @@
 """The doctor names what is missing and what to do about it."""
 
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from io import StringIO
 from threading import Thread
 
@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from routing import bootstrap
 from routing.models import Deployment
 from routing.types import TierSpec
+from tests.local_http import Server
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +80,7 @@ def httpserver_for():
             def log_message(self, *args):
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = Server(("127.0.0.1", 0), Handler)
         Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/v1"
