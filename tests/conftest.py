@@ -48,6 +48,12 @@ def project(starter):
 
 
 @pytest.fixture
+def demo(starter):
+    """A project of demo content, with its first policy."""
+    return bootstrap.ensure_project("demo", "Demo", starter, "demo")
+
+
+@pytest.fixture
 def unsigned(db):
     """Let policies go live that nobody approved: for tests of routing, not of signing."""
     # Not `ignore`: it changes each statement, which raw SQL with named values does not survive.

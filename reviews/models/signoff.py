@@ -26,7 +26,10 @@ IF (NEW.revision, NEW.threshold, NEW.thresholds, NEW.reason, NEW.evidence_id, NE
         AND OLD.state IN ('requested', 'changes_requested')
         AND EXISTS (SELECT FROM reviews_revision AS kept WHERE kept.signoff_id = OLD.id
             AND kept.number = NEW.revision AND kept.evidence_id = NEW.evidence_id
-            AND kept.threshold = NEW.threshold AND kept.thresholds = NEW.thresholds))
+            AND kept.threshold = NEW.threshold AND kept.thresholds = NEW.thresholds
+            AND kept.reason = NEW.reason AND kept.rollout = NEW.rollout
+            AND kept.deploy_at IS NOT DISTINCT FROM NEW.deploy_at
+            AND kept.if_guard_fails = NEW.if_guard_fails))
 THEN RAISE EXCEPTION 'What is asked for changes by a new revision, before it is decided.'; END IF;
 IF OLD.policy_after_id IS NOT NULL AND NEW.policy_after_id IS DISTINCT FROM OLD.policy_after_id
 THEN RAISE EXCEPTION 'The policy of a sign-off is written once.'; END IF;
@@ -34,6 +37,8 @@ IF OLD.expires_at IS NOT NULL AND NEW.expires_at IS DISTINCT FROM OLD.expires_at
 THEN RAISE EXCEPTION 'A sign-off is prolonged by another one.'; END IF;
 RETURN NEW;
 """
+# Older policies lack what was added to a tier since; their copies say it.
+_KNOWN = """'{"base_url": "", "key_name": "", "follows_key": true}'::jsonb"""
 # Distinct by a unique constraint and never the requester's by a trigger: both are asked again here,
 # since this is the row that lets a policy be deployed.
 _SIGNED = """
@@ -51,9 +56,15 @@ IF NEW.state = 'approved' AND OLD.state <> 'approved' THEN
         AND target.project_id = NEW.project_id AND target.threshold = NEW.threshold
         AND target.thresholds = NEW.thresholds)
     THEN RAISE EXCEPTION 'The policy is not the one that was approved.'; END IF;
+    IF NOT EXISTS (SELECT FROM routing_policy AS target, routing_policy AS base
+        WHERE target.id = NEW.policy_after_id AND base.id = NEW.policy_before_id
+        AND target.router_id = base.router_id
+        AND {known} || target.cheap - 'price' = {known} || base.cheap - 'price'
+        AND {known} || target.expensive - 'price' = {known} || base.expensive - 'price')
+    THEN RAISE EXCEPTION 'The policy asks other models than the one before it.'; END IF;
 END IF;
 RETURN NEW;
-"""
+""".replace("{known}", _KNOWN)
 _FITS = """
 SELECT * INTO asked FROM reviews_signoff WHERE id = NEW.signoff_id;
 IF NEW.user_id = asked.requester_id

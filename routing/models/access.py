@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pgtrigger
 from django.db import models
 
 from routing.models.count import uncounted_project
@@ -29,7 +30,17 @@ class Project(models.Model):
 
     class Meta:
         ordering = ["kind", "name"]
-        triggers = [uncounted_project()]
+        triggers = [
+            uncounted_project(),
+            pgtrigger.Trigger(
+                name="kind_stays",
+                operation=pgtrigger.UpdateOf("kind"),
+                when=pgtrigger.Before,
+                condition=pgtrigger.Q(old__kind__df=pgtrigger.F("new__kind")),
+                # A demo deploys what nobody signed: no other project becomes one for a moment.
+                func="RAISE EXCEPTION 'What kind a project is never changes.';",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

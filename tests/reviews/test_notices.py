@@ -12,7 +12,6 @@ from django.utils import timezone
 from reviews import notices, signoff, webhook
 from reviews.errors import NotSent
 from reviews.models import Notice, SignOff
-from routing.models import Project
 from tests.reviews.race import after
 from tests.reviews.signing import approve, ask, person, rated_study
 from tests.webhook import Receiver
@@ -155,10 +154,8 @@ def test_the_same_key_tells_once(hook, study, people):
     assert Notice.objects.filter(event="x").count() == 1
 
 
-def test_the_demo_tells_nobody(hook, smtp, study, people):
-    Project.objects.update(kind="demo")
-    study.project.refresh_from_db()
-    ask(study, people["paula"])
+def test_the_demo_tells_nobody(hook, smtp, demo, people):
+    ask(rated_study(demo), people["paula"])
     assert not Notice.objects.exists()
 
 

@@ -20,6 +20,10 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def study(project):
+    return waiting(project)
+
+
+def waiting(project):
     made = sampling.start(policy.live(project), name="Haiku or not", seed="1", rate=1.0)
     for _ in range(3):
         add_pair(project, 0.1)
@@ -103,13 +107,14 @@ def test_who_has_nothing_left_to_rate_is_not_due(smtp, study, settings):
         reminders.send(user, study)
 
 
-def test_a_closed_or_a_demo_study_reminds_nobody(smtp, study, project):
+def test_a_demo_study_reminds_nobody(smtp, demo):
     rater()
-    project.kind = "demo"
-    project.save()
+    waiting(demo)
     assert reminders.send_due() == 0
-    project.kind = "live"
-    project.save()
+
+
+def test_a_closed_study_reminds_nobody(smtp, study):
+    rater()
     Study.objects.update(state="closed", closed_at=timezone.now())
     assert reminders.send_due() == 0
 

@@ -318,10 +318,11 @@ def test_postgres_refuses_a_request_that_is_not_approved_yet(study, people, proj
     assert live(project)[0] == 0.6
 
 
-def test_the_demo_is_free_of_it(project):
-    type(project).objects.filter(pk=project.pk).update(kind="demo")
-    target = policy.with_threshold(policy.live(project), 0.5, "demo")
+def test_the_demo_is_free_of_it_and_no_other_project_becomes_one(project, demo):
+    target = policy.with_threshold(policy.live(demo), 0.5, "demo")
     assert policy.deploy(target, by=None, reason="demo").policy == target
+    with pytest.raises(DatabaseError, match="kind a project is"), transaction.atomic():
+        type(project).objects.filter(pk=project.pk).update(kind="demo")
 
 
 def test_one_rollout_moves_at_a_time(approved, project):

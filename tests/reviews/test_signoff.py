@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
@@ -15,7 +16,8 @@ from reviews import audit, estimation, evidence, rollout, sampling, signatures, 
 from reviews.errors import BadInput, Conflict, NotAllowed, NothingToSign
 from reviews.models import Approval, Comment, Evidence, Rater, Revision, SignOff, Verdict
 from routing import policy
-from routing.types import TierSpec
+from routing.models import Policy
+from routing.types import Tier, TierSpec
 from tests.reviews.race import after
 from tests.reviews.signing import approve, ask, person, rated_study
 
@@ -359,6 +361,52 @@ def test_postgres_refuses_an_approved_row_without_its_approvals(asked, people):
     force_approved(asked, target)
     asked.refresh_from_db()
     assert asked.state == "approved"
+
+
+@pytest.mark.parametrize("tier", ["cheap", "expensive"])
+@pytest.mark.parametrize("change", [{"model": "other"}, {"key_name": "OTHER_KEY"}])
+def test_postgres_refuses_an_approved_policy_that_asks_other_models(asked, people, tier, change):
+    approve(asked, people["engineer"])
+    signed_by(asked, people["product"], "product")
+    base = asked.policy_before
+    tiers = {"cheap": base.tier_spec(Tier.CHEAP), "expensive": base.tier_spec(Tier.EXPENSIVE)}
+    tiers[tier] = replace(tiers[tier], **change)
+    other = policy.create(project=base.project, router=base.router, threshold=0.6, **tiers)
+    refused("other models", lambda: force_approved(asked, other))
+
+
+def test_a_policy_older_than_a_field_of_its_tiers_is_copied_and_approved(project, people):
+    base = policy.live(project)
+    cheap, expensive = (
+        {name: tier[name] for name in ("provider", "model", "price")}
+        for tier in (base.cheap, base.expensive)
+    )
+    old = Policy.objects.create(
+        project=project, number=99, router=base.router, threshold=0.0, cheap=cheap,
+        expensive=expensive,
+    )  # fmt: skip
+    policy.deploy(old, by=None, reason="as long ago")
+    row = ask(rated_study(project), people["both"])
+    assert approve(row, people["product"], people["engineer"]).state == "approved"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reason": "other"}, {"rollout": [{"share": 1, "hours": 0}]}, {"if_guard_fails": "back"},
+        {"deploy_at": timezone.now()}, {"threshold": 0.5},
+    ],
+)  # fmt: skip
+def test_postgres_takes_a_new_revision_only_as_it_is_kept(asked, change):
+    frozen = evidence.freeze(asked.study, 0.4)
+    said = {
+        "threshold": 0.4, "thresholds": {}, "reason": "less", "rollout": [], "deploy_at": None,
+        "if_guard_fails": "hold", "evidence": frozen,
+    }  # fmt: skip
+    Revision.objects.create(signoff=asked, number=2, **said)
+    rows = SignOff.objects.filter(pk=asked.pk)
+    refused("new revision", lambda: rows.update(revision=2, **said | change))
+    assert rows.update(revision=2, **said) == 1
 
 
 def test_postgres_refuses_approvals_that_are_not_ones(asked, people):
