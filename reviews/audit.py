@@ -3,7 +3,8 @@
 Each entry holds the hash of the one before it, so that a row which was changed, removed or moved is
 found, also when somebody with all rights switched the triggers off. Whoever rewrites every hash is
 found by those kept elsewhere: each decision pack holds the trail up to its sign-off. What sign-offs
-and rollouts say of themselves has to be in the trail too, so that it cannot be emptied unseen.
+and rollouts say of themselves has to be in the trail too (`untold`), so that it cannot be emptied
+unseen, nor they be written beside it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import chain
-from reviews.models import AuditEntry, AuditHead, Revision, RolloutEvent
+from reviews import chain, untold
+from reviews.models import AuditEntry, AuditHead
 from routing import policy
 from routing.models import Project
 
@@ -99,7 +100,8 @@ def rows(project: Project, last: int | None = None) -> Iterator[dict[str, Any]]:
 def verify(project: Project) -> list[str]:
     """Return what is wrong with the trail, a line for each fault; empty when it is whole.
 
-    It has to follow from its first row to its head, and tell of each revision and each rollout.
+    It has to follow from its first row to its head, and tell of each revision, decision, state and
+    deployment what these say of themselves.
     Nothing is appended meanwhile: else its end would not be where its head says.
     """
     policy.lock(project)
@@ -109,28 +111,7 @@ def verify(project: Project) -> list[str]:
     ends, should = ((one.number, one.sha256) if one else (0, chain.START) for one in (last, head))
     if ends != should:
         found.append(f"the trail ends with row {ends[0]}, and should with row {should[0]}")
-    return found + _untold(project)
-
-
-def _untold(project: Project) -> list[str]:
-    """Return the revisions and the steps of rollouts that no entry tells of.
-
-    Revisions on evidence without inputs were asked for before there were trails.
-    """
-    entries = AuditEntry.objects.filter(project=project)
-    told = set(entries.values_list("subject", "detail__evidence"))
-    revisions = Revision.objects.filter(signoff__project=project, evidence__inputs__isnull=False)
-    asked = revisions.values_list("signoff_id", "number", "evidence__sha256")
-    found = [
-        f"no row tells of revision {number} of sign-off {pk}"
-        for pk, number, sha256 in asked.order_by("signoff_id", "number")
-        if (f"signoff {pk}", sha256) not in told
-    ]
-    n_told = entries.filter(event__startswith="rollout.").count()
-    n_done = RolloutEvent.objects.filter(rollout__project=project).count()
-    if n_told != n_done:
-        found.append(f"it tells of {n_told} moves of rollouts, and there were {n_done}")
-    return found
+    return found + untold.faults(project)
 
 
 def last_of(project: Project, subject: str) -> int:

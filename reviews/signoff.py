@@ -15,7 +15,17 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import asking, audit, evidence, notices, permissions, rollout, signatures
+from reviews import (
+    asking,
+    audit,
+    chain,
+    evidence,
+    notices,
+    permissions,
+    rollout,
+    signatures,
+    statements,
+)
 from reviews.asking import Asked
 from reviews.errors import BadInput, Conflict, NotAllowed, NothingToSign
 from reviews.models import Approval, Comment, Revision, SignOff, Study
@@ -68,8 +78,7 @@ def request(
         project=study.project, study=study, requester=user, evidence=frozen, policy_before=live,
         required_roles=settings.SHADOWEVAL_SIGNOFF_ROLES, **vars(asked),
     )  # fmt: skip
-    _keep_revision(row, asked)
-    _note(row, user, "signoff.requested", threshold=row.threshold, evidence=frozen.sha256)
+    _keep_revision(row, asked, "signoff.requested")
     text = f"{user.username} asks for {row.threshold:g}; your signature is needed."
     _tell(row, "signoff.requested", text, signatures.signers(row), user)
     return row
@@ -109,9 +118,9 @@ def edit(
     row.evidence, row.revision, row.state = frozen, row.revision + 1, _STATES.REQUESTED
     for name, value in vars(asked).items():
         setattr(row, name, value)
-    _keep_revision(row, asked)  # first: the sign-off may only ask for what a revision says
+    # First: the sign-off may only ask for what a revision says.
+    _keep_revision(row, asked, "signoff.edited")
     row.save()
-    _note(row, user, "signoff.edited", threshold=row.threshold, evidence=frozen.sha256)
     revoking = f" Approvals revoked: {revoked}." if revoked else ""
     text = f"{user.username} changed it; it asks for {row.threshold:g} now.{revoking}"
     _tell(row, "signoff.edited", text, signatures.signers(row), user)
@@ -146,8 +155,13 @@ def _check_free(project: Project, but: SignOff | None = None) -> None:
         raise Conflict(f"{live.policy} decides {live.share:.0%} of requests only: roll back first.")
 
 
-def _keep_revision(row: SignOff, asked: Asked) -> None:
+def _keep_revision(row: SignOff, asked: Asked, event: str) -> None:
     Revision.objects.create(signoff=row, number=row.revision, evidence=row.evidence, **vars(asked))
+    _note(
+        row, row.requester, event,
+        threshold=row.threshold, evidence=row.evidence.sha256, roles=row.required_roles,
+        policy_before=row.policy_before.name, said=chain.sha256(statements.of_revision(row)),
+    )  # fmt: skip
 
 
 def decide(row: SignOff, *, user: User, decision: str, comment: str = "") -> SignOff:
@@ -182,7 +196,8 @@ def _decide(seen: SignOff, user: User, decision: str, comment: str) -> SignOff:
     said = Approval.objects.create(
         signoff=row, revision=row.revision, user=user, role=role, decision=decision, comment=comment
     )
-    _note(row, user, f"signoff.{decision}", role=role, revision=row.revision)
+    hashed = chain.sha256(statements.of_decision(said, user.username))
+    _note(row, user, f"signoff.{decision}", role=role, revision=row.revision, said=hashed)
     text = f"{said.get_decision_display()} by {user.username} for {role}."
     _tell(row, f"signoff.{decision}", text, [row.requester], user)
     return _moved_by(row, decision)
@@ -231,7 +246,8 @@ def comment(row: SignOff, *, user: User, text: str) -> Comment:
         raise BadInput("Write a comment first.")
     policy.lock(row.project)  # the order in which every writer of a sign-off locks
     said = Comment.objects.create(signoff=row, user=user, revision=row.revision, text=text)
-    _note(row, user, "signoff.commented", comment=said.pk)
+    hashed = chain.sha256(statements.of_comment(said))
+    _note(row, user, "signoff.commented", comment=said.pk, said=hashed)
     to = [row.requester, *(one.user for one in row.approvals.select_related("user"))]
     _tell(row, "signoff.commented", f"{user.username} commented.", to, user)
     return said

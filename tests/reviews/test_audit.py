@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 
-from reviews import audit, projects, rollout
-from reviews.models import AuditEntry, AuditHead
+from reviews import audit, projects, rollout, signoff
+from reviews.models import Approval, AuditEntry, AuditHead
+from routing import policy
 from tests.reviews.signing import approve, ask, person, rated_study
 
 pytestmark = pytest.mark.django_db
@@ -23,13 +24,13 @@ def trail(project):
     return project
 
 
-def forge(statement):
-    """Change the trail as somebody does who may switch its triggers off."""
+def forge(statement, table="auditentry"):
+    """Change a table as somebody does who may switch its triggers off."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("ALTER TABLE reviews_auditentry DISABLE TRIGGER USER")
+        cursor.execute(f"ALTER TABLE reviews_{table} DISABLE TRIGGER USER")
         cursor.execute(statement)
-        cursor.execute("ALTER TABLE reviews_auditentry ENABLE TRIGGER USER")
+        cursor.execute(f"ALTER TABLE reviews_{table} ENABLE TRIGGER USER")
 
 
 def test_a_trail_is_whole_as_written(trail):
@@ -74,8 +75,87 @@ def test_a_trail_that_was_emptied_with_its_head_is_found(project):
     forge("TRUNCATE reviews_auditentry, reviews_audithead")
     assert audit.verify(project) == [
         f"no row tells of revision 1 of sign-off {row.pk}",
+        f"sign-off {row.pk} is approved, and the trail says nothing",
+        f"no row tells of the decision for engineering about revision 1 of sign-off {row.pk}",
+        f"no row tells of the decision for product about revision 1 of sign-off {row.pk}",
         "it tells of 0 moves of rollouts, and there were 1",
     ]
+
+
+@pytest.fixture
+def signed(project):
+    """A sign-off that was asked for, commented on, approved, and is live."""
+    asks, *others = map(person, "abc", ("product", "engineering", "product"))
+    row = ask(rated_study(project), asks)
+    signoff.comment(row, user=others[0], text="hm")
+    row = approve(row, *others)
+    rollout.run_due()
+    assert audit.verify(project) == []
+    return row
+
+
+_A = "(SELECT id FROM auth_user WHERE username = 'a')"
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "fault"),
+    [
+        ("revision", "reason = 'x'", "revision 1 of sign-off"),
+        ("revision", "rollout = '[]', deploy_at = now()", "revision 1 of sign-off"),
+        ("signoff", "reason = 'x'", "sign-off"),
+        ("signoff", "if_guard_fails = 'back'", "sign-off"),
+        ("signoff", "required_roles = '{lead}'", "sign-off"),
+        ("signoff", f"requester_id = {_A} + 1", "sign-off"),
+        ("signoff", "policy_before_id = policy_after_id", "sign-off"),
+        ("signoff", "state = 'withdrawn'", "is withdrawn, and the trail says approved"),
+        ("signoff", "policy_after_id = policy_before_id", "leads to policy-1, and row"),
+        ("approval", "comment = 'x' WHERE role = 'product'", "the decision for product"),
+        ("approval", f"user_id = {_A} WHERE role = 'product'", "the decision for product"),
+        ("approval", "decision = 'reject' WHERE role = 'product'", "no row tells of the decision"),
+        ("comment", "text = 'x'", "a comment on sign-off"),
+    ],
+)
+def test_what_was_said_and_is_changed_beside_the_trail_is_found(signed, table, change, fault):
+    forge(f"UPDATE reviews_{table} SET {change}", table)
+    assert any(fault in one for one in audit.verify(signed.project))
+
+
+@pytest.mark.parametrize("table", ["approval", "comment"])
+def test_what_was_said_and_is_taken_away_beside_the_trail_is_found(signed, table):
+    forge(f"DELETE FROM reviews_{table}", table)
+    assert any("that is not there" in one for one in audit.verify(signed.project))
+
+
+def test_a_policy_that_went_live_past_the_trail_is_found(project):
+    asks, erik, pat = map(person, "abc", ("product", "engineering", "product"))
+    row = ask(rated_study(project), asks)
+    for user, role in ((erik, "engineering"), (pat, "product")):
+        Approval.objects.create(signoff=row, user=user, role=role, decision="approve")
+    row.policy_after = policy.with_threshold(row.policy_before, row.threshold, "by hand")
+    row.state = "approved"
+    row.save()
+    made = policy.deploy(row.policy_after, by=None, reason="by hand")
+    assert audit.verify(project) == [
+        f"sign-off {row.pk} is approved, and the trail says requested",
+        f"no row tells of the decision for engineering about revision 1 of sign-off {row.pk}",
+        f"no row tells of the decision for product about revision 1 of sign-off {row.pk}",
+        f"no row tells of deployment {made.pk}, of policy-2",
+    ]
+
+
+def test_deployments_that_take_no_sign_off_are_no_fault(signed, demo):
+    erik = User.objects.get(username="b")
+    rollout.roll_back(signed.project, by=erik, reason="x", to="previous")
+    rollout.roll_back(signed.project, by=erik, reason="x")
+    policy.deploy(policy.with_threshold(policy.live(demo), 0.5, "demo"), by=None, reason="demo")
+    assert audit.verify(signed.project) == audit.verify(demo) == []
+
+
+def test_sign_offs_of_an_earlier_version_are_no_fault(signed):
+    for entry in AuditEntry.objects.filter(project=signed.project):
+        told = {key: value for key, value in entry.detail.items() if key != "said"}
+        forge(f"UPDATE reviews_auditentry SET detail = '{json.dumps(told)}' WHERE id = {entry.pk}")
+    assert all("its hash is another" in fault for fault in audit.verify(signed.project))
 
 
 def test_rows_that_changed_places_are_found(trail):
