@@ -3,7 +3,7 @@
 `writing` makes it, `checking` says what is wrong with one, `recompute` goes along inside.
 """
 
-from reviews.pack.checking import check
+from reviews.pack.checking import check, remarks
 from reviews.pack.writing import write
 
-__all__ = ["check", "write"]
+__all__ = ["check", "remarks", "write"]

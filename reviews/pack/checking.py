@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from reviews import chain, columnar, evidence
+from reviews import chain, columnar, evidence, statements, untold
 from reviews.pack import names, recompute
 
 #: Some two million requests; more in a file that was made to be small would fill the memory.
@@ -25,7 +25,10 @@ _NEEDED = (
     names.README, names.SCRIPT, names.EVIDENCE, names.PLAN, names.RESULT, names.SIGNOFF,
     names.PARQUET, names.CSV, names.AUDIT,
 )  # fmt: skip
-
+_SIGNOFF = (
+    "id", "project", "state", "requester", "required_roles", "policy_before", "policy_after",
+    "decisions",
+)  # fmt: skip
 
 #: How a file fails that is no zip, or one that cannot be read.
 BROKEN = (BadZipFile, EOFError, OSError, RecursionError, RuntimeError, ValueError, zlib.error)
@@ -150,7 +153,7 @@ def _of_signoff(
     subject = f"signoff {manifest['signoff']}"
     rows = [json.loads(line) for line in files[names.AUDIT].splitlines()]
     mine = [row for row in rows if row["subject"] == subject]
-    asked = [row["actor"] for row in mine if row["event"] == "signoff.requested"]
+    first = [row["actor"] for row in mine if row["event"] == "signoff.requested"]
     projects = {said["project"], manifest["project"], content["project"]["slug"]}
     fits = {
         f"is not of {subject}": said["id"] == manifest["signoff"],
@@ -158,29 +161,88 @@ def _of_signoff(
         "asks for other thresholds than the evidence": (
             (said["threshold"], said["thresholds"]) == (content["threshold"], content["thresholds"])
         ),
-        "names another requester than the trail": [said["requester"]] == asked,
-        "names other decisions than the trail": _decisions(said) == _noted(mine),
+        "names another requester than the trail": [said["requester"]] == first,
+        **_against_trail(said, mine, content["policy"]["name"]),
         "is not spelled as it was written": _says(files[names.SIGNOFF], said),
+        "says more than a sign-off does": _is_known(said),
     }
     return [
         f"{names.SIGNOFF} was changed: it {fault}" for fault, holds in fits.items() if not holds
     ]
 
 
-def _decisions(said: dict[str, Any]) -> list[tuple[Any, ...]]:
-    return sorted(
-        (one["revision"], one["user"], one["role"], one["decision"]) for one in said["decisions"]
-    )
+def _against_trail(
+    said: dict[str, Any], mine: list[dict[str, Any]], before: str
+) -> dict[str, bool]:
+    """Return whether state, revision, policies and decisions are those of the trail.
+
+    Args:
+        said: the sign-off.
+        mine: the rows about it.
+        before: the live policy of the evidence, for trails that do not name it.
+    """
+    states = [untold.STATES[row["event"]] for row in mine if row["event"] in untold.STATES]
+    asked = [row["detail"] for row in mine if row["event"] in untold.ASKED]
+    after = [row["detail"]["policy"] for row in mine if row["event"] == "signoff.approved"]
+    newest = asked[-1] if asked else {}
+    statement = {key: said.get(key) for key in statements.REVISION}
+    return {
+        "is in another state than the trail": states[-1:] == [said["state"]],
+        "is of another revision than the trail": said["revision"] == len(asked),
+        "asks for something else than the trail": not untold.differs(newest, statement),
+        "needs other roles than the trail": (
+            newest.get("roles", said["required_roles"]) == said["required_roles"]
+        ),
+        "comes after another policy than the trail": (
+            newest.get("policy_before", before) == said["policy_before"]
+        ),
+        "leads to another policy than the trail": (after or [None])[-1] == said["policy_after"],
+        "names other decisions than the trail": _are_noted(said["decisions"], mine),
+    }
 
 
-def _noted(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    """Return the decisions that the trail knows of."""
-    known = {f"signoff.{one}": one for one in ("approve", "request_changes", "reject")}
-    return sorted(
-        (row["detail"]["revision"], row["actor"], row["detail"]["role"], known[row["event"]])
+def _are_noted(decisions: list[dict[str, Any]], rows: list[dict[str, Any]]) -> bool:
+    """Return whether the decisions are those of the trail, word for word where it has hashes."""
+    noted = {
+        (row["detail"]["revision"], row["actor"], row["detail"]["role"], row["event"]): row
         for row in rows
-        if row["event"] in known
+        if row["event"] in untold.DECIDED
+    }
+    told = {
+        (one["revision"], one["user"], one["role"], f"signoff.{one['decision']}"): one
+        for one in decisions
+    }
+    return (
+        noted.keys() == told.keys()
+        and len(told) == len(decisions)
+        and not any(untold.differs(noted[key]["detail"], told[key]) for key in told)
     )
+
+
+def _is_known(said: dict[str, Any]) -> bool:
+    """Return whether nothing is said of which the trail could not know."""
+    known = [set(one) <= set(statements.DECISION) for one in said["decisions"]]
+    return set(said) <= {*_SIGNOFF, *statements.REVISION} and all(known)
+
+
+def remarks(path: Path) -> list[str]:
+    """Return what nothing confirms in a pack without fault: earlier trails hold fewer hashes."""
+    files = read(path)
+    subject = f"signoff {json.loads(files[names.MANIFEST])['signoff']}"
+    rows = [json.loads(line) for line in files[names.AUDIT].splitlines()]
+    silent = [
+        row["number"]
+        for row in rows
+        if row["subject"] == subject
+        and row["event"] in (*untold.ASKED, *untold.DECIDED)
+        and "said" not in row["detail"]
+    ]
+    if not silent:
+        return []
+    return [
+        f"{names.SIGNOFF}: reason, required roles, comments and times are not checked: the trail is"
+        f" of an earlier version and holds no hash of them (rows {', '.join(map(str, silent))})"
+    ]
 
 
 def _of_trail(lines: bytes, manifest: dict[str, Any]) -> list[str]:

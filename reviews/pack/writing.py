@@ -11,14 +11,18 @@ from importlib import resources
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from reviews import audit, chain, columnar, evidence, report
+from django.db import transaction
+
+from reviews import audit, chain, columnar, evidence, report, statements
 from reviews.errors import CannotPrint
 from reviews.models import SignOff
 from reviews.pack import names
+from routing import policy
 
 #: The earliest that a zip can say: the time of packing would make every pack another one.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o644 << 16
+_RELATED = ("evidence", "project", "requester", "policy_before", "policy_after")
 
 
 def write(row: SignOff, file: IO[bytes]) -> None:
@@ -27,7 +31,9 @@ def write(row: SignOff, file: IO[bytes]) -> None:
     Raises:
         Conflict: for evidence of an earlier version, whose inputs were not kept.
     """
-    files = _files(row)
+    row, files = _taken(row)
+    files |= _frozen(row)
+    files |= _printed(row, files.pop(names.HTML))
     files[names.MANIFEST] = chain.readable(_manifest(row, files))
     with ZipFile(file, "w") as pack:
         for name in sorted(files):
@@ -36,7 +42,23 @@ def write(row: SignOff, file: IO[bytes]) -> None:
             pack.writestr(entry, files[name])
 
 
-def _files(row: SignOff) -> dict[str, bytes]:
+@transaction.atomic
+def _taken(row: SignOff) -> tuple[SignOff, dict[str, bytes]]:
+    """Return a sign-off as it is now, with all that changes when somebody says a word about it.
+
+    Under the lock under which they say it: else one file would know of it and another not.
+    """
+    policy.lock(row.project)
+    row = SignOff.objects.select_related(*_RELATED).get(pk=row.pk)
+    return row, {
+        names.SIGNOFF: chain.readable(signed(row)),
+        names.AUDIT: b"".join(audit.lines(audit.rows(row.project, _last(row)))),
+        names.HTML: report.html(row, is_page=False).encode(),
+    }
+
+
+def _frozen(row: SignOff) -> dict[str, bytes]:
+    """Return what stays as it is, which may take its time."""
     content, frozen = row.evidence.content, evidence.frozen_inputs(row.evidence)
     return {
         names.README: _shipped(names.README),
@@ -44,11 +66,8 @@ def _files(row: SignOff) -> dict[str, bytes]:
         names.EVIDENCE: chain.canonical(content),
         names.PLAN: chain.readable(content["plan"]),
         names.RESULT: chain.readable(content["certificate"]),
-        names.SIGNOFF: chain.readable(_signed(row)),
         names.PARQUET: frozen,
         names.CSV: columnar.csv_file(columnar.read_parquet(frozen)),
-        names.AUDIT: b"".join(audit.lines(audit.rows(row.project, _last(row)))),
-        **_report(row),
     }
 
 
@@ -61,36 +80,38 @@ def _last(row: SignOff) -> int:
     return audit.last_of(row.project, report.subject(row))
 
 
-def _report(row: SignOff) -> dict[str, bytes]:
+def _printed(row: SignOff, page: bytes) -> dict[str, bytes]:
     """Return the report, as a page where nothing can set a PDF."""
     try:
-        return {names.PDF: report.pdf(row)}
+        return {names.PDF: report.printed(page.decode(), row.evidence.sha256)}
     except CannotPrint:
-        return {names.HTML: report.html(row, is_page=False).encode()}
+        return {names.HTML: page}
 
 
-def _signed(row: SignOff) -> dict[str, Any]:
+def signed(row: SignOff) -> dict[str, Any]:
+    """Return what was asked for and who decided what; people under the names they had then."""
+    entries = audit.about(row.project, report.subject(row))
+    actors = {
+        (one.event, one.detail.get("role"), one.detail.get("revision")): one.actor
+        for one in entries
+    }
     return {
         "id": row.pk,
         "project": row.project.slug,
         "state": row.state,
-        "revision": row.revision,
-        "threshold": row.threshold,
-        "thresholds": row.evidence.content["thresholds"],
-        "reason": row.reason,
-        "requester": row.requester.username,
+        **statements.of_revision(row),
+        "requester": actors.get(("signoff.requested", None, None), row.requester.username),
         "required_roles": row.required_roles,
         "policy_before": row.policy_before.name,
         "policy_after": row.policy_after.name if row.policy_after else None,
         "decisions": [
-            {
-                "revision": one.revision, "user": one.user.username, "role": one.role,
-                "decision": one.decision,
-                "comment": one.comment, "at": one.created_at.isoformat(),
-            }
+            statements.of_decision(
+                one,
+                actors.get((f"signoff.{one.decision}", one.role, one.revision), one.user.username),
+            )
             for one in row.approvals.select_related("user")
         ],
-    }  # fmt: skip
+    }
 
 
 def _manifest(row: SignOff, files: dict[str, bytes]) -> dict[str, Any]:

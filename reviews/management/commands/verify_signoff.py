@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from reviews import audit, pack
-from reviews.models import AuditEntry
-from reviews.pack import checking, names
+from reviews.pack import comparing
 from routing.models import Project
 
 
@@ -36,6 +34,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "1 fault." if len(faults) == 1 else f"{len(faults)} faults.", returncode=1
             )
+        for remark in [] if path is None else pack.remarks(path):
+            self.stdout.write(f"NOTE  {remark}")
         self.stdout.write("OK  all of it fits together")
 
     def _of_project(self, slug: str, path: Path | None) -> list[str]:
@@ -43,26 +43,10 @@ class Command(BaseCommand):
         if project is None:
             raise CommandError(f"There is no project {slug}. {_known()}", returncode=2)
         found = [f"trail of {slug}: {fault}" for fault in audit.verify(project)]
-        return found if path is None else found + _against(project, path)
+        return found if path is None else found + comparing.faults(project, path)
 
 
 def _known() -> str:
     """Return which projects can be named instead."""
     slugs = Project.objects.order_by("slug").values_list("slug", flat=True)
     return f"There are: {', '.join(slugs)}." if slugs else "There is none at all."
-
-
-def _against(project: Project, path: Path) -> list[str]:
-    """Return the rows of the pack's trail that say something else in the live one."""
-    try:
-        lines = checking.read(path).get(names.AUDIT, b"").splitlines()
-        kept = {row["number"]: row["sha256"] for row in map(json.loads, lines)}
-    except (*checking.BROKEN, TypeError, KeyError):
-        return []  # `check` has said that there is no trail to compare with
-    rows = AuditEntry.objects.filter(project=project, number__in=kept)
-    live = dict(rows.values_list("number", "sha256"))
-    return [
-        f"row {number} of the live trail is not the one in the pack"
-        for number, sha256 in kept.items()
-        if live.get(number) != sha256
-    ]

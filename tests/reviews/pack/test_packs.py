@@ -10,15 +10,17 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from reviews import audit, chain, columnar, evidence, pack
+from reviews import audit, chain, columnar, evidence, pack, signoff
 from reviews.errors import Conflict
 from reviews.inputs import Columns
-from reviews.models import Evidence
+from reviews.models import Evidence, SignOff
 from reviews.pack import names
 from tests.reviews import certified
+from tests.reviews.race import after
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +91,35 @@ def test_a_pack_as_written_has_no_fault_and_is_the_same_each_time(row, packed, t
     assert pack.check(packed) == []
     again = write(row, tmp_path / "again.zip")
     assert again.read_bytes() == packed.read_bytes()
+
+
+def test_a_person_who_was_renamed_has_the_name_they_signed_with(row, packed, tmp_path):
+    User.objects.filter(username="erik").update(username="erika")
+    User.objects.filter(username="paula").update(username="pauline")
+    again = write(SignOff.objects.get(), tmp_path / "again.zip")
+    assert pack.check(again) == []
+    assert files_of(again)[names.SIGNOFF] == files_of(packed)[names.SIGNOFF]
+    assert audit.verify(row.project) == []
+
+
+def test_a_sign_off_that_was_read_before_somebody_decided_is_packed_as_it_is(project, tmp_path):
+    row = certified.asked(certified.closed(project))
+    read = SignOff.objects.get(pk=row.pk)
+    erik = certified.person("erik", "engineering")
+    signoff.decide(row, user=erik, decision="reject", comment="No.")
+    path = write(read, tmp_path / "pack.zip")
+    assert pack.check(path) == []
+    assert json.loads(files_of(path)[names.SIGNOFF])["state"] == "rejected"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pack_waits_for_a_decision_that_is_being_written(project, tmp_path):
+    row = certified.asked(certified.closed(project))
+    erik = certified.person("erik", "engineering")
+    path = tmp_path / "pack.zip"
+    after(lambda: signoff.decide(row, user=erik, decision="approve"), lambda: write(row, path))
+    assert pack.check(path) == []
+    assert len(json.loads(files_of(path)[names.SIGNOFF])["decisions"]) == 1
 
 
 def test_later_events_of_the_project_change_no_pack(row, packed, tmp_path):
@@ -186,6 +217,21 @@ def swapped(files, name, old, new):
         (names.SIGNOFF, b'"approve"', b'"reject"', "names other decisions than the trail"),
         (names.SIGNOFF, b'"paula"', b'"eve"', "names another requester than the trail"),
         (names.SIGNOFF, b"{\n", b'{"state": "approved",\n', "is not spelled as it was written"),
+        (names.SIGNOFF, b'"state": "approved"', b'"state": "rejected"', "another state"),
+        (names.SIGNOFF, b'"reason": "It', b'"reason": "Nothing', "asks for something else"),
+        (names.SIGNOFF, b'"rollout": []', b'"rollout": [1]', "asks for something else"),
+        (
+            names.SIGNOFF,
+            b'"revision": 1,\n  "rollout"',
+            b'"revision": 7,\n  "rollout"',
+            "another revision",
+        ),
+        (names.SIGNOFF, b'    "product"\n', b'    "admin"\n', "needs other roles"),
+        (names.SIGNOFF, b'"policy-1"', b'"policy-9"', "comes after another policy"),
+        (names.SIGNOFF, b'"policy-2"', b'"policy-9"', "leads to another policy"),
+        (names.SIGNOFF, b'"Fine."', b'"Great."', "names other decisions than the trail"),
+        (names.SIGNOFF, b'"at": "20', b'"at": "19', "names other decisions than the trail"),
+        (names.SIGNOFF, b'  "state"', b'  "seal": "gold",\n  "state"', "says more than"),
         (names.SIGNOFF, b'"project": "', b'"project": "not-', "is of another project"),
         (names.SCRIPT, b"return 1 if found else 0", b"return 0", "not what this version writes"),
         (names.README, b"no database", b"a database", "not what this version writes"),
@@ -306,13 +352,67 @@ def test_the_live_trail_is_checked_against_the_pack(row, packed):
     assert "row 1 of the live trail is not the one in the pack" in said
 
 
+def reseal(files, change):
+    """Change what the entries say and chain them anew."""
+    previous, rows = chain.START, [json.loads(line) for line in files[names.AUDIT].splitlines()]
+    for entry in rows:
+        change(entry["detail"])
+        entry["previous_sha256"] = previous
+        entry["sha256"] = previous = chain.seal(entry)
+    manifest = json.loads(files[names.MANIFEST])
+    manifest["audit"]["sha256"] = previous
+    lines = b"".join(chain.canonical(entry) + b"\n" for entry in rows)
+    return files | {names.AUDIT: lines, names.MANIFEST: json.dumps(manifest).encode()}
+
+
+def without_hashes(detail):
+    for key in ("said", "roles", "policy_before"):
+        detail.pop(key, None)
+
+
+def test_a_pack_of_an_earlier_version_has_no_fault_and_it_is_said_what_nobody_checked(apart):
+    files = reseal(files_of(apart), without_hashes)
+    said = json.loads(files[names.SIGNOFF])
+    for key in ("rollout", "deploy_at", "if_guard_fails", "requester_id"):
+        del said[key]
+    for one in said["decisions"]:
+        del one["user_id"]
+    rewrite(apart, files | {names.SIGNOFF: chain.readable(said)})
+    code, words = verified(apart)
+    assert code == 0, words
+    assert "NOTE  signoff.json: reason, required roles, comments and times are not checked" in words
+    said["state"] = "rejected"
+    rewrite(apart, files | {names.SIGNOFF: chain.readable(said)})
+    assert pack.check(apart) == ["signoff.json was changed: it is in another state than the trail"]
+
+
+def test_what_the_trail_of_a_pack_does_not_hold_is_compared_with_the_live_sign_off(row, packed):
+    files = reseal(files_of(packed), without_hashes)
+    said = json.loads(files[names.SIGNOFF])
+    said["reason"] = said["decisions"][0]["comment"] = "The board agreed."
+    rewrite(packed, files | {names.SIGNOFF: chain.readable(said)})
+    words = verified(packed, project=row.project.slug)[1]
+    assert "signoff.json and the live sign-off differ in reason" in words
+    assert "signoff.json and the live sign-off differ in decisions" in words
+
+
+def test_a_pack_of_an_earlier_moment_fits_the_live_project(project, tmp_path):
+    row = certified.asked(certified.closed(project))
+    path = write(row, tmp_path / "early.zip")
+    signoff.edit(row, user=row.requester, threshold=0.3, reason="Less.")
+    assert verified(path, project=project.slug) == (0, "OK  all of it fits together\n")
+
+
 def test_the_command_asks_for_something_to_check(project):
     assert verified()[0] == 1
     assert verified(project="nothing")[0] == 2
 
 
 def test_evidence_of_an_earlier_version_has_no_pack(row):
-    old = Evidence.objects.create(study=row.study, content={}, sha256="0" * 64)
-    row.evidence = old
+    old = SignOff.objects.create(
+        project=row.project, study=row.study, threshold=0.6, reason="old", requester=row.requester,
+        required_roles=row.required_roles, policy_before=row.policy_before,
+        evidence=Evidence.objects.create(study=row.study, content={}, sha256="0" * 64),
+    )  # fmt: skip
     with pytest.raises(Conflict, match="earlier version"):
-        pack.write(row, io.BytesIO())
+        pack.write(old, io.BytesIO())
