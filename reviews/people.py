@@ -1,10 +1,15 @@
-"""Invite people, let them in once, change what they may do."""
+"""Invite people, let them in once, change what they may do.
+
+Every change is in the trail of every project. Who does no more than rate is a number there: packs
+hold trails, and no rater's name.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -13,10 +18,11 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from reviews import mail, permissions
+from reviews import audit, mail, permissions
 from reviews.errors import BadInput, Conflict, NotAllowed
 from reviews.models import Invitation
 from routing.access import digest
+from routing.models import Project
 
 _STATES = Invitation.State
 _WHY_NOT = {
@@ -123,7 +129,9 @@ def accept(token: str, user: User) -> None:
             _check_still_given(row)
             user.email = user.email or row.email
             user.save()
+            before = _held(user)
             permissions.give(user, *row.roles)
+            _note(row.invited_by, user, "person.joined", before)
             row.accepted_by, row.accepted_at = user, timezone.now()
             row.save(update_fields=["accepted_by", "accepted_at"])
     except IntegrityError:
@@ -145,7 +153,7 @@ def revoke(row: Invitation, by: User) -> None:
 
 
 @transaction.atomic
-def set_roles(user: User, roles: Collection[str]) -> None:
+def set_roles(user: User, roles: Collection[str], *, by: User) -> None:
     """Give a person these roles and no others; without `admin` they are no superuser either.
 
     Ends the open invitations they made that they could make no more.
@@ -156,10 +164,11 @@ def set_roles(user: User, roles: Collection[str]) -> None:
     """
     if not set(roles) <= set(permissions.ROLES):
         raise BadInput("There is no such role.")
+    before = _held(user)
     if "admin" not in roles:
         _check_not_last_admin(user)
         User.objects.filter(pk=user.pk).update(is_superuser=False, is_staff=False)
-    _write(user, roles)
+    _write(user, roles, by, before)
 
 
 @transaction.atomic
@@ -172,13 +181,30 @@ def follow(user: User, roles: Collection[str]) -> None:
         _check_not_last_admin(user)
     except Conflict:
         roles = {*roles, "admin"}
-    _write(user, roles)
+    _write(user, roles, None, _held(user))
 
 
-def _write(user: User, roles: Collection[str]) -> None:
+def _write(user: User, roles: Collection[str], by: User | None, before: list[str]) -> None:
     user.groups.remove(*Group.objects.filter(name__in=set(permissions.ROLES) - set(roles)))
     permissions.give(user, *roles)
+    if _held(user) != before:
+        _note(by, user, "person.roles", before)
     _withdraw(user, permissions.gives(User.objects.get(pk=user.pk)))
+
+
+def _held(user: User) -> list[str]:
+    """Return the person's roles as the database has them, in the order of ROLES."""
+    held = permissions.roles_of(User.objects.get(pk=user.pk))
+    return [role for role in permissions.ROLES if role in held]
+
+
+def _note(by: User | None, user: User, event: str, before: list[str]) -> None:
+    """Write a change into the trail of every project, in one order so that no two wait in turn."""
+    detail: dict[str, Any] = {"before": before, "after": _held(user)}
+    if {*before, *detail["after"]} - {"rater"}:
+        detail["name"] = user.username
+    for project in Project.objects.order_by("pk"):
+        audit.write(project, by, event, f"person {user.pk}", detail)
 
 
 def _withdraw(by: User, given: Collection[str]) -> None:
@@ -189,20 +215,23 @@ def _withdraw(by: User, given: Collection[str]) -> None:
 
 
 @transaction.atomic
-def deactivate(user: User) -> None:
+def deactivate(user: User, *, by: User) -> None:
     """Let a person in no longer, and end the invitations they made; what they did stays.
 
     Raises:
         Conflict: when nobody could administer afterwards.
     """
     _check_not_last_admin(user)
-    User.objects.filter(pk=user.pk).update(is_active=False)
+    if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+        _note(by, user, "person.deactivated", _held(user))
     _withdraw(user, ())
 
 
-def activate(user: User) -> None:
+@transaction.atomic
+def activate(user: User, *, by: User) -> None:
     """Let a person in again."""
-    User.objects.filter(pk=user.pk).update(is_active=True)
+    if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+        _note(by, user, "person.activated", _held(user))
 
 
 def _check_not_last_admin(user: User) -> None:

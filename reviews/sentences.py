@@ -34,6 +34,26 @@ _ABOUT = {
 }
 _RATERS = {"human": "people", "answer_key": "the answer key", "llm_judge": "a judge"}
 
+_PEOPLE = {
+    "person.joined": "{name} came in; roles now: {after}; before: {before}.",
+    "person.roles": "{name} has other roles; now: {after}; before: {before}.",
+    "person.deactivated": "{name} cannot log in any more; roles: {after}.",
+    "person.activated": "{name} can log in again; roles: {after}.",
+}
+
+
+def of_person(event: str, subject: str, detail: dict[str, Any]) -> str:
+    """Return what an entry of the trail says of somebody's roles; empty when it is about another.
+
+    Example:
+        >>> of_person("person.roles", "person 7", {"before": ["rater"], "after": []})
+        'Person 7 has other roles; now: none; before: rater.'
+    """
+    if event not in _PEOPLE or not isinstance(detail, dict):
+        return ""
+    roles = {key: ", ".join(detail.get(key, ())) or "none" for key in ("before", "after")}
+    return _PEOPLE[event].format(name=detail.get("name", subject.capitalize()), **roles)
+
 
 def percent(share: float | None) -> str:
     """Return a share as text.

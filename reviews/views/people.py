@@ -87,8 +87,9 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @page("administer")
 def set_roles(request: HttpRequest, pk: int) -> HttpResponse:
     """Give a person the roles that are ticked, and no others."""
+    assert isinstance(request.user, User)
     user = get_object_or_404(User, pk=pk)
-    service.set_roles(user, request.POST.getlist("roles"))
+    service.set_roles(user, request.POST.getlist("roles"), by=request.user)
     messages.success(request, f"The roles of {user.username} are changed.")
     return redirect("people")
 
@@ -97,12 +98,13 @@ def set_roles(request: HttpRequest, pk: int) -> HttpResponse:
 @page("administer")
 def set_active(request: HttpRequest, pk: int) -> HttpResponse:
     """Let a person in no longer, or again."""
+    assert isinstance(request.user, User)
     user = get_object_or_404(User, pk=pk)
     if request.POST.get("active") == "yes":
-        service.activate(user)
+        service.activate(user, by=request.user)
         messages.success(request, f"{user.username} can log in again.")
     else:
-        service.deactivate(user)
+        service.deactivate(user, by=request.user)
         messages.success(request, f"{user.username} cannot log in any more.")
     return redirect("people")
 

@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 
-from reviews import people, permissions
+from reviews import audit, people, permissions
 from reviews.errors import BadInput, Conflict, NotAllowed, NotSent
-from reviews.models import Invitation
+from reviews.models import AuditEntry, Invitation
 from tests.reviews.race import after
 
 pytestmark = pytest.mark.django_db
@@ -141,13 +142,13 @@ def test_a_lead_revokes_what_a_lead_could_have_made():
 def test_the_last_admin_stays():
     ada = person("ada", "admin")
     with pytest.raises(Conflict):
-        people.set_roles(ada, ["lead"])
+        people.set_roles(ada, ["lead"], by=ada)
     with pytest.raises(Conflict):
-        people.deactivate(ada)
+        people.deactivate(ada, by=ada)
     people.follow(ada, {"rater"})
     assert permissions.roles_of(ada) == {"admin", "rater"}
     person("bo", "admin")
-    people.set_roles(ada, ["lead"])
+    people.set_roles(ada, ["lead"], by=ada)
     assert permissions.roles_of(ada) == {"lead"}
 
 
@@ -157,14 +158,14 @@ def test_an_admin_who_cannot_log_in_does_not_count():
     bo.save()
     person("cy", "admin", is_active=False)
     with pytest.raises(Conflict):
-        people.deactivate(ada)
+        people.deactivate(ada, by=ada)
 
 
 def test_a_superuser_without_the_role_admin_is_none_any_more():
     person("ada", "admin")
     root = person("root", is_superuser=True, is_staff=True)
     assert permissions.roles_of(root) == {"admin"}
-    people.set_roles(root, ["product"])
+    people.set_roles(root, ["product"], by=root)
     root = User.objects.get(pk=root.pk)
     assert (permissions.roles_of(root), root.is_staff) == ({"product"}, False)
 
@@ -176,18 +177,18 @@ def test_two_admins_who_remove_each_other_do_not_both_succeed():
 
     def second():
         try:
-            people.deactivate(bo)
+            people.deactivate(bo, by=bo)
         except Conflict:
             refused.append(bo)
 
-    after(lambda: people.deactivate(ada), second)
+    after(lambda: people.deactivate(ada, by=ada), second)
     assert refused == list(permissions.admins()) == [bo]
 
 
 def test_who_is_deactivated_takes_their_open_invitations_with_them():
-    person("ada", "admin")
-    token, _ = people.invite(person("lena", "lead"), ["rater"])
-    people.deactivate(User.objects.get(username="lena"))
+    ada, lena = person("ada", "admin"), person("lena", "lead")
+    token, _ = people.invite(lena, ["rater"])
+    people.deactivate(lena, by=ada)
     with pytest.raises(Conflict, match="withdrawn"):
         people.find(token)
 
@@ -212,7 +213,7 @@ def test_a_mail_that_does_not_leave_says_so_and_logs_no_address(smtp, caplog):
 def test_who_may_invite_no_longer_lets_nobody_in():
     ada, lena = person("ada", "admin"), person("lena", "lead", "admin")
     low, high = (people.invite(lena, roles)[0] for roles in (["rater"], ["lead"]))
-    people.set_roles(lena, ["lead", "product"])
+    people.set_roles(lena, ["lead", "product"], by=lena)
     with pytest.raises(Conflict, match="withdrawn"):
         people.accept(high, User(username="eve"))
     assert people.find(low).state == "open"
@@ -226,7 +227,7 @@ def test_a_superuser_who_becomes_a_lead_takes_back_what_only_an_admin_gives():
     person("ada", "admin")
     root = person("root", is_superuser=True)
     token, _ = people.invite(root, ["admin"])
-    people.set_roles(root, ["lead"])
+    people.set_roles(root, ["lead"], by=root)
     with pytest.raises(Conflict, match="withdrawn"):
         people.find(token)
 
@@ -246,3 +247,81 @@ def test_an_invitation_that_is_still_open_is_checked_again(how):
         with pytest.raises(Conflict, match="withdrawn"):
             call()
     assert not User.objects.filter(username="eve").exists()
+
+
+def told():
+    entries = AuditEntry.objects.order_by("project", "number")
+    return [(row.actor, row.event, row.subject, row.detail) for row in entries]
+
+
+def test_a_change_of_roles_is_in_the_trail_of_every_project(project, demo):
+    ada, erik = person("ada", "admin"), person("erik", "engineering")
+    people.set_roles(erik, ["engineering", "product"], by=ada)
+    people.set_roles(erik, ["product", "engineering"], by=ada)
+    people.deactivate(erik, by=ada)
+    people.deactivate(erik, by=ada)
+    people.activate(erik, by=ada)
+    people.follow(erik, {"lead"})
+    both, name = ["engineering", "product"], {"name": "erik"}
+    expected = [
+        ("ada", "person.roles", {"before": ["engineering"], "after": both, **name}),
+        ("ada", "person.deactivated", {"before": both, "after": both, **name}),
+        ("ada", "person.activated", {"before": both, "after": both, **name}),
+        ("", "person.roles", {"before": both, "after": ["lead"], **name}),
+    ]
+    assert told() == 2 * [
+        (who, event, f"person {erik.pk}", detail) for who, event, detail in expected
+    ]
+    assert audit.verify(project) == audit.verify(demo) == []
+
+
+def test_who_loses_superuser_rights_is_in_the_trail(project):
+    ada, root = person("ada", "admin"), person("root", is_superuser=True, is_staff=True)
+    people.set_roles(root, ["product"], by=ada)
+    [(*_, detail)] = told()
+    assert (detail["before"], detail["after"]) == (["admin"], ["product"])
+
+
+def test_who_comes_in_is_in_the_trail_with_who_invited_them_and_no_secret(project):
+    token, row = people.invite(person("ada", "admin"), ["product"], "eve@example.org")
+    people.accept(token, User(username="eve"))
+    [(actor, event, subject, detail)] = told()
+    eve = User.objects.get(username="eve")
+    assert (actor, event, subject) == ("ada", "person.joined", f"person {eve.pk}")
+    assert detail == {"before": [], "after": ["product"], "name": "eve"}
+    assert not any(secret in str(told()) for secret in (token, row.digest, eve.email))
+
+
+def test_who_does_no_more_than_rate_is_a_number_in_the_trail(project):
+    token, _ = people.invite(person("ada", "admin"), ["rater"])
+    people.accept(token, User(username="rita"))
+    people.deactivate(User.objects.get(username="rita"), by=User.objects.get(username="ada"))
+    assert [event for _, event, *_ in told()] == ["person.joined", "person.deactivated"]
+    assert "rita" not in str(told())
+
+
+def test_a_refused_change_leaves_no_entry(project):
+    ada = person("ada", "admin")
+    with pytest.raises(Conflict):
+        people.set_roles(ada, ["lead"], by=ada)
+    assert told() == []
+
+
+def test_the_trails_page_says_changes_of_roles_in_words(client, project):
+    ada, erik = person("ada", "admin"), person("erik", "engineering")
+    client.force_login(ada)
+    client.post(reverse("set_roles", args=[erik.pk]), {"roles": ["product"]})
+    client.post(reverse("set_active", args=[erik.pk]), {"active": "no"})
+    client.post(reverse("set_active", args=[erik.pk]), {"active": "yes"})
+    said = client.get(reverse("audit")).content.decode()
+    assert "erik has other roles; now: product; before: engineering." in said
+    assert "erik cannot log in any more; roles: product." in said
+    assert "erik can log in again; roles: product." in said
+    assert [actor for actor, *_ in told()] == ["ada"] * 3
+
+
+@pytest.mark.parametrize("model", ["user", "group"])
+def test_people_and_roles_are_not_changed_past_the_people_page(client, model):
+    client.force_login(person("root", is_superuser=True, is_staff=True))
+    assert client.get("/admin/").status_code == 200
+    assert client.get(f"/admin/auth/{model}/").status_code == 404

@@ -364,4 +364,4 @@ def test_the_last_admin_stays_one_whatever_the_claim_says(client, idp, settings,
     sign_on(client)
     assert permissions.roles_of(victim) == {"admin", "rater"}
     with pytest.raises(Conflict):
-        people.deactivate(victim)
+        people.deactivate(victim, by=victim)
