@@ -378,7 +378,7 @@ def test_postgres_refuses_an_approved_policy_that_asks_other_models(asked, peopl
 def test_a_policy_older_than_a_field_of_its_tiers_is_copied_and_approved(project, people):
     base = policy.live(project)
     cheap, expensive = (
-        {name: tier[name] for name in ("provider", "model", "price")}
+        {name: tier[name] for name in ("provider", "model", "base_url", "price")}
         for tier in (base.cheap, base.expensive)
     )
     old = Policy.objects.create(
