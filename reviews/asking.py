@@ -27,6 +27,8 @@ _LEAST_SHARE = 0.001
 #: Of a reason or a remark: each is printed in reports.
 MOST_LETTERS = 5_000
 _MOST_STEPS = 10
+#: Two thresholds that are no farther apart are one, however they were computed.
+_NO_STEP = 1e-9
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,12 @@ def words(text: str) -> str:
 
 
 def _check_tasks(thresholds: dict[str, float]) -> None:
-    """Refuse names that no request can have, before somebody signs what cannot be deployed."""
-    for task in thresholds:
+    """Refuse what no request can be of, and what no page would show, before somebody signs it."""
+    for task, value in thresholds.items():
         if not 0 < len(task) <= MOST_TASK_LETTERS or "\0" in task:
             raise BadInput(f"“{task[:80]}” is no task type: it has 1 to 40 characters.")
+        if abs(round(value, 2) - value) > _NO_STEP:  # pages show two digits of what is signed
+            raise NothingToSign(f"Thresholds go in steps of 0.01; {value:g} is between two.")
 
 
 def _check_threshold(value: float) -> None:

@@ -1,8 +1,8 @@
-"""Shares and figures on a page: as text with their interval, and as bars without inline style."""
+"""Shares, figures and what is named by others on a page: as text, and as bars without style."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import ItemsView, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +26,39 @@ def percent(share: float | None) -> str:
         ('62.0 %', '–')
     """
     return "–" if share is None else f"{100 * share:.1f} %"
+
+
+@register.filter
+def exact(number: float) -> str:
+    """Return a number with every digit it has, never in powers of ten: nobody signs a rounded one.
+
+    Example:
+        >>> exact(24.0), exact(100 * 0.29), exact(0.00001)
+        ('24', '29', '0.00001')
+    """
+    return f"{Decimal(f'{number:.12g}'):f}"
+
+
+@register.filter
+def exact_percent(share: float) -> str:
+    """Return a share that somebody set, as they set it.
+
+    Example:
+        >>> exact_percent(0.996), exact_percent(0.001), exact_percent(1)
+        ('99.6 %', '0.1 %', '100 %')
+    """
+    return f"{exact(100 * share)} %"
+
+
+@register.filter
+def pairs(named: Mapping[str, Any]) -> ItemsView[str, Any]:
+    """Return names with their values; a template's own lookup would take a name before a method.
+
+    Example:
+        >>> list(pairs({"items": 1}))
+        [('items', 1)]
+    """
+    return named.items()
 
 
 @register.filter

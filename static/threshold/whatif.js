@@ -42,7 +42,7 @@ function costs(shares, prices) {
 function worse(shares, at) {
   let [sum, known] = [0, 0];
   for (const task of curves) {
-    if (task.degradation[at] === null || !(task.name in shares)) continue;
+    if (task.degradation[at] === null || !Object.hasOwn(shares, task.name)) continue;
     sum += shares[task.name] * task.degradation[at];
     known += shares[task.name];
   }

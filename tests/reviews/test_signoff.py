@@ -216,6 +216,7 @@ def test_thresholds_by_task_type_are_asked_for_and_become_the_policys(study, peo
         ({"thresholds": {"": 0.2}}, BadInput),
         ({"thresholds": {"a\0": 0.2}}, BadInput),
         ({"thresholds": {"never seen": 0.51}}, NothingToSign),
+        ({"thresholds": {"math": 0.204}}, NothingToSign),
         ({"reason": " "}, NothingToSign),
         ({"reason": "x" * 5001}, BadInput),
         ({"rollout": [{"share": 1e-12, "hours": 1}, {"share": 1}]}, BadInput),

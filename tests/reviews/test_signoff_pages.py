@@ -1,8 +1,11 @@
 """What a form of a sign-off sends is checked as what a service is told."""
 
 import pytest
+from django.urls import reverse
 
+from reviews import rollout
 from reviews.models import SignOff
+from tests.reviews.rows import add_pair
 from tests.reviews.signing import approve, ask, person, rated_study
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +90,38 @@ def test_every_tab_opens_in_every_state(client, asked, people, tab):
         row = act()
         client.force_login(people["product"])
         assert client.get(f"/signoffs/{row.pk}/", {"tab": tab}).status_code == 200
+
+
+ODD_TASKS = ("items", "keys", "0", "constructor", "__proto__", "<b>&'\"", "\u202eשלום 🦆")
+
+
+def test_every_page_takes_task_types_of_any_name(client, project, people):
+    for n, task in enumerate(ODD_TASKS):
+        add_pair(project, n / 10, task=task)
+    study = rated_study(project)
+    named = dict.fromkeys(ODD_TASKS, 0.1)
+    row = ask(study, people["both"], thresholds=named)
+    here = f"/signoffs/{row.pk}/"
+    client.force_login(people["both"])
+    pages = ["/signoffs/", f"{here}?tab=changes", f"{here}?tab=history", f"{here}edit/"]
+    assert [client.get(url).status_code for url in pages] == [200] * 4
+    approve(row, people["engineer"], people["product"])
+    rollout.run_due()
+    switched = reverse("switches") + "?at=0.5&threshold_items=0.4"
+    pages = ["/overview/", "/policies/", "/threshold/", switched, "/pairs/?task=items", here]
+    pages += [reverse(f"signoff_{what}", args=[row.pk]) for what in ("report", "pdf", "pack")]
+    assert [client.get(url).status_code for url in pages] == [200] * 9
+    said = client.get("/policies/").content.decode()
+    assert "<bdi>items</bdi> 0.10" in said
+    assert "<b>&'" not in said
+
+
+def test_what_is_signed_is_shown_as_it_was_asked_for(client, project, people):
+    ramp = [{"share": 0.001, "hours": 0.04}, {"share": 0.996, "hours": 700}, {"share": 1}]
+    row = ask(rated_study(project), people["both"], rollout=ramp)
+    client.force_login(people["both"])
+    said = client.get(f"/signoffs/{row.pk}/").content.decode()
+    assert "As a ramp: 0.1 % for 0.04 h, then 99.6 % for 700 h, then 100 %." in said
+    form = client.get(f"/signoffs/{row.pk}/edit/").content.decode()
+    assert 'value="99.6"' in form
+    assert 'value="0.04"' in form
