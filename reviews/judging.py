@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _STATES = JudgeRun.State
 DEFAULT_MAX_TOKENS = 512
+#: Of a prompt: it is sent with every call.
+_MOST_PROMPT = 20_000
 _AT_ONCE = 16
 _GROUP = 2_000
 #: Nothing but another key, address or model can help.
@@ -63,13 +65,15 @@ def create(
         use_batch: ask by the provider's batches, at half the price and within a day.
 
     Raises:
-        BadInput: when the judge plays a tier of the study, its price is not known or 0, or the
-            provider has no batches.
+        BadInput: when the judge plays a tier of the study, its price is not known or 0, the prompt
+            is too long, or the provider has no batches.
         Conflict: when the same judge is running already.
     """
     price = _price_of(asked)
     if not allow_tier_model:
         check_outsider(study, asked.model)
+    if len(prompt) > _MOST_PROMPT:
+        raise BadInput(f"A prompt holds at most {_MOST_PROMPT:,} characters.")
     if use_batch and providers.batches(asked.provider) is None:
         raise BadInput(f"The provider {asked.provider} has no batches.")
     spec = JudgeSpec(

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from reviews import rollout
+from reviews import asking, rollout
 from reviews.errors import BadInput, Conflict
 from reviews.models import Rollout
 from reviews.views.frame import page, posted_project, to_page
@@ -42,7 +42,8 @@ def steer(request: HttpRequest, pk: int) -> HttpResponse:
 def roll_back(request: HttpRequest) -> HttpResponse:
     """Go back to always expensive or to the policy before, logged with the reason."""
     project = posted_project(request)
-    reason, to = request.POST.get("reason", ""), request.POST.get("to", "always_expensive")
+    reason = asking.words(request.POST.get("reason", ""))
+    to = request.POST.get("to", "always_expensive")
     if to not in ("always_expensive", "previous"):
         raise BadInput("Go back to always expensive or to the previous policy.")
     row = rollout.roll_back(project, by=user_of(request), reason=reason, to=to)  # type: ignore[arg-type]

@@ -85,6 +85,12 @@ def test_a_simulated_judge_is_free(study):
     assert judge_of(study, "simulated", price=None).asked.price.input_usd == 0
 
 
+def test_nobody_pays_for_a_book_with_every_call(study):
+    asked = TierSpec("anthropic", "judge", price=PRICE)
+    with pytest.raises(BadInput, match="at most 20,000 characters"):
+        judging.create(study, asked, cap_usd=Decimal(1), prompt="x" * 20_001)
+
+
 def test_a_judge_is_not_started_beside_the_same(study):
     one = judge_of(study)
     judging.stop(one, "enough")

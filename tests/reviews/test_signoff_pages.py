@@ -3,8 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from reviews import rollout
+from reviews import asking, audit, rollout
 from reviews.models import SignOff
+from routing import policy
 from tests.reviews.rows import add_pair
 from tests.reviews.signing import approve, ask, person, rated_study
 
@@ -125,3 +126,15 @@ def test_what_is_signed_is_shown_as_it_was_asked_for(client, project, people):
     form = client.get(f"/signoffs/{row.pk}/edit/").content.decode()
     assert 'value="99.6"' in form
     assert 'value="0.04"' in form
+
+
+def test_a_rollback_takes_a_reason_that_can_be_read(client, project, people):
+    approve(ask(rated_study(project), people["both"]), people["engineer"], people["product"])
+    rollout.run_due()
+    client.force_login(people["engineer"])
+    form = {"project": project.slug, "reason": "x" * (asking.MOST_LETTERS + 1)}
+    client.post(reverse("roll_back"), form)
+    assert policy.live(project).threshold == 0.6
+    client.post(reverse("roll_back"), form | {"reason": " fire "})
+    noted = audit.about(project, f"deployment {policy.deployment(project).pk}")
+    assert (policy.live(project).threshold, noted[-1].detail["why"]) == (0.0, "fire")
