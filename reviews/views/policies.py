@@ -98,7 +98,7 @@ def cap_shadow(request: HttpRequest) -> HttpResponse:
 def _per_minute(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isdecimal() and 1 <= int(text) <= 1_000_000):
+    if not (text.isdecimal() and len(text) < 8 and 1 <= int(text) <= 1_000_000):
         raise BadInput("Requests per minute must be a whole number from 1 to 1,000,000.")
     return int(text)
 

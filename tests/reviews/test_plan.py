@@ -50,7 +50,8 @@ def test_an_empty_optional_number_asks_nothing_and_a_drop_becomes_a_guardrail():
         ("rater_target", "0"), ("check_every", "-1"), ("origin_every", "1001"),
         ("practice_pairs", "51"), ("largest_threshold", "0"), ("largest_threshold", "1.5"),
         ("floor", "0"), ("confidence", "1"), ("window_days", "0"), ("window_days", "91"),
-        ("rating_budget", "-1"), ("valid_days", "0"),
+        ("rating_budget", "-1"), ("valid_days", "0"), ("valid_days", "9" * 400),
+        ("window_days", "9" * 5000),
     ],
 )  # fmt: skip
 def test_a_number_out_of_its_range_is_named_at_its_field(name, text):

@@ -48,6 +48,15 @@ def test_what_cannot_be_comes_back_as_it_was_typed(as_role, study):
     assert list(answer.context["problems"]) == ["floor"]
 
 
+def test_numbers_of_any_length_come_back_with_a_sentence(as_role, study):
+    client, typed = as_role("lead"), "9" * 400
+    answer = client.post(f"/studies/{study.pk}/plan/", {"valid_days": typed})
+    assert list(answer.context["problems"]) == ["valid_days"]
+    form = {"project": "default", "name": "Next", "window_days": typed}
+    answer = client.post("/studies/new/", form)
+    assert list(answer.context["problems"]) == ["window_days"]
+
+
 def test_the_form_leaves_out_what_never_changes(as_role, study):
     text = as_role("lead").get(f"/studies/{study.pk}/plan/").content.decode()
     assert 'name="floor"' in text
