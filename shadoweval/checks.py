@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from reviews.permissions import ROLES
+from reviews.permissions import CAN, ROLES
 
 _LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104  # compared, not listened on
 
@@ -53,6 +53,16 @@ def webhook(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = "Set SHADOWEVAL_WEBHOOK_SECRET, so that receivers can tell who posts."
         return [Warning("the webhook is not signed", hint, id=_id("W", 2))]
     return []
+
+
+@register()
+def signatures(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Return why no sign-off could be approved by the roles that must sign."""
+    roles, able = settings.SHADOWEVAL_SIGNOFF_ROLES, CAN["decide_signoff"]
+    if roles and len(set(roles)) == len(roles) and set(roles) <= able:
+        return []
+    hint = f"SHADOWEVAL_SIGNOFF_ROLES names {' or '.join(sorted(able))}, or both, each once."
+    return [_error("no sign-off could be approved", hint, 7)]
 
 
 def _half_set() -> list[CheckMessage]:

@@ -57,3 +57,19 @@ def test_links_in_mails(settings, has_mail, url, ids):
 def test_webhook(settings, url, secret, ids):
     settings.SHADOWEVAL_WEBHOOK_URL, settings.SHADOWEVAL_WEBHOOK_SECRET = url, secret
     assert [found.id for found in checks.webhook(None)] == ids
+
+
+@pytest.mark.parametrize(
+    ("roles", "ids"),
+    [
+        (["engineering", "product"], []),
+        (["product"], []),
+        ([], ["shadoweval.E007"]),
+        (["engineering", "engineering"], ["shadoweval.E007"]),
+        (["lead", "product"], ["shadoweval.E007"]),
+        (["king"], ["shadoweval.E007"]),
+    ],
+)
+def test_roles_that_sign(settings, roles, ids):
+    settings.SHADOWEVAL_SIGNOFF_ROLES = roles
+    assert [found.id for found in checks.signatures(None)] == ids
