@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import zlib
 from importlib import resources
 from pathlib import Path
@@ -31,7 +32,10 @@ _SIGNOFF = (
 )  # fmt: skip
 
 #: How a file fails that is no zip, or one that cannot be read.
-BROKEN = (BadZipFile, EOFError, OSError, RecursionError, RuntimeError, ValueError, zlib.error)
+BROKEN = (
+    BadZipFile, EOFError, OSError, RecursionError, RuntimeError, ValueError, lzma.LZMAError,
+    zlib.error,
+)  # fmt: skip
 _UNREADABLE = (
     AttributeError, IndexError, KeyError, OSError, RecursionError, TypeError, ValueError,
 )  # fmt: skip

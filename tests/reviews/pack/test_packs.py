@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile
 
 import pytest
 from django.conf import settings
@@ -285,6 +285,19 @@ def test_more_than_memory_holds_is_not_read(tmp_path):
         made.filelist[0].file_size = 3_000_000_000
     (fault,) = pack.check(path)
     assert "larger than 2,000,000,000 bytes" in fault
+
+
+@pytest.mark.parametrize("kind", [ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA])
+def test_what_cannot_be_unpacked_is_a_fault_and_no_crash(tmp_path, kind):
+    path = tmp_path / "broken.zip"
+    with ZipFile(path, "w", kind) as made:
+        made.writestr(names.MANIFEST, b"{}" * 5000)
+    content = bytearray(path.read_bytes())
+    begin = content.find(names.MANIFEST.encode()) + len(names.MANIFEST)
+    content[begin + 9 : begin + 30] = b"\xff" * 21  # behind what tells how it was packed
+    path.write_bytes(content)
+    (fault,) = pack.check(path)
+    assert fault.startswith("this is no decision pack")
 
 
 @pytest.mark.parametrize("content", [b"[]", b'{"files": []}', b'{"files": {"data.csv": 1}}'])
