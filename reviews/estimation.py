@@ -214,16 +214,9 @@ def rows(study: Study, kind: str, moment: Moment, without: int = 0) -> Rows:
     return Rows(frame, rated, n_waiting, n_newer)
 
 
-def curve_of(study: Study, found: Rows, keep: np.ndarray | None = None) -> Curve:
-    """Return the curve of the rows, or of some of them as if they were all the traffic.
-
-    Args:
-        study: thresholds end at its largest.
-        found: as `rows` returns them.
-        keep: (N,) boolean, the rows that count; None for all.
-    """
-    chosen = slice(None) if keep is None else keep
-    frame, rated = Columns(*(column[chosen] for column in found.frame)), found.rated[chosen]
+def curve_of(found: Rows, thresholds: np.ndarray) -> Curve:
+    """Return the curve of rows, as `rows` returns them, at thresholds (T,)."""
+    frame = found.frame
     # A pair stands for the requests that its shadow rate left without one.
     traffic = 1 / frame.rate
     return curve(
@@ -231,10 +224,10 @@ def curve_of(study: Study, found: Rows, keep: np.ndarray | None = None) -> Curve
         cost_cheap=frame.cost_cheap,
         cost_expensive=frame.cost_expensive,
         weight=traffic / np.where(frame.pi > 0, frame.pi, 1.0),
-        rated=rated,
+        rated=found.rated,
         adequate=frame.adequate,
         harm=frame.harm,
-        thresholds=grid(study),
+        thresholds=thresholds,
         traffic=traffic,
         drawable=frame.pi > 0,
     )
@@ -249,7 +242,7 @@ def grid(study: Study) -> np.ndarray:
 
 def _estimate(study: Study, kind: str, moment: Moment, without: int) -> Estimate:
     found = rows(study, kind, moment, without)
-    frame, result = found.frame, curve_of(study, found)
+    frame, result = found.frame, curve_of(found, grid(study))
     return Estimate(
         curve=result,
         points=points(result),

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.utils.dateparse import parse_date
 
-from reviews import charts, estimation, frames, inputs
+from reviews import charts, choice, estimation, frames, inputs
+from reviews.choice import Thresholds
 from reviews.estimation import Estimate, Moment, Rows
 from reviews.models import Study
 from reviews.stats import bands, daily, rows
@@ -98,7 +99,7 @@ def _view(study: Study, loss: str, kind: str, moment: Moment, _sha256: str, chos
     found = _by_loss(study, loss, kind, moment)
     keep = _kept(found, chosen)
     part_of = found if keep is None else _only(found, keep)
-    result = estimation.curve_of(study, part_of)
+    result = estimation.curve_of(part_of, estimation.grid(study))
     money, tasks = _money(part_of, result.thresholds, result.level), _tasks(study, part_of)
     return View(
         points=_points(result, money, _band(part_of, result), _adequate(part_of, result)),
@@ -137,16 +138,11 @@ def routed(study: Study, estimate: Estimate, thresholds: Mapping[str, float]) ->
 def _routed(
     study: Study, kind: str, moment: Moment, _sha256: str, named: tuple[tuple[str, float], ...]
 ) -> Routed:
-    found = estimation.rows(study, kind, moment)
-    frame = found.frame
-    is_cheap = np.zeros(frame.score.size, dtype=bool)
-    for task, threshold in named:
-        is_cheap |= (frame.task == _code(task)) & (frame.score < threshold)
-    # Scores of 0 and 1 on both sides of a half: money knows one threshold only.
-    sided = found._replace(frame=frame._replace(score=np.where(is_cheap, 0.0, 1.0)))
-    month = _money(sided, np.array([0.5]), _LEVEL)
+    found = choice.sided(estimation.rows(study, kind, moment), Thresholds(0.0, dict(named)))
+    month = _money(found, choice.BETWEEN, _LEVEL)
     ends = (month.saved, month.interval.low, month.interval.high)
-    return Routed(short(_share(found, is_cheap)), *(short(float(end[0])) for end in ends))
+    share = _share(found, found.frame.score < choice.BETWEEN)
+    return Routed(short(share), *(short(float(end[0])) for end in ends))
 
 
 def _by_loss(study: Study, loss: str, kind: str, moment: Moment) -> Rows:
@@ -304,7 +300,7 @@ def _tasks(study: Study, found: Rows) -> list[dict[str, Any]]:
 
 def _task(study: Study, found: Rows, code: int) -> dict[str, Any]:
     mask = found.frame.task == code
-    result = estimation.curve_of(study, found, mask)
+    result = estimation.curve_of(_only(found, mask), estimation.grid(study))
     points = estimation.points(result)
     return {
         "name": frames.task_names()[code],

@@ -6,7 +6,6 @@ pair with several raters is put where their mean leans: that is for display and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from django.db import connection
 from django.db.models import Q
 
 from reviews import estimation, frames
+from reviews.choice import Thresholds
 from reviews.estimation import Estimate, Moment, Rows
 from reviews.exchange import blindness
 from reviews.models import Study
@@ -52,18 +52,6 @@ FROM (
     ) AS newest GROUP BY pair_id
 ) AS said
 """
-
-
-class Thresholds(NamedTuple):
-    """One threshold for all requests, and others for the task types named."""
-
-    threshold: float
-    by_task: Mapping[str, float] = {}
-
-    def of(self, tasks: np.ndarray) -> np.ndarray:
-        """Return the threshold of each row by the number of its task type: (N,)."""
-        numbered = np.array([self.by_task.get(t, self.threshold) for t in frames.task_names()])
-        return numbered[tasks] if tasks.size else np.empty(0)
 
 
 class Share(NamedTuple):

@@ -13,8 +13,9 @@ from django.views.decorators.http import require_GET
 
 from reviews import estimation
 from reviews import switches as switching
+from reviews.choice import Thresholds
 from reviews.models import Study
-from reviews.switches import FARES, Thresholds
+from reviews.switches import FARES
 from reviews.views.frame import about, current_project, notices, page
 from reviews.views.study import chosen
 from reviews.views.threshold import number

@@ -3,8 +3,9 @@
 import pytest
 
 from reviews import estimation, sampling, switches
+from reviews.choice import Thresholds
 from reviews.models import Rater, Verdict
-from reviews.switches import FARES, Thresholds
+from reviews.switches import FARES
 from routing import policy
 from tests.reviews.rated import form, lead, rate_all, rater
 from tests.reviews.rows import add_pair

@@ -1,0 +1,58 @@
+"""A choice of thresholds, one for all requests and others by task type, and its figures.
+
+A policy is one point, whatever its thresholds are: what it routes, breaks and saves is estimated of
+all its requests together, as a point of the curve is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reviews import estimation, frames
+from reviews.estimation import Rows
+
+#: Between the two sides of `sided`.
+BETWEEN = np.array([0.5])
+#: Of a choice that sends pairs to CHEAP which could not be drawn: nobody was asked about them.
+_UNKNOWN = {
+    f"{name}{end}": value
+    for name in ("degradation", "adequacy")
+    for end, value in (("", None), ("_low", 0.0), ("_high", 1.0))
+}
+
+
+class Thresholds(NamedTuple):
+    """One threshold for all requests, and others for the task types named."""
+
+    threshold: float
+    by_task: Mapping[str, float] = {}
+
+    def of(self, tasks: np.ndarray) -> np.ndarray:
+        """Return the threshold of each row by the number of its task type: (N,)."""
+        numbered = np.array([self.by_task.get(t, self.threshold) for t in frames.task_names()])
+        return numbered[tasks] if tasks.size else np.empty(0)
+
+
+def sided(found: Rows, chosen: Thresholds) -> Rows:
+    """Return the rows with scores of 0 where they go to CHEAP and 1 elsewhere.
+
+    What knows one threshold only takes them at `BETWEEN`.
+    """
+    frame = found.frame
+    is_cheap = frame.score < chosen.of(frame.task)
+    return found._replace(frame=frame._replace(score=np.where(is_cheap, 0.0, 1.0)))
+
+
+def point(found: Rows, chosen: Thresholds) -> dict[str, Any]:
+    """Return the figures of a choice: a point as the curve has them, with `thresholds` by task.
+
+    Quality is None where pairs above the study's largest threshold would go to CHEAP.
+    """
+    rows = sided(found, chosen)
+    (figures,) = estimation.points(estimation.curve_of(rows, BETWEEN))
+    is_unasked = ((rows.frame.score < BETWEEN) & (rows.frame.pi == 0)).any()
+    named = {"threshold": chosen.threshold, "thresholds": dict(chosen.by_task)}
+    return figures | named | (_UNKNOWN if is_unasked else {})
