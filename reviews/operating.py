@@ -21,6 +21,7 @@ from reviews import (
     status,
 )
 from reviews.certificate import Certificate
+from reviews.choice import Thresholds
 from reviews.estimation import Estimate
 from reviews.health import Check
 from reviews.models import Rater, Study
@@ -222,11 +223,22 @@ def of(study: Study, estimate: Estimate, part: Part, *, with_judge: bool = False
 
 
 def _outcomes(study: Study, certificate: Certificate | None) -> Outcomes:
-    """Return what applications told; guardrails are about the certified threshold."""
+    """Return what applications told; guardrails are about what is certified."""
     known = outcomes.answers(study)
-    at = certificate.threshold if certificate else None
+    chosen = _certified(certificate) if certificate else None
     return Outcomes(
         outcomes.by_tier(study, known),
         outcomes.by_threshold(study, known),
-        [] if at is None else outcomes.guardrails(study, at, known),
+        outcomes.guardrails(study, chosen, known) if chosen else [],
     )
+
+
+def _certified(certificate: Certificate) -> Thresholds | None:
+    """Return the thresholds that a certificate names; None where it names none."""
+    if certificate.threshold is not None:
+        return Thresholds(certificate.threshold)
+    if not certificate.is_by_task:  # of a plan for one threshold, those by task are no promise
+        return None
+    own = {task: one["threshold"] for task, one in certificate.by_task.items()}
+    named = {task: at for task, at in own.items() if at is not None}
+    return Thresholds(0.0, named) if named else None

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.db import connection
 
-from reviews import sampling
+from reviews import frames, sampling
+from reviews.choice import Thresholds
 from reviews.models import Study
 from reviews.stats import contrasts
 from reviews.stats.contrasts import Contrast
@@ -46,9 +47,10 @@ SELECT string_agg(float8send(coalesce(score, 'NaN')), '' ORDER BY request_id),
     string_agg(boolsend(coalesce(score < threshold, false)), '' ORDER BY request_id),
     string_agg(float8send(coalesce(task_completed, 'NaN')), '' ORDER BY request_id),
     string_agg(float8send(coalesce(thumb, 'NaN')), '' ORDER BY request_id),
-    string_agg(float8send(coalesce(said, 'NaN')), '' ORDER BY request_id)
+    string_agg(float8send(coalesce(said, 'NaN')), '' ORDER BY request_id),
+    array_agg(DISTINCT task_name ORDER BY task_name)
 FROM (
-    SELECT feedback.request_id, decision.score, decision.threshold,
+    SELECT feedback.request_id, decision.score, decision.threshold, request.task AS task_name,
         dense_rank() OVER (ORDER BY request.task) AS task, served.tier = 'cheap' AS is_cheap,
         decision.reason = ANY (%(reasons)s)
             OR decision.reason = %(fallback)s AND decision.score < decision.threshold AS by_score,
@@ -77,7 +79,7 @@ class Answers(NamedTuple):
 
     Attributes:
         score: of the router; nan where it gave none.
-        task: its type, as a number.
+        task: its type, as a number of `frames.task_names`.
         is_cheap: whether CHEAP served.
         by_score: whether the score decided who was asked.
         below: whether the score was below the threshold it was decided by: a failing CHEAP
@@ -122,7 +124,7 @@ class Outcome(NamedTuple):
 
 
 class Guardrail(NamedTuple):
-    """Whether an outcome holds below a threshold.
+    """Whether an outcome holds below the thresholds that are chosen.
 
     Attributes:
         level: "ok", "breached" or "unknown".
@@ -155,8 +157,9 @@ def _read(study: Study) -> Answers:
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERS, said)
-        columns = cursor.fetchone()
-    return Answers(*(_array(sent, kind) for sent, kind in zip(columns, _TYPES, strict=True)))
+        *columns, names = cursor.fetchone()
+    found = Answers(*(_array(sent, kind) for sent, kind in zip(columns, _TYPES, strict=True)))
+    return found._replace(task=frames.task_numbers(names or ())[found.task - 1])
 
 
 def _array(sent: Any, kind: str) -> np.ndarray:
@@ -196,7 +199,7 @@ def by_threshold(study: Study, known: Answers | None = None) -> dict[str, list[d
 
 
 def _point(known: Answers, metric: str, threshold: float) -> dict[str, Any]:
-    found = _contrast(known, metric, threshold)
+    found = _contrast(known, metric, Thresholds(threshold))
     return {
         "threshold": threshold,
         "difference": _known(found.difference),
@@ -208,37 +211,37 @@ def _point(known: Answers, metric: str, threshold: float) -> dict[str, Any]:
     }
 
 
-def _contrast(known: Answers, metric: str, threshold: float) -> Contrast:
-    """Compare the tiers below a threshold where the score decided who was asked."""
+def _contrast(known: Answers, metric: str, chosen: Thresholds) -> Contrast:
+    """Compare the tiers below each request's threshold where the score decided who was asked."""
     values = known.of(metric)
     rows = known.by_score & ~np.isnan(values) & ~np.isnan(known.score)
     return contrasts.contrast(
-        known.score[rows], known.task[rows], known.below[rows], values[rows], threshold,
-        is_share=metric in _SHARES,
+        known.score[rows], known.task[rows], known.below[rows], values[rows],
+        chosen.of(known.task[rows]), is_share=metric in _SHARES,
     )  # fmt: skip
 
 
-def guardrails(study: Study, threshold: float, known: Answers | None = None) -> list[Guardrail]:
-    """Return whether each of the study's guardrails holds below a threshold.
+def guardrails(study: Study, chosen: Thresholds, known: Answers | None = None) -> list[Guardrail]:
+    """Return whether each of the study's guardrails holds for what thresholds send to CHEAP.
 
     Args:
         study: whose `guardrails` name a metric and the largest drop allowed, as in 0.05.
-        threshold: requests scored below it go to CHEAP.
+        chosen: requests scored below the threshold of their task type go to CHEAP.
         known: what `answers` gave, to read it once.
     """
     if not study.guardrails:
         return []
     known = known or answers(study)
     return [
-        _guardrail(known, row["metric"], float(row["largest_drop"]), threshold)
+        _guardrail(known, row["metric"], float(row["largest_drop"]), chosen)
         for row in study.guardrails
     ]
 
 
-def _guardrail(known: Answers, metric: str, largest_drop: float, threshold: float) -> Guardrail:
+def _guardrail(known: Answers, metric: str, largest_drop: float, chosen: Thresholds) -> Guardrail:
     if metric not in METRICS:
         return Guardrail(metric, "unknown", f"“{metric}” is no outcome that applications tell.")
-    found = _contrast(known, metric, threshold)
+    found = _contrast(known, metric, chosen)
     level = _level(found, largest_drop)
     return Guardrail(metric, level, f"{METRICS[metric]}: {_sentence(found, largest_drop, level)}")
 

@@ -90,7 +90,7 @@ def contrast(
     group: NDArray[Any],
     in_first: NDArray[Any],
     values: NDArray[Any],
-    threshold: float,
+    threshold: float | NDArray[Any],
     *,
     is_share: bool,
     level: float = 0.95,
@@ -107,7 +107,7 @@ def contrast(
         group: numbers of groups that are never compared with each other, shape (n,).
         in_first: whether a row is in the first arm, shape (n,).
         values: in [0, 1], shape (n,).
-        threshold: rows scored at or above it are left out.
+        threshold: rows scored at or above it are left out; one for all or, of shape (n,), of each.
         is_share: see `mean`.
         level: two-sided confidence in (0, 1).
 

@@ -85,6 +85,19 @@ def test_guardrails_are_of_the_certified_threshold(study):
     assert shown(study, Part("math")).outcomes.guardrails == []
 
 
+def test_guardrails_of_a_plan_by_task_type_are_of_its_certified_thresholds(project):
+    scores = [n / 140 for n in range(140)]
+    rails = [{"metric": "thumb", "largest_drop": 0.02}]
+    study = make(project, scores, tasks=("math", "code"), floor=0.2, by_task=True, guardrails=rails)
+    assert [rail.metric for rail in shown(study).outcomes.guardrails] == ["thumb"]
+
+
+def test_where_no_task_type_is_certified_no_guardrail_is_told(project):
+    rails = [{"metric": "thumb", "largest_drop": 0.02}]
+    study = make(project, [0.1, 0.2], by_task=True, guardrails=rails)
+    assert shown(study).outcomes.guardrails == []
+
+
 def test_every_point_has_its_sentence(study):
     points = shown(study).points()
     assert [p["sentence"][:8] for p in points[:2]] == ["At 0.00,", "At 0.01,"]

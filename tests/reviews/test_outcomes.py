@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from reviews import outcomes, sampling
+from reviews.choice import Thresholds
 from reviews.models import Study
 from reviews.stats.intervals import wilson
 from routing import policy
@@ -150,7 +151,7 @@ def test_a_guardrail_is_decided_by_the_ends_of_the_difference(
     said(0.25, "cheap", cheap)
     said(0.25, "expensive", expensive)
     study.guardrails = [{"metric": "task_completed", "largest_drop": largest_drop}]
-    (found,) = outcomes.guardrails(study, 0.3)
+    (found,) = outcomes.guardrails(study, Thresholds(0.3))
     assert (found.metric, found.level) == ("task_completed", level)
     assert found.text.startswith("Task completed: ")
 
@@ -159,7 +160,7 @@ def test_a_guardrail_says_its_numbers(study, said):
     said(0.25, "cheap", done(50, 50))
     said(0.25, "expensive", done(100))
     study.guardrails = [{"metric": "task_completed", "largest_drop": 0.05}]
-    (found,) = outcomes.guardrails(study, 0.3)
+    (found,) = outcomes.guardrails(study, Thresholds(0.3))
     assert "is −50.0 points (−59.6 to −39.7) from 200 requests with feedback, 100%" in found.text
     assert found.text.endswith("a drop of 5.0 points is allowed, and it is breached.")
 
@@ -169,15 +170,31 @@ def test_a_guardrail_over_little_of_the_feedback_stays_open(study, said):
     said(0.25, "expensive", done(100))
     said(0.15, "cheap", done(51))
     study.guardrails = [{"metric": "task_completed", "largest_drop": 0.05}]
-    (found,) = outcomes.guardrails(study, 0.3)
+    (found,) = outcomes.guardrails(study, Thresholds(0.3))
     assert (found.level, "80%" in found.text) == ("unknown", True)
     assert "too little of them" in found.text
 
 
+@pytest.mark.parametrize(
+    ("by_task", "level"),
+    [({"math": 0.3}, "breached"), ({"chat": 0.3}, "ok"), ({"math": 0.3, "chat": 0.3}, "breached")],
+)
+def test_a_guardrail_is_about_what_thresholds_by_task_type_send_to_cheap(
+    study, said, by_task, level
+):
+    said(0.25, "cheap", done(0, 100))
+    said(0.25, "cheap", done(100), task="chat")
+    for task in ("chat", "math"):
+        said(0.25, "expensive", done(100), task=task)
+    study.guardrails = [{"metric": "task_completed", "largest_drop": 0.05}]
+    (found,) = outcomes.guardrails(study, Thresholds(0.0, by_task))
+    assert (found.level, f"from {200 * len(by_task)} requests" in found.text) == (level, True)
+
+
 def test_an_outcome_that_nobody_tells_is_unknown_and_a_study_without_guardrails_has_none(study):
-    assert outcomes.guardrails(study, 0.3) == []
+    assert outcomes.guardrails(study, Thresholds(0.3)) == []
     study.guardrails = [{"metric": "revenue", "largest_drop": 0.05}]
-    (found,) = outcomes.guardrails(study, 0.3)
+    (found,) = outcomes.guardrails(study, Thresholds(0.3))
     assert found.level == "unknown"
 
 

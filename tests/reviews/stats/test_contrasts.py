@@ -73,6 +73,13 @@ def test_only_what_is_below_the_threshold_counts():
     assert contrast(*both, 0.37, is_share=True).difference == 0.0
 
 
+def test_each_row_may_have_a_threshold_of_its_own():
+    both = together(arms(50, 50, 50, 0, 0.31), arms(50, 50, 0, 50, 0.31, group=2))
+    for at, expected in (((0.4, 0.0), 1.0), ((0.0, 0.4), -1.0), ((0.4, 0.4), 0.0)):
+        found = contrast(*both, np.repeat(at, 100), is_share=True)
+        assert found.difference == expected
+
+
 def test_the_score_decides_the_band_at_its_edges():
     edge = together(
         arms(LEAST, 0, 0, 0, 0.3), arms(0, LEAST, 0, 0, 0.39), arms(0, LEAST, 0, 0, 0.29)
