@@ -14,7 +14,7 @@ def is_certified(
     thresholds: dict[str, float],
 ) -> bool:
     """Return whether what is asked for is covered and nothing stands against it."""
-    if blocked_by and not _is_always_expensive(threshold, thresholds):
+    if blocked_by and not is_always_expensive(threshold, thresholds):
         return False
     return certifies(certificate, threshold, thresholds)
 
@@ -37,7 +37,7 @@ def certifies(certificate: dict[str, Any], threshold: float, thresholds: dict[st
         >>> certifies(tasks, 0.0, {"math": 0.8}), certifies(tasks, 0.5, {"math": 0.8})
         (True, False)
     """
-    if _is_always_expensive(threshold, thresholds):
+    if is_always_expensive(threshold, thresholds):
         return True
     if not certificate["is_final"]:
         return False
@@ -76,5 +76,29 @@ def blocks(content: dict[str, Any]) -> list[str]:
     ]
 
 
-def _is_always_expensive(threshold: float, thresholds: dict[str, float]) -> bool:
+def new_blocks(now: dict[str, Any], frozen: dict[str, Any]) -> list[str]:
+    """Return what stands against it now and did not when it was frozen: that was seen and signed.
+
+    Example:
+        >>> frozen = {"health": [], "guardrails": [{"metric": "thumb", "level": "ok"}]}
+        >>> breached = {"metric": "thumb", "level": "breached", "text": "Thumb up: seen."}
+        >>> new_blocks({"health": [], "guardrails": [breached]}, frozen)
+        ['Guardrail: Thumb up: seen.']
+    """
+    return blocks({kind: _new(now[kind], frozen[kind]) for kind in ("health", "guardrails")})
+
+
+def _new(now: list[dict[str, Any]], frozen: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the checks, or the guardrails, that are at another level than they were."""
+    known = {(_name(one), one["level"]) for one in frozen}
+    return [one for one in now if (_name(one), one["level"]) not in known]
+
+
+def _name(one: dict[str, Any]) -> str:
+    """Return the name of a check, or the metric of a guardrail."""
+    return str(one.get("name") or one["metric"])
+
+
+def is_always_expensive(threshold: float, thresholds: dict[str, float]) -> bool:
+    """Return whether nothing goes to CHEAP: that needs no certificate, and nothing forbids it."""
     return max([threshold, *thresholds.values()]) <= policy.ALWAYS_EXPENSIVE

@@ -14,7 +14,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from reviews import calibration, chain, columnar, covering, estimation, health, outcomes, planning
+from reviews import (
+    calibration,
+    chain,
+    choice,
+    columnar,
+    covering,
+    estimation,
+    health,
+    moving,
+    outcomes,
+    planning,
+)
+from reviews.choice import Thresholds
 from reviews.errors import Conflict, NothingToSign
 from reviews.inputs import About, Columns
 from reviews.models import Evidence, Rater, Study
@@ -22,11 +34,12 @@ from routing import policy
 from routing.models import Policy
 
 VERSION = 2
+_EARLIER = "This evidence is of an earlier version: its inputs were not kept."
 _HERE = Path(__file__).parent
 #: What a figure of the evidence can depend on, and what goes along in a pack as it is.
 _SOURCES = (
-    "besides.py", "calibration.py", "certificate.py", "estimation.py", "frames.py", "inputs.py",
-    "looks.py", "missing.py", "pack/README.txt", "pack/recompute.py", "stats/*.py",
+    "besides.py", "calibration.py", "certificate.py", "choice.py", "estimation.py", "frames.py",
+    "inputs.py", "looks.py", "missing.py", "pack/README.txt", "pack/recompute.py", "stats/*.py",
 )  # fmt: skip
 
 
@@ -61,22 +74,20 @@ def freeze(
             is no point of the curve, more of a task type without pairs would go cheap, or the plan
             lets certified thresholds only be signed and this is none, or its study is unhealthy.
     """
-    asked = {"threshold": threshold, "thresholds": thresholds or {}}
+    asked: dict[str, Any] = {"threshold": threshold, "thresholds": thresholds or {}}
     estimate = estimation.estimate(study, *((seen.kind, seen.moment) if seen else ()))
     _check_carries(estimate, seen)
     inputs = calibration.arrays(study, _moment(study, estimate))
     frozen = columnar.parquet(inputs.columns._asdict())
     _check_tasks(threshold, thresholds or {}, inputs.about.tasks)
-    found = {
-        "health": [_check(one) for one in health.checks(study)],
-        "guardrails": [one._asdict() for one in outcomes.guardrails(study, threshold)],
-    }
+    found = _looked_after(study, Thresholds(threshold, thresholds or {}))
     content = {
         "version": VERSION,
         **asked,
         **found,
         **_of_estimate(estimate, asked),
-        **_of_study(study, estimate),
+        **_of_study(study),
+        **_of_policies(study, estimate, asked),
         **_of_certificate(study, asked, inputs, covering.blocks(found)),
         "inputs": _described(frozen, inputs),
         "code": code(),
@@ -113,6 +124,14 @@ def _check_tasks(threshold: float, thresholds: dict[str, float], known: Collecti
             raise NothingToSign(f"No pair of this study is of the task type {task}.")
 
 
+def _looked_after(study: Study, chosen: Thresholds) -> dict[str, list[dict[str, Any]]]:
+    """Return what may stand against a choice of thresholds now."""
+    return {
+        "health": [_check(one) for one in health.checks(study)],
+        "guardrails": [one._asdict() for one in outcomes.guardrails(study, chosen)],
+    }
+
+
 def _check(one: health.Check) -> dict[str, Any]:
     return {name: getattr(one, name) for name in ("name", "label", "level", "text", "n")}
 
@@ -131,14 +150,12 @@ def _check_carries(estimate: estimation.Estimate, seen: Seen | None) -> None:
         raise NothingToSign("No pair of this study is rated yet, so there is nothing to sign.")
 
 
-def _point(estimate: estimation.Estimate, threshold: float) -> dict[str, Any]:
-    """Return the point of the curve at a threshold that lies on it."""
+def _check_on_curve(estimate: estimation.Estimate, threshold: float) -> None:
     point = estimation.point_at(estimate, threshold)
     if abs(point["threshold"] - threshold) > 1e-9:
         raise NothingToSign(f"Thresholds go in steps of 0.01; {threshold:g} is between two.")
     if point["degradation"] is None:
         raise NothingToSign("Nobody has compared the answers yet: what gets worse is not known.")
-    return point
 
 
 def _not_certified(certificate: calibration.Certificate) -> str:
@@ -151,20 +168,35 @@ def _not_certified(certificate: calibration.Certificate) -> str:
     return f"Certified is everything up to {certificate.threshold:.2f}, and not what is asked for."
 
 
-def _of_study(study: Study, estimate: estimation.Estimate) -> dict[str, Any]:
-    """Return what is studied, and what is live while it is signed."""
-    live = policy.live(study.project)
-    if live is None:
-        raise Conflict("This project has no policy yet.")
+def _of_study(study: Study) -> dict[str, Any]:
+    """Return what is studied."""
     return {
         "study": {"id": study.pk, "name": study.name, "seed": study.seed, "rate": study.rate},
         "project": {"slug": study.project.slug, "name": study.project.name},
         "router": {"name": study.router.name, "sha256": study.router.sha256},
         "models": study.policy.identity,
-        "policy": _policy(live),
-        "point_live": estimation.point_at(estimate, live.threshold),
         "floor": study.floor,
     }
+
+
+def _of_policies(
+    study: Study, estimate: estimation.Estimate, asked: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what is live while it is signed, and the figures of it and of what is asked for."""
+    live = policy.live(study.project)
+    if live is None:
+        raise Conflict("This project has no policy yet.")
+    found = estimation.rows(study, estimate.kind, estimate.moment)
+    return {
+        "policy": _policy(live),
+        "point_live": choice.point(found, Thresholds(live.threshold, live.thresholds)),
+        "point": choice.point(found, _asked(asked)),
+    }
+
+
+def _asked(content: dict[str, Any]) -> Thresholds:
+    """Return the thresholds that evidence is about."""
+    return Thresholds(content["threshold"], content["thresholds"])
 
 
 def _policy(row: Policy) -> dict[str, Any]:
@@ -179,16 +211,15 @@ def _policy(row: Policy) -> dict[str, Any]:
 
 
 def _of_estimate(estimate: estimation.Estimate, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the curve, and its point at the threshold that is asked for."""
+    """Return the curve; the thresholds that are asked for have to lie on it."""
     names = (
         "n_frame", "n_selected", "n_rated", "n_waiting", "n_newer", "n_without_score", "missing",
         "inputs_sha256", "level", "points",
     )  # fmt: skip
     told = {name: getattr(estimate, name) for name in names}
-    for at in asked["thresholds"].values():
-        _point(estimate, at)
-    point = _point(estimate, asked["threshold"])
-    return {"raters": estimate.kind, "moment": str(estimate.moment), "point": point, **told}
+    for at in (asked["threshold"], *asked["thresholds"].values()):
+        _check_on_curve(estimate, at)
+    return {"raters": estimate.kind, "moment": str(estimate.moment), **told}
 
 
 def _described(frozen: bytes, inputs: calibration.Inputs) -> dict[str, Any]:
@@ -259,27 +290,57 @@ def frozen_inputs(row: Evidence) -> bytes:
         Conflict: for evidence of an earlier version, which has none.
     """
     if row.inputs is None:
-        raise Conflict("This evidence is of an earlier version: its inputs were not kept.")
+        raise Conflict(_EARLIER)
     return bytes(row.inputs)
 
 
 def staleness(row: Evidence) -> list[str]:
     """Return why evidence can no longer be approved, a sentence each; empty while it can.
 
-    Ratings that came since count only when they move what is certified. When nothing was drawn or
-    said since, nothing is computed.
+    Ratings that came since count only when they move what is certified. Of evidence that is not
+    certified they count, too, when they move a figure out of the interval that was signed. When
+    nothing was drawn or said since, no curve is computed.
     """
     study, content = row.study, row.content
     if row.inputs is None:
-        return ["This evidence is of an earlier version: its inputs were not kept."]
+        return [_EARLIER]
     found = [*_other_policy(study, content)]
     if _plan_of(planning.as_json(study)) != _plan_of(content["plan"]):
         found.append("The plan was changed since.")
-    frozen = content["certificate"]
+    moved = _certificate_moved(study, content["certificate"])
+    if not moved and not content["is_certified"]:
+        moved = _figures_moved(study, content)
+    return [*found, *moved, *blocks_now(row)]
+
+
+def blocks_now(row: Evidence) -> list[str]:
+    """Return what stands against going live on this evidence since it was frozen, a sentence each.
+
+    A check of the study's health that fails, a guardrail that is breached. One that the evidence
+    shows was signed with it. Nothing stands against always expensive.
+    """
+    if row.inputs is None:
+        return [_EARLIER]
+    content, asked = row.content, _asked(row.content)
+    if covering.is_always_expensive(asked.threshold, content["thresholds"]):
+        return []
+    return covering.new_blocks(_looked_after(row.study, asked), content)
+
+
+def _certificate_moved(study: Study, frozen: dict[str, Any]) -> list[str]:
     is_as_it_was = str(calibration.moment_of(study)) == frozen["moment"]
     if is_as_it_was and bool(study.closed_at) == frozen["is_final"]:
-        return found
-    return found + _moved(frozen, calibration.certificate(study).as_json())
+        return []
+    return moving.certificate(frozen, calibration.certificate(study).as_json())
+
+
+def _figures_moved(study: Study, content: dict[str, Any]) -> list[str]:
+    """Return the figures of now that lie outside the intervals that were frozen."""
+    moment = estimation.Moment.now(study)
+    if str(moment) == content["moment"]:
+        return []
+    found = estimation.rows(study, content["raters"], moment)
+    return moving.figures(content["point"], choice.point(found, _asked(content)))
 
 
 def _other_policy(study: Study, content: dict[str, Any]) -> list[str]:
@@ -292,21 +353,3 @@ def _other_policy(study: Study, content: dict[str, Any]) -> list[str]:
 def _plan_of(plan: dict[str, Any]) -> bytes:
     """Return what of a plan may not change; that the study was closed since is no change."""
     return chain.canonical({name: value for name, value in plan.items() if name != "closed"})
-
-
-def _moved(frozen: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    if _certified(frozen) == _certified(now):
-        return []
-    before, after = (_in_words(one["threshold"]) for one in (frozen, now))
-    if before == after:
-        return ["Later ratings move what is certified for single tasks."]
-    return [f"Later ratings move what is certified from {before} to {after}."]
-
-
-def _certified(certificate: dict[str, Any]) -> tuple[float | None, dict[str, float | None]]:
-    by_task = {task: one["threshold"] for task, one in certificate["by_task"].items()}
-    return certificate["threshold"], by_task
-
-
-def _in_words(threshold: float | None) -> str:
-    return "nothing" if threshold is None else f"{threshold:.2f}"

@@ -90,12 +90,15 @@ def charts(content: dict[str, Any]) -> list[vectors.Chart]:
 
 
 def _places(content: dict[str, Any]) -> list[vectors.Mark]:
-    """Return asked, certified and live threshold; those at one place are named together."""
+    """Return asked, certified and live threshold; those at one place are named together.
+
+    A policy with thresholds by task type stands at no place of the curve.
+    """
     named: dict[float, list[str]] = {}
     for name, at in (
-        ("asked", content["threshold"]),
+        ("asked", None if content["thresholds"] else content["threshold"]),
         ("certified", content["certificate"]["threshold"]),
-        ("live", content["policy"]["threshold"]),
+        ("live", None if content["policy"]["thresholds"] else content["policy"]["threshold"]),
     ):
         if at is not None:
             named.setdefault(at, []).append(name)
@@ -112,15 +115,28 @@ def _column(points: list[dict[str, Any]], name: str) -> list[Any]:
 
 
 def operating_points(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the points of the table: every tenth, the last, and those that are asked about."""
+    """Return the points of the table: every tenth, the last, and those that are asked about.
+
+    Policies with thresholds by task type follow the curve: they are no points of it.
+    """
     marked = {round(mark.at, 2): mark.name.rsplit(" ", 1)[0] for mark in _places(content)}
     points = content["points"]
     marks = [marked.get(round(point["threshold"], 2), "") for point in points]
     last = len(points) - 1
-    return [
+    of_curve = [
         {**point, "mark": mark}
         for place, (point, mark) in enumerate(zip(points, marks, strict=True))
         if mark or place == last or (place % _EVERY == 0 and place < last - 1)
+    ]
+    return of_curve + _by_task(content)
+
+
+def _by_task(content: dict[str, Any]) -> list[dict[str, Any]]:
+    named = (("asked", content["point"]), ("live", content["point_live"]))
+    return [
+        {**point, "mark": f"{name}, with {sentences.by_task(point['thresholds'])}"}
+        for name, point in named
+        if point.get("thresholds")
     ]
 
 

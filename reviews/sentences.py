@@ -65,14 +65,21 @@ def percent(share: float | None) -> str:
     return "unknown" if share is None else f"{100 * share:.1f} %"
 
 
+def by_task(thresholds: dict[str, float]) -> str:
+    """Return thresholds by task type in words.
+
+    Example:
+        >>> by_task({"writing": 0.4, "math": 0.25})
+        'math 0.25, writing 0.40'
+    """
+    return ", ".join(f"{task} {at:.2f}" for task, at in sorted(thresholds.items()))
+
+
 def of(content: dict[str, Any]) -> str:
     """Return the evidence in one sentence: what is asked for, and whether it is certified."""
     asked = f"Requests scored below {content['threshold']:.2f} go to the cheap model"
     if content["thresholds"]:
-        by_task = ", ".join(
-            f"{task} {at:.2f}" for task, at in sorted(content["thresholds"].items())
-        )
-        asked += f" ({by_task})"
+        asked += f" ({by_task(content['thresholds'])})"
     plan, confidence = content["plan"], 100 * content["certificate"]["confidence"]
     held = f"at most {percent(content['floor'])} of all requests {_LOSSES[plan['loss']]}"
     if content["is_certified"]:

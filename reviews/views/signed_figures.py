@@ -66,25 +66,30 @@ def _missing(content: dict[str, Any]) -> str:
     return ", ".join(f"{n} ({why})" for why, n in reasons.items()) or "none"
 
 
-def changes(content: dict[str, Any], before: float) -> list[dict[str, str]]:
-    """Return the curve at what is live and at what is asked for, side by side, as it was frozen.
+def changes(content: dict[str, Any]) -> list[dict[str, str]]:
+    """Return what is live and what is asked for, side by side, as it was frozen.
 
-    Args:
-        content: of the evidence, with all points of the curve.
-        before: the live threshold when it was asked.
+    Nothing for evidence of an earlier version, which does not hold what was live.
     """
-    now = min(content["points"], key=lambda point: abs(point["threshold"] - before))
-    then = content["point"]
+    if "point_live" not in content:
+        return []
+    now, then = content["point_live"], content["point"]
     return [
         {"label": label, "before": show(now), "after": show(then)}
         for label, show in (
-            ("Threshold", lambda point: f"{point['threshold']:.2f}"),
+            ("Threshold", _thresholds),
             ("Requests that go to the cheap tier", lambda point: percent(point["cheap_share"])),
             ("Made worse, of all requests", lambda point: _at(point, "degradation", "n_harm")),
             ("Adequate among cheap-routed", lambda point: _at(point, "adequacy", "n_adequacy")),
             ("Saving against always expensive", lambda point: percent(point["saving_share"])),
         )
     ]
+
+
+def _thresholds(point: dict[str, Any]) -> str:
+    """Return the threshold of all requests, then those of task types."""
+    by_task = sentences.by_task(point.get("thresholds", {}))
+    return ", ".join(filter(None, [f"{point['threshold']:.2f}", by_task]))
 
 
 def _at(point: dict[str, Any], name: str, n: str) -> str:

@@ -12,7 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from reviews import audit, estimation, permissions, signatures, signoff
+from reviews import audit, choice, estimation, permissions, signatures, signoff
+from reviews.choice import Thresholds
 from reviews.errors import BadInput, Conflict, NotAllowed, ReviewError
 from reviews.models import Approval, Rollout, SignOff
 from reviews.views import signed_figures, signoff_form
@@ -115,7 +116,7 @@ def _of_tab(row: SignOff, tab: str) -> dict[str, Any]:
     """Return what one tab alone needs."""
     content = row.evidence.content
     if tab == "changes":
-        return {"changes": signed_figures.changes(content, row.policy_before.threshold)}
+        return {"changes": signed_figures.changes(content)}
     if tab == "discussion":
         return {"comments": row.comments.select_related("user")}
     if tab == "history":
@@ -172,8 +173,6 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, "Changed. Earlier approvals count no more.")
         return redirect("signoff", pk)
     estimate = estimation.estimate(row.study, row.evidence.content["raters"])
-    live = policy.live(row.project)
-    point = estimation.point_at(estimate, row.threshold)
     context = {
         **about(row.project),
         "row": row,
@@ -181,11 +180,18 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         "seen": signoff_form.stamp(row.study, estimate),
         "steps": signoff_form.steps(row),
         "guards": SignOff.Guard.choices,
-        "changes": signed_figures.changes(
-            {"points": estimate.points, "point": point}, live.threshold if live else 0.0
-        ),
+        "changes": signed_figures.changes(_compared(row, estimate)),
     }
     return render(request, "reviews/signoff_edit.html", context)
+
+
+def _compared(row: SignOff, estimate: estimation.Estimate) -> dict[str, Any]:
+    """Return the figures of now of what is live and of what is asked for."""
+    live = policy.live(row.project)
+    found = estimation.rows(row.study, estimate.kind, estimate.moment)
+    before = Thresholds(live.threshold, live.thresholds) if live else Thresholds(0.0)
+    asked = Thresholds(row.threshold, row.thresholds)
+    return {"point_live": choice.point(found, before), "point": choice.point(found, asked)}
 
 
 @require_POST

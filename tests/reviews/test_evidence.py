@@ -8,12 +8,25 @@ import numpy as np
 import pytest
 from django.db import ProgrammingError, transaction
 
-from reviews import calibration, chain, columnar, covering, estimation, evidence, health, planning
+from reviews import (
+    calibration,
+    chain,
+    columnar,
+    covering,
+    estimation,
+    evidence,
+    health,
+    planning,
+    rollout,
+    sampling,
+)
 from reviews.errors import Conflict, NothingToSign
 from reviews.models import Evidence, Rater
 from routing import policy
+from routing.models import Feedback
 from tests.reviews import certified
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pair, add_request
+from tests.reviews.signing import approve, ask, person, rated_study
 from tests.reviews.test_missing import lose
 
 pytestmark = pytest.mark.django_db
@@ -253,7 +266,7 @@ def test_what_was_looked_at_is_what_is_frozen(running):
 
 def test_fresh_evidence_is_not_stale(study, django_assert_max_num_queries):
     row = evidence.freeze(study, 0.4)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(31):  # most of them of the checks, which are kept elsewhere
         assert evidence.staleness(row) == []
 
 
@@ -283,6 +296,83 @@ def test_ratings_that_move_the_certified_threshold_do(running):
     certified.rate(running, Rater.objects.create(kind="human", name="bob"), lambda score: True)
     (reason,) = evidence.staleness(Evidence.objects.get(pk=row.pk))
     assert reason.startswith("Later ratings move what is certified from 0.")
+
+
+def test_ratings_that_move_an_uncertified_figure_out_of_its_interval_do(project):
+    study = rated_study(project)
+    row = evidence.freeze(study, 1.0)
+    for place in range(20):
+        add_pair(project, place / 20)
+    sampling.extend(study)
+    certified.rate(study, Rater.objects.get(kind="human"), lambda score: True)
+    (reason,) = evidence.staleness(Evidence.objects.get(pk=row.pk))
+    assert reason.startswith("By later ratings 71.4 % of all requests are made worse; ")
+
+
+def test_a_check_that_fails_since_makes_it_stale_unless_nothing_goes_cheap(study):
+    cheap, nothing = evidence.freeze(study, 0.4), evidence.freeze(study, 0.0)
+    for place in range(30):
+        lose(study.project, place / 30, tier="expensive")
+    (reason,) = evidence.staleness(Evidence.objects.get(pk=cheap.pk))
+    assert reason.startswith("Missing pairs: ")
+    assert evidence.blocks_now(Evidence.objects.get(pk=nothing.pk)) == []
+
+
+def test_a_failing_check_that_was_signed_with_it_does_not(project):
+    for place in range(30):
+        lose(project, place / 30, tier="expensive")
+    study = certified.closed(project, certified_only=False)
+    assert [one.name for one in health.failing(study)] == ["missing"]
+    assert evidence.blocks_now(evidence.freeze(study, 0.4)) == []
+
+
+def test_a_guardrail_breached_since_makes_it_stale(guarded):
+    row = evidence.freeze(guarded, 0.0, {"math": 0.4})
+    complain(guarded.project)
+    (reason,) = evidence.staleness(Evidence.objects.get(pk=row.pk))
+    assert reason.startswith("Guardrail: Task completed")
+
+
+def test_a_breached_guardrail_stands_against_thresholds_by_task_type_too(guarded):
+    complain(guarded.project)
+    for threshold, by_task in ((0.4, {}), (0.0, {"math": 0.4})):
+        with pytest.raises(NothingToSign, match="Guardrail: Task completed"):
+            evidence.freeze(guarded, threshold, by_task)
+    assert evidence.freeze(guarded, 0.0, {"writing": 0.4}).content["is_certified"]
+
+
+@pytest.fixture
+def guarded(project):
+    rails = [{"metric": "task_completed", "largest_drop": 0.02}]
+    return certified.closed(project, guardrails=rails)
+
+
+def complain(project):
+    """Say of questions of math that CHEAP did not complete them, and EXPENSIVE did."""
+    for n in range(40):
+        tier = ("cheap", "expensive")[n % 2]
+        threshold = 1.0 if tier == "cheap" else 0.0
+        request_id = add_request(project, 0.35, tier, threshold=threshold)
+        Feedback.objects.create(
+            request_id=request_id, digest=str(n), task_completed=tier == "expensive"
+        )
+
+
+def test_figures_are_of_the_thresholds_that_are_signed_and_of_those_that_are_live(study):
+    content = evidence.freeze(study, 0.0, {"math": 0.4, "writing": 0.4}).content
+    whole = evidence.freeze(study, 0.4).content["point"]
+    same = ("cheap_share", "cheap_count", "degradation_high", "n_harm", "saving_share")
+    assert [content["point"][name] for name in same] == [whole[name] for name in same]
+    signed = ask(study, person("paula", "product"), 0.0, thresholds={"math": 0.4})
+    approve(signed, person("erik", "engineering"), person("pat", "product"))
+    rollout.run_due()
+    content = evidence.freeze(study, 0.4).content
+    assert (content["point_live"]["cheap_share"], content["point"]["cheap_share"]) == (0.2, 0.4)
+
+
+def test_evidence_by_task_type_is_made_again_byte_by_byte(study):
+    row = Evidence.objects.get(pk=evidence.freeze(study, 0.0, {"math": 0.4}).pk)
+    assert evidence.recompute(row) == chain.canonical(row.content)
 
 
 def test_evidence_of_an_earlier_version_cannot_be_made_again(study):

@@ -71,6 +71,17 @@ def test_what_is_not_certified_says_so(project):
     assert "if the study ended now" in said
 
 
+def test_thresholds_by_task_type_are_told_with_their_own_figures(project):
+    row = certified.asked(certified.closed(project), 0.0, thresholds={"math": 0.4, "writing": 0.4})
+    said = report.html(row)
+    assert "Of 100 requests, 40 more go to the cheap model: 40.0 % instead of 0.0 %." in said
+    *_, last = report.operating_points(row.evidence.content)
+    assert (last["mark"], last["cheap_share"]) == ("asked, with math 0.40, writing 0.40", 0.4)
+    assert "asked" not in "".join(
+        mark.name for mark in report.charts(row.evidence.content)[0].places
+    )
+
+
 def test_what_people_wrote_stays_text(project):
     study = certified.closed(project)
     row = certified.asked(study)

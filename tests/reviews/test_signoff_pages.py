@@ -67,6 +67,16 @@ def test_a_name_of_a_field_that_cannot_be_stored_is_refused(client, asked, peopl
     assert not asked.approvals.exists()
 
 
+def test_what_changes_is_shown_of_thresholds_by_task_type(client, project, people):
+    row = ask(rated_study(project), people["both"], 0.0, thresholds={"math": 0.5})
+    client.force_login(people["both"])
+    for place in (f"/signoffs/{row.pk}/?tab=changes", f"/signoffs/{row.pk}/edit/"):
+        told = {line["label"]: line for line in client.get(place).context["changes"]}
+        assert told["Threshold"]["after"] == "0.00, math 0.50"
+        shares = told["Requests that go to the cheap tier"]
+        assert (shares["before"], shares["after"]) == ("0.0 %", "50.0 %")
+
+
 @pytest.mark.parametrize("revision", [{}, {"revision": "0"}])
 def test_what_the_page_did_not_show_is_not_edited(client, asked, people, revision):
     client.force_login(people["both"])
