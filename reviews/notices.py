@@ -76,14 +76,18 @@ def _fields(row: SignOff, event: str, by: User | None) -> dict[str, Any]:
 
 
 def send_due(now: datetime | None = None) -> int:
-    """Send what waits; return how many left. Two workers at once send each notice once."""
-    now = now or timezone.now()
-    due = Notice.objects.filter(state=Notice.State.WAITING, next_at__lte=now)
-    return sum(_send(row, now) for row in due.order_by("next_at")[:200])
+    """Send what waits; return how many left. Two workers at once send each notice once.
+
+    Args:
+        now: what is due is due by this moment; each one is claimed and sent by the clock.
+    """
+    due = Notice.objects.filter(state=Notice.State.WAITING, next_at__lte=now or timezone.now())
+    return sum(_send(row) for row in due.order_by("next_at")[:200])
 
 
-def _send(row: Notice, now: datetime) -> bool:
+def _send(row: Notice) -> bool:
     """Claim one notice, hand it over outside any transaction, and write how that went."""
+    now = timezone.now()  # not the batch's: it may take longer than a claim holds
     claim = Notice.objects.filter(pk=row.pk, state=Notice.State.WAITING, attempts=row.attempts)
     if not claim.update(attempts=F("attempts") + 1, next_at=now + _CLAIM):
         return False  # another worker was faster

@@ -7,16 +7,21 @@ from tests.local_http import Server
 
 
 class Receiver:
-    """Listens on the loopback; `taken` are (headers, body); `answers` is the next status."""
+    """Listens on the loopback; `taken` are (headers, body); `answers` is the next status.
+
+    `meanwhile` is called before each answer.
+    """
 
     def __init__(self):
         self.taken, self.answers = [], 204
+        self.meanwhile = lambda: None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.taken.append((dict(self.headers), body))
+                receiver.meanwhile()
                 self.send_response(receiver.answers)
                 if receiver.answers == 302:
                     self.send_header("location", self.path + "elsewhere/")

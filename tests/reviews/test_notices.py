@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from reviews import notices, signoff, webhook
@@ -97,10 +98,11 @@ def test_a_failure_is_tried_again_and_seen(hook, study, people, answer):
         1,
         f"The webhook answered {answer}.",
     )
-    assert notices.send_due(now + timedelta(seconds=59)) == 0
+    assert timedelta(seconds=60) <= row.next_at - now < timedelta(seconds=90)
+    assert notices.send_due(row.next_at - timedelta(seconds=1)) == 0
     assert len(hook.taken) == 1
     hook.answers = 200
-    assert notices.send_due(now + timedelta(seconds=60)) == 1
+    assert notices.send_due(row.next_at) == 1
     row.refresh_from_db()
     assert (row.state, row.attempts, row.problem) == ("sent", 2, "")
     assert notices.send_due(now + timedelta(days=1)) == 0
@@ -119,6 +121,21 @@ def test_it_is_given_up_in_the_end(hook, study, people):
 def test_two_workers_send_one(hook, study, people):
     ask(study, people["paula"])
     after(notices.send_due, notices.send_due)
+    assert len(hook.taken) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_that_began_long_ago_holds_what_it_sends_now(hook, study, people):
+    ask(study, people["paula"])
+    began = timezone.now() - timedelta(minutes=5)
+    Notice.objects.update(next_at=began)
+
+    def other_worker():
+        notices.send_due()
+        connection.close()
+
+    hook.meanwhile = other_worker
+    assert notices.send_due(began) == 1
     assert len(hook.taken) == 1
 
 
