@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import audit, notices, permissions, rollout
+from reviews import audit, notices, permissions, rollout, signatures
 from reviews.models import SignOff, Study
 from routing import policy
 from routing.models import Policy, Project
@@ -102,8 +102,8 @@ def _decides(row: SignOff) -> bool:
 
 
 def _apply(row: SignOff) -> str:
-    """Do what the plan says of a live policy whose sign-off is over; return it in a sentence."""
-    if row.study.after_expiry == Study.Expiry.KEEP:
+    """Do what the signed plan says of a policy whose sign-off is over; return it in a sentence."""
+    if signatures.plan(row)["after_expiry"] == Study.Expiry.KEEP:
         return "The policy stays, with a warning on every page, until somebody signs again."
     rollout.end(row.project, "Its sign-off expired.")
     assert row.policy_after is not None, "the database holds it"

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from reviews import audit, notices, permissions, watching
+from reviews import audit, notices, permissions, signatures, watching
 from reviews.errors import BadInput, Conflict
 from reviews.models import Rollout, RolloutEvent, SignOff, Study
 from routing import policy
@@ -157,8 +157,12 @@ def roll_back(
 
 
 def _check_holds(target: Policy | None) -> None:
-    ends = {"state": SignOff.State.EXPIRED, "study__after_expiry": Study.Expiry.ALWAYS_EXPENSIVE}
-    if target is not None and SignOff.objects.filter(policy_after=target, **ends).exists():
+    """Refuse a policy whose sign-off expired under a plan that lets nothing stay."""
+    if target is None:
+        return
+    over = SignOff.objects.filter(policy_after=target, state=SignOff.State.EXPIRED)
+    rules = {signatures.plan(row)["after_expiry"] for row in over}
+    if Study.Expiry.ALWAYS_EXPENSIVE in rules:
         raise Conflict(f"The sign-off of {target} expired; go back to always expensive.")
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import User
 
-from reviews import evidence, permissions
+from reviews import evidence, permissions, planning
 from reviews.models import Approval, SignOff
 from routing import policy
 
 #: Why a request cannot be approved when something else is live than it was made against.
 OVERTAKEN = "Another policy went live since this was requested."
+
+
+def plan(row: SignOff) -> dict[str, Any]:
+    """Return the plan that was signed, which the study's own may have left since.
+
+    Evidence of an earlier version holds none: the study's has to do.
+    """
+    return row.evidence.content.get("plan") or planning.fields(row.study)
 
 
 def given(row: SignOff) -> list[Approval]:

@@ -218,7 +218,7 @@ def _approve(row: SignOff) -> SignOff:
     now, note = timezone.now(), f"Sign-off {row.pk}"
     target = policy.with_threshold(row.policy_before, row.threshold, note, row.thresholds)
     row.policy_after = target
-    row.expires_at = now + timedelta(days=row.study.valid_days)
+    row.expires_at = now + timedelta(days=signatures.plan(row)["valid_days"])
     row = _move(row, _STATES.APPROVED)
     rollout.start(row, now)
     _note(row, None, "signoff.approved", policy=target.name, expires=str(row.expires_at))

@@ -105,9 +105,10 @@ def test_what_expired_is_on_every_page_and_goes_back_as_the_plan_says(visit, stu
     asks, erik, pat = (
         person("paula", "product"), person("erik", "engineering"), person("pat", "product"),
     )  # fmt: skip
+    Study.objects.update(after_expiry="always_expensive")
+    study.refresh_from_db()
     row = approve(ask(study, asks), erik, pat)
     rollout.run_due()
-    Study.objects.update(after_expiry="always_expensive")
     with pgtrigger.ignore("reviews.SignOff:frozen"):
         SignOff.objects.update(expires_at=timezone.now() + timedelta(days=3))
     page = visit("paula")

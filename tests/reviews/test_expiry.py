@@ -22,13 +22,23 @@ def study(project):
 
 
 @pytest.fixture
-def row(study, smtp):
+def sign(study, smtp):
+    """Return a function that asks and approves; what it returns is live as far as its steps go."""
+
+    def make(**said):
+        asks = person("paula", "product", email="paula@example.org")
+        row = ask(study, asks, **said)
+        row = approve(row, person("erik", "engineering"), person("pat", "product"))
+        rollout.run_due()
+        return row
+
+    return make
+
+
+@pytest.fixture
+def row(sign):
     """A sign-off whose policy is live."""
-    asks = person("paula", "product", email="paula@example.org")
-    row = ask(study, asks)
-    row = approve(row, person("erik", "engineering"), person("pat", "product"))
-    rollout.run_due()
-    return row
+    return sign()
 
 
 def reminders():
@@ -44,9 +54,26 @@ def test_it_reminds_twice_and_once_each(row):
     assert seen == [0, 1, 1, 2, 2]
 
 
+RULES = ("keep", "always_expensive")
+
+
+def let_plan_say(study, **fields):
+    type(study).objects.filter(pk=study.pk).update(**fields)
+    study.refresh_from_db()
+
+
+@pytest.fixture
+def ends(study):
+    """Let the plan say that nothing stays when its sign-off expires."""
+    let_plan_say(study, after_expiry="always_expensive")
+
+
 @pytest.mark.parametrize(("rule", "threshold"), [("keep", 0.6), ("always_expensive", 0.0)])
-def test_then_the_plan_says_what_happens(row, project, rule, threshold):
-    type(row.study).objects.update(after_expiry=rule)
+def test_then_the_signed_plan_says_what_happens(study, sign, project, rule, threshold):
+    let_plan_say(study, after_expiry=rule)
+    row = sign()
+    [other] = set(RULES) - {rule}
+    let_plan_say(study, after_expiry=other)  # later, and nobody signed that
     assert [expiry.run_due(row.expires_at) for _ in range(2)] == [1, 0]
     row.refresh_from_db()
     assert (row.state, policy.live(project).threshold) == ("expired", threshold)
@@ -62,23 +89,15 @@ def test_pages_warn_from_fourteen_days_before(row, project):
     assert expiry.warning(project, live, row.expires_at).is_over
 
 
-def test_what_is_no_longer_live_ends_without_a_word(row, project):
+def test_what_is_no_longer_live_ends_without_a_word(ends, row, project):
     erik = person("eve", "engineering")
     rollout.roll_back(project, by=erik, reason="x")
-    type(row.study).objects.update(after_expiry="always_expensive")
     count = project.deployments.count()
     expiry.run_due(row.expires_at - DAY)
     assert expiry.run_due(row.expires_at) == 1
     row.refresh_from_db()
     assert (row.state, project.deployments.count(), reminders()) == ("expired", count, 0)
     assert expiry.warning(project, policy.live(project), row.expires_at) is None
-
-
-@pytest.fixture
-def ends(study):
-    """Let the plan say that nothing stays when its sign-off expires."""
-    study.after_expiry = "always_expensive"
-    study.save(update_fields=["after_expiry"])
 
 
 def next_one(study, **said):
@@ -120,14 +139,13 @@ def test_a_ramp_that_expired_half_way_is_left_before_anything_new_is_asked(study
     assert ask(study, row.requester, 0.3).policy_before == row.policy_after
 
 
+HALF = [{"share": 0.5, "hours": 700}, {"share": 1, "hours": 0}]
+
+
 @pytest.mark.parametrize(("rule", "share"), [("keep", 0.5), ("always_expensive", 1.0)])
-def test_a_ramp_ends_with_its_sign_off(study, project, rule, share):
-    type(study).objects.update(after_expiry=rule)
-    study.refresh_from_db()
-    steps = [{"share": 0.5, "hours": 700}, {"share": 1, "hours": 0}]
-    row = ask(study, person("paula", "product"), rollout=steps)
-    row = approve(row, person("erik", "engineering"), person("pat", "product"))
-    rollout.run_due()
+def test_a_ramp_ends_with_its_sign_off(study, sign, project, rule, share):
+    let_plan_say(study, after_expiry=rule)
+    row = sign(rollout=HALF)
     expiry.run_due(row.expires_at)
     rollout.run_due(timezone.now() + 200 * DAY)
     row.way.refresh_from_db()
