@@ -304,9 +304,7 @@ def staleness(row: Evidence) -> list[str]:
     study, content = row.study, row.content
     if row.inputs is None:
         return [_EARLIER]
-    found = [*_other_policy(study, content)]
-    if _plan_of(planning.as_json(study)) != _plan_of(content["plan"]):
-        found.append("The plan was changed since.")
+    found = [*_other_policy(study, content), *changed_plan(study, content)]
     moved = _certificate_moved(study, content["certificate"])
     if not moved and not content["is_certified"]:
         moved = _figures_moved(study, content)
@@ -347,6 +345,13 @@ def _other_policy(study: Study, content: dict[str, Any]) -> list[str]:
     live = policy.live(study.project)
     if live is None or live.pk != content["policy"]["id"]:
         return ["Another policy went live since this was requested."]
+    return []
+
+
+def changed_plan(study: Study, content: dict[str, Any]) -> list[str]:
+    """Return that the study's plan is no longer the one that was frozen, or nothing."""
+    if _plan_of(planning.as_json(study)) != _plan_of(content["plan"]):
+        return ["The plan was changed since."]
     return []
 
 

@@ -33,6 +33,27 @@ def open_roles(row: SignOff) -> list[str]:
     return [role for role in row.required_roles if role not in signed]
 
 
+def void(row: SignOff) -> list[Approval]:
+    """Return the approvals of an open request by people who could not give them any more."""
+    if row.state not in SignOff.OPEN:
+        return []
+    approvals = [one for one in given(row) if one.decision == Approval.Decision.APPROVE]
+    return [one for one in approvals if not _holds(one.user, one.role)]
+
+
+def _holds(user: User, role: str) -> bool:
+    return user.is_active and role in permissions.roles_of(user)
+
+
+def left(row: SignOff) -> list[str]:
+    """Return which approvals count no more, a sentence each."""
+    return [
+        f"{one.user.username} approved for {one.role} and can no longer sign for it: "
+        "this approval counts no more."
+        for one in void(row)
+    ]
+
+
 def role_for(row: SignOff, user: User, roles: set[str] | None = None) -> str | None:
     """Return the role under which the person may decide now, or None.
 
@@ -76,7 +97,9 @@ def is_overtaken(row: SignOff) -> bool:
 
 def staleness(row: SignOff) -> list[str]:
     """Return why an open request can no longer be approved as it is, a sentence each."""
-    return evidence.staleness(row.evidence) if row.state in SignOff.OPEN else []
+    if row.state not in SignOff.OPEN:
+        return []
+    return left(row) + evidence.staleness(row.evidence)
 
 
 def signers(row: SignOff) -> list[User]:

@@ -212,9 +212,7 @@ def _moved_by(row: SignOff, decision: str) -> SignOff:
 
 
 def _approve(row: SignOff) -> SignOff:
-    # Again, under the lock: a rollback comes wholly before or wholly after.
-    if signatures.is_overtaken(row):
-        raise Conflict(signatures.OVERTAKEN)
+    _check_still(row)
     now, note = timezone.now(), f"Sign-off {row.pk}"
     target = policy.with_threshold(row.policy_before, row.threshold, note, row.thresholds)
     row.policy_after = target
@@ -226,8 +224,23 @@ def _approve(row: SignOff) -> SignOff:
     return row
 
 
+def _check_still(row: SignOff) -> None:
+    """Ask again, under the lock, what can change meanwhile and is quickly asked.
+
+    A rollback, a change of the plan or of somebody's roles comes wholly before or wholly after.
+    """
+    if signatures.is_overtaken(row):
+        raise Conflict(signatures.OVERTAKEN)
+    study = Study.objects.select_for_update(no_key=True).get(pk=row.study_id)
+    changed = evidence.changed_plan(study, row.evidence.content)
+    _refuse(signatures.left(row) + changed)
+
+
 def _check_fresh(row: SignOff) -> None:
-    why = signatures.staleness(row)
+    _refuse(signatures.staleness(row))
+
+
+def _refuse(why: list[str]) -> None:
     if why:
         raise Conflict(f"{' '.join(why)} Its requester can edit it, which makes new evidence.")
 

@@ -101,6 +101,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "open_roles": signatures.open_roles(row) if is_open else [],
         "nobody_for": signatures.nobody_for(row) if row.state == SignOff.State.REQUESTED else [],
         "stale": signatures.staleness(row),
+        "void": signatures.void(row),
         "my_role": signatures.role_for(row, user),
         "is_mine": is_requester and is_open and permissions.can(user, "request_signoff"),
         "can_comment": permissions.can(user, "comment_signoff"),

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from reviews import audit, estimation, evidence, rollout, sampling, signatures, signoff
+from reviews import audit, estimation, evidence, planning, rollout, sampling, signatures, signoff
 from reviews.errors import BadInput, Conflict, NotAllowed, NothingToSign
 from reviews.models import Approval, Comment, Evidence, Rater, Revision, SignOff, Verdict
 from routing import policy
@@ -312,6 +312,28 @@ def test_two_roles_are_not_signed_by_one_person_who_is_left(study, people):
     assert signatures.nobody_for(row) == ["engineering", "product"]
 
 
+@pytest.mark.parametrize("lost", ["role", "login"])
+def test_an_approval_by_somebody_who_left_counts_no_more(asked, people, lost):
+    once = approve(asked, people["engineer"])
+    if lost == "role":
+        people["engineer"].groups.clear()
+    else:
+        User.objects.filter(pk=people["engineer"].pk).update(is_active=False)
+    [given] = signatures.void(once)
+    assert given.user == people["engineer"]
+    with pytest.raises(Conflict, match="erik approved for engineering and can no longer"):
+        approve(once, people["product"])
+    edited = signoff.edit(once, user=people["both"], threshold=0.6, reason="again")
+    assert signatures.void(edited) == []
+    assert approve(edited, people["product"], person("eve", "engineering")).state == "approved"
+
+
+def test_what_was_approved_stays_when_somebody_leaves(asked, people):
+    done = approve(asked, people["engineer"], people["product"])
+    people["engineer"].groups.clear()
+    assert (signatures.void(done), signatures.staleness(done)) == ([], [])
+
+
 def test_every_event_is_in_the_trail(asked, people):
     signoff.comment(asked, user=people["product"], text="why so much?")
     edited = signoff.edit(asked, user=people["both"], threshold=0.4, reason="less")
@@ -477,6 +499,22 @@ def test_the_last_two_approvals_at_once_approve_once(asked, people):
     asked.refresh_from_db()
     assert (asked.state, asked.approvals.count()) == ("approved", 2)
     assert policy.live(asked.project).project.policies.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_plan_that_changes_at_once_is_not_approved(asked, people):
+    once, lead, refused = approve(asked, people["engineer"]), person("lena", "lead"), []
+
+    def last():
+        try:
+            approve(SignOff.objects.get(pk=once.pk), people["product"])
+        except Conflict as exc:
+            refused.append(str(exc))
+
+    after(lambda: planning.change(asked.study, {"floor": 0.2}, by=lead, reason="Wider."), last)
+    asked.refresh_from_db()
+    assert (asked.state, asked.approvals.count()) == ("requested", 1)
+    assert "The plan was changed since." in refused[0]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -95,6 +95,15 @@ def test_a_step_that_was_taken_meanwhile_is_not_taken_again(client, asked, peopl
     assert post(client, people["product"], asked, "rollout", action="stop").status_code == 403
 
 
+def test_an_approval_by_somebody_who_left_is_shown_as_none(client, asked, people):
+    approve(asked, people["engineer"])
+    people["engineer"].groups.clear()
+    client.force_login(people["product"])
+    page = client.get(f"/signoffs/{asked.pk}/").content.decode()
+    assert "can no longer sign for engineering, counts no more" in page
+    assert 'value="approve"' not in page
+
+
 @pytest.mark.parametrize("tab", ["summary", "changes", "evidence", "discussion", "history", "x"])
 def test_every_tab_opens_in_every_state(client, asked, people, tab):
     for act in (lambda: asked, lambda: approve(asked, people["engineer"], people["product"])):
