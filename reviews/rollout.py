@@ -33,8 +33,13 @@ def start(row: SignOff, now: datetime) -> Rollout:
     Nothing is deployed yet: the beat task does the first step when its time has come.
     """
     steps = row.rollout or _AT_ONCE
-    at = max(now, row.deploy_at or now)
+    at = _first_at(row, now)
     return Rollout.objects.create(project=row.project, signoff=row, steps=steps, next_at=at)
+
+
+def _first_at(row: SignOff, now: datetime) -> datetime:
+    """Return when the first step is due: not before the time that was signed."""
+    return max(now, row.deploy_at or now)
 
 
 def under_way(project: Project) -> Rollout | None:
@@ -56,32 +61,58 @@ def run_due(now: datetime | None = None) -> int:
 
 
 @transaction.atomic
-def advance(way: Rollout, *, by: User | None = None, now: datetime | None = None) -> Rollout:
-    """Deploy the next step, when it is due or a person says so.
+def advance(way: Rollout, *, now: datetime | None = None) -> Rollout:
+    """Deploy the next step, when it is due and its guards hold.
 
-    One transaction holds the deployment, the event and its notices. For the beat task the step must
-    be due and its guards must hold; a second run of the same step changes nothing. A person goes on
-    at once, past a failed guard too: the figures are kept with who did it.
+    One transaction holds the deployment, the event and its notices. A second run of the same step
+    changes nothing.
+    """
+    now = now or timezone.now()
+    way = _locked(way, None)
+    if way.next_at is None or way.next_at > now:
+        return way  # another worker was faster
+    overtaken = _overtaken(way, now)
+    if overtaken:
+        return _end(way, overtaken, None)
+    look = watching.look(way)
+    if look.failed:
+        return _guard_failed(way, look)
+    return _step(way, look, None, now)
+
+
+@transaction.atomic
+def go_on(
+    way: Rollout, *, by: User, seen: int, why: str = "", now: datetime | None = None
+) -> Rollout:
+    """Deploy the next step at once, as a person says; past a failed guard only with a reason.
+
+    One transaction holds the deployment, the event with reason and figures, and its notices.
+
+    Args:
+        way: what moves.
+        by: who wants it.
+        seen: `last_event_id` of the rollout as the person saw it.
+        why: in a sentence; needed when a guard fails.
+        now: the moment; this one when None.
 
     Raises:
         NotAllowed: when the person may not deploy.
-        Conflict: when a person goes on with a rollout that ended, or that moved on since they
-            looked.
+        Conflict: when it ended, or something happened to it since they looked.
+        BadInput: when a guard fails and no reason is given.
     """
-    now, seen = now or timezone.now(), way.done
+    now = now or timezone.now()
     way = _locked(way, by)
-    if by is None and (way.next_at is None or way.next_at > now):
-        return way  # another worker was faster
-    if by is not None and way.done != seen:  # a second click is no second step
+    if way.last_event_id != seen:  # a second click is no second step, and no guard fails unseen
         raise Conflict("It moved on meanwhile; look again.")
     _check_moves(way)
-    overtaken = _overtaken(way)
+    overtaken = _overtaken(way, now)
     if overtaken:
         return _end(way, overtaken, by)
-    look = watching.look(way) if way.done else watching.NOTHING
-    if look.failed and by is None:
-        return _guard_failed(way, look)
-    return _step(way, look, by, now)
+    look = watching.look(way)
+    if look.failed and not why.strip():
+        said = " ".join(look.failed)
+        raise BadInput(f"{said} Say in a sentence why it goes on all the same.")
+    return _step(way, look, by, now, why.strip()[:400])
 
 
 def pause(way: Rollout, *, by: User, why: str) -> Rollout:
@@ -106,6 +137,8 @@ def stop(way: Rollout, *, by: User, why: str) -> Rollout:
 def resume(way: Rollout, *, by: User, now: datetime | None = None) -> Rollout:
     """Let a paused rollout go on: its step is watched once more for its whole time.
 
+    One that has not begun waits for the time that was signed.
+
     Raises:
         NotAllowed: when the person may not deploy.
         Conflict: when it is not paused.
@@ -113,10 +146,16 @@ def resume(way: Rollout, *, by: User, now: datetime | None = None) -> Rollout:
     way = _locked(way, by)
     if way.state != _STATES.PAUSED:
         raise Conflict("This rollout is not paused.")
-    hours = way.steps[way.done - 1]["hours"] if way.done else 0
+    now = now or timezone.now()
     way.state = _STATES.RUNNING if way.done else _STATES.WAITING
-    way.why, way.next_at = "", (now or timezone.now()) + timedelta(hours=hours)
+    way.why, way.next_at = "", _again_at(way, now)
     return _keep(way, _KINDS.RESUMED, by, "")
+
+
+def _again_at(way: Rollout, now: datetime) -> datetime:
+    if not way.done:
+        return _first_at(way.signoff, now)
+    return now + timedelta(hours=way.steps[way.done - 1]["hours"])
 
 
 @transaction.atomic
@@ -198,17 +237,25 @@ def _check_moves(way: Rollout) -> None:
         raise Conflict(f"This rollout is {way.get_state_display().lower()} already.")
 
 
-def _overtaken(way: Rollout) -> str:
+def _overtaken(way: Rollout, now: datetime) -> str:
     """Return why this rollout cannot go on: its end came from elsewhere; empty when it can."""
-    if way.signoff.state != SignOff.State.APPROVED:
+    row = way.signoff
+    # The clock, too: `expiry` looks every ten minutes only, steps are taken every few seconds.
+    if row.state != SignOff.State.APPROVED or (row.expires_at and row.expires_at <= now):
         return "Its sign-off expired."
+    return "" if _is_ours(way) else "Another policy went live meanwhile."
+
+
+def _is_ours(way: Rollout) -> bool:
+    """Return whether what is deployed is this rollout's last step, or what it begins from."""
     live, row = policy.deployment(way.project), way.signoff
     expected = (row.policy_after_id, way.share) if way.done else (row.policy_before_id, 1.0)
-    is_ours = live is not None and (live.policy_id, live.share) == expected
-    return "" if is_ours else "Another policy went live meanwhile."
+    return live is not None and (live.policy_id, live.share) == expected
 
 
-def _step(way: Rollout, look: watching.Look, by: User | None, now: datetime) -> Rollout:
+def _step(
+    way: Rollout, look: watching.Look, by: User | None, now: datetime, why: str = ""
+) -> Rollout:
     step = way.steps[way.done]
     target, before = way.signoff.policy_after, way.signoff.policy_before
     assert target is not None, "the database holds it"
@@ -223,7 +270,7 @@ def _step(way: Rollout, look: watching.Look, by: User | None, now: datetime) -> 
     way.done, way.why = way.done + 1, ""
     way.state = _STATES.COMPLETE if is_last else _STATES.RUNNING
     way.next_at = None if is_last else now + timedelta(hours=step["hours"])
-    why = "; ".join(look.failed)
+    why = "; ".join(filter(None, [why, *look.failed]))
     return _keep(way, _KINDS.DEPLOYED, by, why, figures=look.figures, deployment=deployment)
 
 
@@ -245,7 +292,7 @@ def _pause(
 def _stop(
     way: Rollout, why: str, by: User | None, kind: str = _KINDS.STOPPED, **said: Any
 ) -> Rollout:
-    if way.done and not _overtaken(way):
+    if way.done and _is_ours(way):
         before = way.signoff.policy_before
         reason = f"Sign-off {way.signoff_id} stopped: {why}"
         said["deployment"] = policy.deploy(before, by=by, reason=reason)

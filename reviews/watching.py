@@ -33,14 +33,14 @@ class Look(NamedTuple):
     failed: list[str]
 
 
-NOTHING = Look([], [])
-
-
 def look(way: Rollout) -> Look:
     """Compare the requests since the last step, and look for what broke in the study since it.
 
-    Requests that nobody sent fail no guard; the figures show how many there were.
+    Requests that nobody sent fail no guard; the figures show how many there were. Before the first
+    step there is nothing to compare.
     """
+    if not way.done:
+        return Look([], [])
     target, rest = way.signoff.policy_after, way.signoff.policy_before
     last = policy.deployment(way.project)
     assert target is not None, "the database holds it"

@@ -122,6 +122,11 @@ class Rollout(models.Model):
         return self.steps[self.done - 1]["share"] if self.done else 0.0
 
     @property
+    def last_event_id(self) -> int:
+        """What happened last, 0 for nothing yet: whoever acts says what they had seen."""
+        return self.events.values_list("pk", flat=True).last() or 0
+
+    @property
     def is_active(self) -> bool:
         """Whether it can still move."""
         return self.state in self.ACTIVE

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from reviews import asking, rollout
-from reviews.errors import BadInput, Conflict
+from reviews.errors import BadInput
 from reviews.models import Rollout
 from reviews.views.frame import page, posted_project, to_page
 from reviews.views.signoff import user_of
@@ -22,9 +22,7 @@ def steer(request: HttpRequest, pk: int) -> HttpResponse:
     user, why = user_of(request), request.POST.get("why", "")
     action = request.POST.get("action", "")
     if action == "next":
-        if request.POST.get("done", "") != str(way.done):
-            raise Conflict("It moved on meanwhile; look again.")
-        way = rollout.advance(way, by=user)
+        way = rollout.go_on(way, by=user, seen=_seen(request), why=why)
     elif action == "resume":
         way = rollout.resume(way, by=user)
     elif action == "pause":
@@ -35,6 +33,14 @@ def steer(request: HttpRequest, pk: int) -> HttpResponse:
         raise BadInput("Choose next step, pause, go on or stop.")
     messages.success(request, f"The rollout: {way.get_state_display().lower()}. {way.why}".strip())
     return redirect("signoff", pk)
+
+
+def _seen(request: HttpRequest) -> int:
+    """Return what had happened last when the page was made."""
+    try:
+        return int(request.POST.get("seen", ""))
+    except ValueError:
+        raise BadInput("The form does not say what it was made from; look again.") from None
 
 
 @require_POST

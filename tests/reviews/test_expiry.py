@@ -151,3 +151,31 @@ def test_a_ramp_ends_with_its_sign_off(study, sign, project, rule, share):
     row.way.refresh_from_db()
     assert (row.way.state, row.way.why) == ("stopped", "Its sign-off expired.")
     assert policy.deployment(project).share == share
+
+
+def test_what_stays_after_its_sign_off_can_be_stopped_and_goes_back(sign, project):
+    way = sign(rollout=HALF).way
+    erik = way.signoff.approvals.get(role="engineering").user
+    rollout.pause(way, by=erik, why="wait")
+    expiry.run_due(way.signoff.expires_at)
+    assert policy.deployment(project).share == 0.5
+    way = rollout.stop(way, by=erik, why="over")
+    assert (way.state, way.events.last().share) == ("stopped", 0.0)
+    assert policy.deployment(project).policy == way.signoff.policy_before
+
+
+def test_no_step_is_taken_after_the_end_before_anybody_noticed_it(sign, project):
+    row = sign(rollout=HALF)
+    erik = row.approvals.get(role="engineering").user
+    rollout.pause(row.way, by=erik, why="wait")
+    rollout.resume(row.way, by=erik, now=row.expires_at - 699 * DAY / 24)
+    rollout.run_due(row.expires_at + DAY)
+    row.refresh_from_db()
+    row.way.refresh_from_db()
+    assert (row.state, row.way.why) == ("approved", "Its sign-off expired.")
+    assert policy.deployment(project).share == 0.5
+
+
+def test_it_lasts_as_long_as_its_plan_says(study, sign):
+    let_plan_say(study, valid_days=30)
+    assert (sign().expires_at - timezone.now()).days == 29

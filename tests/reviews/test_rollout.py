@@ -52,6 +52,11 @@ def live(project):
     return row.policy.threshold, row.share, row.rest.threshold if row.rest else None
 
 
+def go_on(way, user, **said):
+    """Take the next step by hand, on a page that was made just now."""
+    return rollout.go_on(way, by=user, seen=way.last_event_id, **said)
+
+
 def test_at_once_is_live_with_the_next_round_and_only_once(approved, project):
     way = approved()
     assert live(project) == (0.0, 1.0, None)
@@ -126,21 +131,35 @@ def test_a_failed_guard_stops_the_ramp_as_the_request_said(approved, project, ru
     assert rollout.run_due(now + 500 * HOUR) == 0
 
 
-def test_a_person_goes_on_past_a_guard_and_that_is_kept(approved, project, people):
+def test_a_person_goes_on_past_a_guard_with_a_reason_and_that_is_kept(approved, project, people):
     way, now = approved(rollout=RAMP), timezone.now() + HOUR
     rollout.run_due(now)
     failing_requests(way)
     rollout.run_due(now + 25 * HOUR)
-    way.refresh_from_db()
-    way = rollout.advance(way, by=people["engineer"], now=now + 26 * HOUR)
+    with pytest.raises(BadInput, match="Errors: 30 of 30"):
+        go_on(way, people["engineer"], why=" ")
+    way = go_on(way, people["engineer"], why="They were our own.", now=now + 26 * HOUR)
     event = way.events.last()
     assert (event.by, event.kind, live(project)[1]) == (people["engineer"], "deployed", 0.5)
-    assert "Errors: 30 of 30" in event.why
+    noted = audit.about(project, f"signoff {way.signoff_id}")[-1]
+    for why in (event.why, noted.detail["why"]):
+        assert why.startswith("They were our own.; Errors: 30 of 30")
+
+
+def test_who_did_not_see_the_guard_fail_does_not_go_past_it(approved, project, people):
+    way, now = approved(rollout=RAMP), timezone.now() + HOUR
+    rollout.run_due(now)
+    seen = way.last_event_id
+    failing_requests(way)
+    rollout.run_due(now + 25 * HOUR)
+    with pytest.raises(Conflict, match="moved on"):
+        rollout.go_on(way, by=people["engineer"], seen=seen, why="Faster.")
+    assert live(project)[1] == 0.1
 
 
 def test_people_pause_go_on_and_stop(approved, project, people):
     way, now, erik = approved(rollout=RAMP), timezone.now() + HOUR, people["engineer"]
-    way = rollout.advance(way, by=erik, now=now)
+    way = go_on(way, erik, now=now)
     assert live(project) == (0.6, 0.1, 0.0)
     way = rollout.pause(way, by=erik, why="lunch")
     assert rollout.run_due(now + 100 * HOUR) == 0
@@ -154,8 +173,22 @@ def test_people_pause_go_on_and_stop(approved, project, people):
     assert events == [f"rollout.{kind}" for kind in kinds]
 
 
+def test_what_was_paused_before_its_time_still_waits_for_it(approved, project, people):
+    at, erik = timezone.now() + 5 * HOUR, people["engineer"]
+    way = rollout.pause(approved(at=at), by=erik, why="lunch")
+    way = rollout.resume(way, by=erik)
+    assert (way.state, way.next_at) == ("waiting", at)
+    assert (rollout.run_due(at - HOUR), rollout.run_due(at)) == (0, 1)
+
+
+def test_what_was_paused_beyond_its_time_begins_when_it_goes_on(approved, people):
+    at, erik = timezone.now() + 5 * HOUR, people["engineer"]
+    way = rollout.pause(approved(at=at), by=erik, why="lunch")
+    assert rollout.resume(way, by=erik, now=at + HOUR).next_at == at + HOUR
+
+
 ACTS = {
-    "next": lambda way, user: rollout.advance(way, by=user),
+    "next": go_on,
     "pause": lambda way, user: rollout.pause(way, by=user, why="x"),
     "resume": lambda way, user: rollout.resume(way, by=user),
     "stop": lambda way, user: rollout.stop(way, by=user, why="x"),
@@ -184,13 +217,13 @@ def is_done(act, way, user):
 def test_what_may_be_done_in_which_state(approved, people, state):
     way, erik = approved(rollout=RAMP), people["engineer"]
     if state != "waiting":
-        way = rollout.advance(way, by=erik)
+        way = go_on(way, erik)
     if state == "paused":
         way = rollout.pause(way, by=erik, why="x")
     if state == "stopped":
         way = rollout.stop(way, by=erik, why="x")
     while state == "complete" and way.is_active:
-        way = rollout.advance(way, by=erik)
+        way = go_on(way, erik)
     assert way.state == state
     assert {name for name, act in ACTS.items() if is_done(act, way, erik)} == MAY[state]
     others = (people["product"], person("rae", "rater"), person("lee", "lead"))
@@ -266,16 +299,18 @@ def test_a_rollback_and_a_step_at_once_end_rolled_back(approved, project, people
 
 @pytest.mark.django_db(transaction=True)
 def test_two_clicks_at_once_take_one_step(approved, people):
-    way = approved(rollout=RAMP)
-    refused = []
+    way, refused = approved(rollout=RAMP), []
+
+    def click():
+        rollout.go_on(way, by=people["engineer"], seen=0)
 
     def click_again():
         try:
-            rollout.advance(way, by=people["engineer"])
+            click()
         except Conflict as exc:
             refused.append(str(exc))
 
-    after(lambda: rollout.advance(way, by=people["engineer"]), click_again)
+    after(click, click_again)
     assert (Rollout.objects.get().done, refused) == (1, ["It moved on meanwhile; look again."])
 
 

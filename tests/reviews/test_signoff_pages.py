@@ -1,5 +1,7 @@
 """What a form of a sign-off sends is checked as what a service is told."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -22,8 +24,13 @@ def people():
 
 
 @pytest.fixture
-def asked(project, people):
-    return ask(rated_study(project), people["both"])
+def study(project):
+    return rated_study(project)
+
+
+@pytest.fixture
+def asked(study, people):
+    return ask(study, people["both"])
 
 
 def post(client, user, row, what, **form):
@@ -86,10 +93,15 @@ def test_what_the_page_did_not_show_is_not_edited(client, asked, people, revisio
     assert (asked.revision, asked.threshold) == (1, 0.6)
 
 
-def test_a_step_that_was_taken_meanwhile_is_not_taken_again(client, asked, people):
+def test_a_step_that_was_taken_meanwhile_is_not_taken_again(client, study, people):
+    steps = [{"share": 0.1, "hours": 24}, {"share": 1, "hours": 0}]
+    asked = ask(study, people["both"], rollout=steps)
     way = approve(asked, people["engineer"], people["product"]).way
-    for _ in range(2):
-        post(client, people["engineer"], asked, "rollout", action="next", done="0")
+    client.force_login(people["engineer"])
+    page = client.get(f"/signoffs/{asked.pk}/").content.decode()
+    seen = re.search(r'name="seen" value="(.*?)"', page)[1]
+    for form in ({}, {"seen": seen}, {"seen": seen}, {"seen": "x"}):
+        post(client, people["engineer"], asked, "rollout", action="next", **form)
     way.refresh_from_db()
     assert way.done == 1
     assert post(client, people["product"], asked, "rollout", action="stop").status_code == 403
