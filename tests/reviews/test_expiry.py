@@ -119,6 +119,7 @@ def test_what_a_ramp_leaves_to_an_expired_policy_goes_by_the_plan_too(ends, stud
 
 def test_nobody_rolls_back_to_what_its_plan_ended(ends, study, row, project):
     made = next_one(study)
+    let_plan_say(study, after_expiry="keep")  # later, and nobody signed that
     expiry.run_due(row.expires_at)
     erik = made.approvals.get(role="engineering").user
     with pytest.raises(Conflict, match="expired"):
