@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from scipy import stats
 
-from reviews import health
+from reviews import evidence, health
 from reviews.models import Rollout, SignOff
 from routing import guards, policy
 from routing.proportions import WORSE_BELOW, Comparison
@@ -37,10 +37,10 @@ def look(way: Rollout) -> Look:
     """Compare the requests since the last step, and look for what broke in the study since it.
 
     Requests that nobody sent fail no guard; the figures show how many there were. Before the first
-    step there is nothing to compare.
+    step there is nothing to compare; what came up against the evidence since it was signed fails.
     """
     if not way.done:
-        return Look([], [])
+        return Look([], evidence.blocks_now(way.signoff.evidence))
     target, rest = way.signoff.policy_after, way.signoff.policy_before
     last = policy.deployment(way.project)
     assert target is not None, "the database holds it"

@@ -16,6 +16,7 @@ from routing.types import ChatRequest, DecisionValue, Reason, Served, Tier
 from tests.reviews.race import after
 from tests.reviews.rows import reply
 from tests.reviews.signing import approve, ask, person, rated_study
+from tests.reviews.test_missing import lose
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -144,6 +145,23 @@ def test_a_person_goes_on_past_a_guard_with_a_reason_and_that_is_kept(approved, 
     noted = audit.about(project, f"signoff {way.signoff_id}")[-1]
     for why in (event.why, noted.detail["why"]):
         assert why.startswith("They were our own.; Errors: 30 of 30")
+
+
+@pytest.mark.parametrize(("rule", "state"), [("hold", "paused"), ("back", "stopped")])
+def test_what_came_up_after_the_signatures_stands_against_the_first_step(
+    approved, project, people, rule, state
+):
+    way = approved(if_guard_fails=rule)
+    for place in range(30):
+        lose(project, place / 30, tier="expensive")
+    rollout.run_due()
+    way.refresh_from_db()
+    event = way.events.get()
+    assert (way.state, event.kind, live(project)[0]) == (state, "guard_failed", 0.0)
+    assert event.why.startswith("Missing")
+    if state == "paused":
+        go_on(way, people["engineer"], why="A provider was down.")
+        assert live(project)[0] == 0.6
 
 
 def test_who_did_not_see_the_guard_fail_does_not_go_past_it(approved, project, people):
