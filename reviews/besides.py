@@ -81,10 +81,7 @@ def warnings(inputs: Inputs, plan: dict[str, Any], look: Look, rows: Taken) -> l
     if plan["judge_role"] == "certificate" and about.judge_problem:
         said.append(about.judge_problem)
     if n_lost := int((inputs.columns.lost[rows.places] != THERE).sum()):
-        said.append(
-            f"{n_lost} requests lost one answer for good: they count as worse, but as not where "
-            "the expensive model was asked and gave no answer."
-        )
+        said.append(f"{n_lost} requests lost one answer for good: {_counted_as(plan)}.")
     if look.order == "arrival" and look.is_final:
         if too_early := looks.too_early(inputs, plan):
             said.append(too_early)
@@ -99,6 +96,17 @@ def warnings(inputs: Inputs, plan: dict[str, Any], look: Look, rows: Taken) -> l
             "wrong certificate may be larger than stated."
         )
     return said
+
+
+def _counted_as(plan: dict[str, Any]) -> str:
+    """Return what a request without a pair counts as."""
+    if plan["loss"] == "inadequate":
+        return "each counts as not good enough"
+    second = "" if plan["adequacy_floor"] is None else "; none counts as good enough"
+    return (
+        "they count as worse, but as not where the expensive model was asked and gave no answer"
+        + second
+    )
 
 
 def _days(inputs: Inputs) -> float:

@@ -144,6 +144,16 @@ def loss(said: Said, name: str) -> np.ndarray:
     return by_name[name]
 
 
+def worst(lost: np.ndarray, name: str) -> np.ndarray:
+    """Return the largest loss, by its name in the plan, that rows without a pair allow: (N,).
+
+    Where the expensive model was asked and failed, nothing was better than the cheap answer; that
+    this one is good enough nobody has said.
+    """
+    kinds = (NO_CHEAP, UNASKED, NO_EXPENSIVE) if name == "inadequate" else (NO_CHEAP, UNASKED)
+    return np.where(np.isin(lost, kinds), 1.0, 0.0)
+
+
 def place(columns: Columns) -> np.ndarray:
     """Return each drawn pair's place in the queue, u / pi; infinite for others: (N,)."""
     pi = np.where(columns.pi > 0, columns.pi, 1.0)
@@ -167,7 +177,11 @@ def taken(inputs: Inputs, plan: dict[str, Any], order: str, *, is_final: bool) -
     such a pair waits, and all later ones, so that slow ratings bend nothing.
     """
     columns, about = inputs.columns, inputs.about
-    said = loss(columns, plan["loss"])
+    said = np.where(
+        columns.lost == THERE,
+        loss(columns, plan["loss"]),
+        worst(columns.lost, plan["loss"]),
+    )
     where = place(columns)
     cut = budgeted(columns, plan["rating_budget"])
     is_unrated = columns.selected & np.isnan(said)
@@ -191,12 +205,11 @@ def _rows(
 ) -> Taken:
     """Return the rows at these places; what is lost is known without being drawn."""
     lost = columns.lost != THERE
-    worse = np.where(np.isin(columns.lost, (NO_CHEAP, UNASKED)), 1.0, 0.0)
     rows = Rows(
         score=columns.score[places],
         pi=np.where(lost, 1.0, cut * columns.pi)[places],
         rated=(is_due | lost)[places],
-        loss=np.where(lost, worse, said)[places],
+        loss=said[places],
         judge=columns.judge[places],
         traffic=columns.traffic[places],
     )
@@ -204,7 +217,7 @@ def _rows(
     return Taken(
         places=places,
         rows=rows,
-        adequate=np.where(lost, 1 - worse, columns.adequate)[places],
+        adequate=np.where(lost, 0.0, columns.adequate)[places],
         cut=cut,
         n_due=int(here.sum()),
         n_waiting=int((here & np.isnan(said)[places]).sum()),

@@ -13,7 +13,7 @@ from django.db.models import Max
 from reviews import frames, memo, sampling
 from reviews.models import Study
 from reviews.stats import missingness
-from routing import counts
+from routing import counts, shadow
 from routing.models import ShadowJob
 from routing.models.shadow import LOST
 
@@ -39,7 +39,8 @@ _ROWS = """
     string_agg(float8send(extract(epoch FROM of_study.received_at)::float8), ''
         ORDER BY lost.request_id),
     string_agg(boolsend(lost.tier = 'cheap'), '' ORDER BY lost.request_id),
-    string_agg(boolsend(lost.state = 'failed'), '' ORDER BY lost.request_id),
+    string_agg(boolsend(lost.state = 'failed' AND NOT lost.reason ^@ ANY (%s)), ''
+        ORDER BY lost.request_id),
     array_agg(of_study.task ORDER BY lost.request_id)
 """
 _TYPES = (">u8", ">f8", ">f8", ">f8", "?", "?")
@@ -147,7 +148,8 @@ def _known_rows(seed: str, until: Any, about: tuple[Any, ...]) -> Lost:
     if until is not None:
         lost = lost.filter(finished_at__lte=until)
     project_id, policies, begin, end, _ = about
-    ((*packed, tasks),) = _asked(_ROWS, "", lost, project_id, policies, begin, end, [seed])
+    also = [seed, list(shadow.OURS)]
+    ((*packed, tasks),) = _asked(_ROWS, "", lost, project_id, policies, begin, end, also)
     columns = (
         np.frombuffer(sent or b"", kind).astype(np.dtype(kind).newbyteorder("="))
         for sent, kind in zip(packed, _TYPES, strict=True)

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _STATES = ShadowJob.State
 #: Longer than a call may take, by what writing its outcome may take while the database is away.
 LEASE_MARGIN_S = 60
+#: Begin reasons of failures that are our own: they say nothing of the model that was to answer.
+OURS = ("worker_lost", "not_readable", "not_stored")
 _DEADLINE = "deadline: waited too long for a worker or the provider"
 #: Jobs that wait for money held by calls in flight are looked at again after this.
 _MONEY_WAIT_S = 10.0

@@ -68,14 +68,16 @@ def frame(data: Rows, plan: Plan, about: Plan) -> tuple[Rows, int, bool]:
         n_plan = planned(data, plan)
     else:
         took = by_hash
-    lost, worse = data["lost"] > 0, np.where(np.isin(data["lost"], (1, 3)), 1.0, 0.0)
+    lost = data["lost"] > 0
+    # Nothing was better where the expensive model was asked in vain; good enough nobody said.
+    worst = lost if plan["loss"] == "inadequate" else np.isin(data["lost"], (1, 3))
     judged = plan["judge_role"] == "certificate" and not about["judge_problem"]
     rows = {
         "score": data["score"],
         "pi": np.where(lost, 1.0, cut * data["pi"]),
         "rated": due | lost,
-        "loss": np.where(lost, worse, said),
-        "bad": 1 - np.where(lost, 1 - worse, data["adequate"]),
+        "loss": np.where(lost, worst * 1.0, said),
+        "bad": 1 - np.where(lost, 0.0, data["adequate"]),
         "judge": np.nan_to_num(data["judge"]) if judged else np.zeros(said.size),
         "traffic": data["traffic"],
         "task": data["task"],

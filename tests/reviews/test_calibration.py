@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from reviews import calibration, estimation, inputs, planning
 from reviews.models import JudgeSpec, Study
+from routing import shadow
 from routing.models import ShadowJob
 from tests.reviews import labelled, rated
 from tests.reviews.rows import add_pair
@@ -76,14 +78,32 @@ def test_lost_requests_are_rows(project):
     lose(project, 0.4, tier="expensive")
     unasked = lose(project, 0.6, tier="expensive", reason="spend_cap: the day's money is spent")
     ShadowJob.objects.filter(request=unasked).update(state="skipped")
+    lose(project, 0.7, tier="expensive", reason="not_readable: KeyError")
     study, _ = labelled.start(project, [0.1, None])
     columns = calibration.arrays(study).columns
     assert columns.lost.tolist() == [0, 0, *columns.lost[2:]]
     why = dict(zip(columns.score[2:], columns.lost[2:], strict=True))
-    assert why == {0.3: inputs.NO_CHEAP, 0.4: inputs.NO_EXPENSIVE, 0.6: inputs.UNASKED}
+    assert why == {
+        0.3: inputs.NO_CHEAP,
+        0.4: inputs.NO_EXPENSIVE,
+        0.6: inputs.UNASKED,
+        0.7: inputs.UNASKED,
+    }
     by_score = dict(zip(columns.score, columns.traffic, strict=True))
     assert (by_score[0.3], by_score[0.4]) == (2.0, 1.0)
     assert np.isnan(columns.score).sum() == 1
+
+
+def test_a_worker_that_died_says_nothing_of_the_answer(project, settings):
+    request = lose(project, 0.4, tier="expensive")
+    ShadowJob.objects.filter(request=request).update(
+        state="running", reason="", finished_at=None, lease_until=timezone.now(),
+        attempts=settings.SHADOWEVAL_SHADOW_ATTEMPTS,
+    )  # fmt: skip
+    shadow.recover()
+    assert ShadowJob.objects.get(request=request).state == "failed"
+    study, _ = labelled.start(project, [])
+    assert calibration.arrays(study).columns.lost.tolist() == [inputs.UNASKED]
 
 
 @pytest.mark.parametrize("loss", Study.Loss.values)

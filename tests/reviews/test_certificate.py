@@ -164,6 +164,37 @@ def test_what_nobody_asked_the_expensive_model_counts_as_worse():
     assert of_inputs(study(n=4000, lost=lost), plan(basis="window")).threshold < 0.7
 
 
+def without_expensive(seed):
+    """Return a window whose cheap answers are bad where the expensive one never came: 7.3 %."""
+    draw = np.random.default_rng(seed)
+    is_lost = draw.permutation(6000) < 294
+    pi = np.where(is_lost, 0.0, 0.15)
+    u = draw.random(6000)
+    bad = np.where(u < pi, (draw.random(6000) < 0.025) * 1.0, np.nan)
+    return study(
+        n=6000, days=28, seed=seed, pi=pi, u=u, selected=u < pi, score=np.zeros(6000),
+        lost=np.where(is_lost, inputs.NO_EXPENSIVE, inputs.THERE).astype(np.int8),
+        harm=bad * 0, adequate=1 - bad, strict=bad * 0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("floors", [{"loss": "inadequate"}, {"adequacy_floor": 0.95}])
+def test_an_expensive_answer_that_never_came_makes_no_cheap_one_good_enough(floors):
+    wrong = [
+        of_inputs(without_expensive(seed), plan(basis="window", largest_threshold=0.01, **floors))
+        for seed in range(12)
+    ]
+    assert [one.threshold for one in wrong] == [None] * 12
+    assert all("as good enough" in one.warnings[0] or "not good enough" in one.warnings[0]
+               for one in wrong)  # fmt: skip
+
+
+def test_an_expensive_answer_that_never_came_was_no_better():
+    found = of_inputs(without_expensive(1), plan(basis="window", largest_threshold=0.01))
+    assert found.threshold == 0.01
+    assert "gave no answer." in found.warnings[0]
+
+
 def test_a_judge_helps_only_where_the_plan_lets_it():
     whole = harmful(n=6000, pi=0.1)
     c = whole.columns

@@ -61,17 +61,19 @@ def test_imported_labels_leave_no_gap_but_losses():
     assert (rows.cut, rows.n_waiting > 0) == (1, True)
 
 
-def test_a_lost_request_is_known_without_being_drawn():
+@pytest.mark.parametrize(("loss", "worse"), [("harm", 4), ("strict_harm", 4), ("inadequate", 6)])
+def test_a_lost_request_is_known_without_being_drawn(loss, worse):
     lost = np.zeros(400, np.int8)
-    lost[:3], lost[3:5] = inputs.NO_CHEAP, inputs.NO_EXPENSIVE
+    lost[:3], lost[3], lost[4:6] = inputs.NO_CHEAP, inputs.UNASKED, inputs.NO_EXPENSIVE
     none = np.where(lost > 0, np.nan, 0.0)
-    found = study(n=400, lost=lost, pi=0.25, harm=none, selected=lost == 0, u=np.full(400, 0.1))
-    rows = inputs.taken(found, plan(rating_budget=10), "hash", is_final=True)
+    said = {"harm": none, "adequate": 1 - none, "strict": none}
+    found = study(n=400, lost=lost, pi=0.25, selected=lost == 0, u=np.full(400, 0.1), **said)
+    rows = inputs.taken(found, plan(rating_budget=10, loss=loss), "hash", is_final=True)
     is_lost = lost[rows.places] > 0
-    assert rows.rows.pi[is_lost].tolist() == [1.0] * 5
+    assert rows.rows.pi[is_lost].tolist() == [1.0] * 6
     assert rows.rows.rated[is_lost].all()
-    assert rows.rows.loss[is_lost].sum() == 3
-    assert rows.adequate[is_lost].sum() == 2
+    assert rows.rows.loss[is_lost].sum() == worse
+    assert rows.adequate[is_lost].sum() == 0
 
 
 def test_days_come_as_they_came_and_an_unfinished_one_holds_up_the_rest():
