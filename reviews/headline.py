@@ -91,7 +91,8 @@ def _quality(point: dict[str, Any], plan: dict[str, Any]) -> str:
     if plan["is_by_task"]:
         return ". Not certified: this plan certifies a threshold for each task type, not one."
     if not point["certified"]:
-        return " ".join([f". Not certified: we are not {sure}.", *_instead(plan)])
+        why = _untested(point, plan) or f"we are not {sure}."
+        return " ".join([f". Not certified: {why}", *_instead(plan)])
     for_free = ", which takes no rating: no more lie below" if point["trivially_safe"] else ""
     now = (
         "we are" if plan["is_final"] else "if the window had ended with these ratings, we would be"
@@ -99,10 +100,25 @@ def _quality(point: dict[str, Any], plan: dict[str, Any]) -> str:
     return f"; {now} {sure}{for_free}"
 
 
+def _untested(point: dict[str, Any], plan: dict[str, Any]) -> str:
+    """Return why a threshold whose harm is no question is not certified: adequacy; else nothing.
+
+    Harm holds below a threshold where it holds, and where no more traffic than the floor is cheap.
+    """
+    if plan["certified"] is not None and point["threshold"] < plan["certified"]:
+        return "too few ratings lie below it to test how many of these answers are good enough."
+    if point["trivially_safe"]:
+        return (
+            "so few requests lie below that the floor for harm holds, but that enough of these "
+            "answers are good enough is not shown."
+        )
+    return ""
+
+
 def _instead(plan: dict[str, Any]) -> list[str]:
     """Return what there is in place of a certificate, or what it takes to have one."""
     if plan["is_final"] and plan["certified"] is not None:
-        return [f"Thresholds are certified up to {plan['certified']:.2f}."]
+        return [f"The largest certified threshold is {plan['certified']:.2f}."]
     return [plan["missing"]] if plan["missing"] else []
 
 

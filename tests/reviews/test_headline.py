@@ -47,9 +47,17 @@ def test_before_the_end_it_is_a_preview():
 def test_what_is_not_certified_is_said_with_what_is_or_what_it_takes():
     nots = f"cheap model. Not certified: we are not {SURE}."
     above = said(threshold=0.5, certified=False)
-    assert f"{nots} Thresholds are certified up to 0.28. About $1,230 a month saved" in above
+    assert f"{nots} The largest certified threshold is 0.28. About $1,230 a month saved" in above
     running = said({"is_final": False, "certified": None}, certified=False)
     assert f"{nots} 8 more ratings. About" in running
+
+
+def test_a_threshold_with_too_few_ratings_for_adequacy_is_not_said_to_harm():
+    below = said(threshold=0.04, certified=False, trivially_safe=True)
+    assert "Not certified: too few ratings lie below it to test how many of these" in below
+    none = said({"certified": None}, certified=False, trivially_safe=True)
+    assert "the floor for harm holds, but that enough of these answers" in none
+    assert "sure" not in below + none
 
 
 def test_what_takes_no_rating_says_so():
