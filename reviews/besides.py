@@ -25,7 +25,7 @@ def by_task(inputs: Inputs, asked: dict[str, Any], rows: Taken) -> dict[str, dic
     return {
         inputs.about.tasks[code]: {
             "threshold": one.threshold,
-            "n_rated": one.n_rated - one.n_unrated,
+            "n_rated": one.n_rated,
             "n_events": one.n_events,
             "delta": one.delta,
             "cheap_share": one.found.cheap_share if one.found else None,

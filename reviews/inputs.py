@@ -212,6 +212,7 @@ def _rows(
         loss=said[places],
         judge=columns.judge[places],
         traffic=columns.traffic[places],
+        known=lost[places],
     )
     here = is_due[places]
     return Taken(

@@ -210,7 +210,7 @@ def by_task(
     """
     codes = np.unique(rows["task"])
     of = {code: {name: v[rows["task"] == code] for name, v in rows.items()} for code in codes}
-    enough = [code for code in codes if of[code]["rated"].sum() >= FEWEST_PER_TASK]
+    enough = [code for code in codes if of[code]["spoken"].sum() >= FEWEST_PER_TASK]
     tests = {}
     for code in enough:
         share = 1 / codes.size if is_stream else of[code]["rated"].size / rows["rated"].size

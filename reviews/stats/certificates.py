@@ -84,7 +84,7 @@ class Certificate:
         loss: its name.
         judge: whether a judge's guesses helped.
         n_frame: rows.
-        n_rated: rows with a rating.
+        n_rated: rows that somebody rated.
         n_unrated: rows drawn and due without one; each counts as loss 1.
         n_events: rated rows with a loss.
         deff_weights: what unequal weights cost; nan without ratings.
@@ -145,7 +145,7 @@ def _certificate(
     found: Found | None,
     warnings: tuple[str, ...],
 ) -> Certificate:
-    frame, unrated = capitals.frame, _unrated(question)
+    frame = capitals.frame
     return Certificate(
         threshold=None if found is None else found.threshold,
         floor=question.floor,
@@ -155,9 +155,9 @@ def _certificate(
         loss=question.loss_name,
         judge=question.rows.judge is not None,
         n_frame=frame.bins.size,
-        n_rated=int((frame.rated & ~unrated).sum()),
-        n_unrated=int(unrated.sum()),
-        n_events=int((frame.rated & ~unrated & (frame.loss > 0)).sum()),
+        n_rated=int(frame.spoken.sum()),
+        n_unrated=int(_unrated(question).sum()),
+        n_events=int((frame.spoken & (frame.loss > 0)).sum()),
         deff_weights=deff_weights(estimates.weights(frame)),
         most_weight=float(constants(frame).heaviest[-1]) if frame.thresholds.size else 1.0,
         found=found,
@@ -232,7 +232,7 @@ def _warnings(question: Question, capitals: Capitals, index: int | None, delta: 
         (index is None and _hopeless(question, capitals, delta), _HOPELESS),
         (index is not None and bool(capitals.safe[index]), _SAFE_ONLY),
         (capitals.untested == frame.thresholds.size > 0, _UNTESTED),
-        (int(frame.rated.sum()) < _FEW, f"Fewer than {_FEW} ratings: read the bound only."),
+        (int(frame.spoken.sum()) < _FEW, f"Fewer than {_FEW} ratings: read the bound only."),
         (_unrated(question).any(), f"{_unrated(question).sum()} {_UNRATED}"),
         (estimates.too_unequal(frame), _UNEQUAL),
         (_steep(frame), _STEEP),
@@ -257,8 +257,8 @@ def _hopeless(question: Question, capitals: Capitals, delta: float) -> bool:
 
 def _steep(frame: Checked) -> bool:
     """Say whether pairs were drawn with probabilities further apart than helps."""
-    pi = frame.pi[frame.drawable]
-    return bool(pi.max() > _STEEPEST * (1 + _ROUNDING) * pi.min())
+    pi = frame.pi[frame.drawable & ~frame.known]
+    return bool(pi.size and pi.max() > _STEEPEST * (1 + _ROUNDING) * pi.min())
 
 
 def _unrated(question: Question) -> NDArray[np.bool_]:

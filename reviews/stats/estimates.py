@@ -46,10 +46,14 @@ def adequacy(frame: Checked, adequate: FloatArray, index: int) -> WeightedMean:
 
 
 def too_unequal(frame: Checked) -> bool:
-    """Say whether weights are too unequal for Korn-Graubard intervals; False without ratings."""
-    weight = weights(frame)
+    """Say whether weights are too unequal for Korn-Graubard intervals; False without ratings.
+
+    Rows that are known without a draw vary in nothing: they are left out.
+    """
+    drawn = frame.rated & ~frame.known
+    weight = (frame.traffic / frame.pi)[drawn]
     if weight.size == 0:
         return False
     heaviest = weight >= weight.max() * (1 - _ROUNDING)
-    events = int((frame.loss[frame.rated][heaviest] > 0).sum())
+    events = int((frame.loss[drawn][heaviest] > 0).sum())
     return weighting.too_unequal(weight, events)

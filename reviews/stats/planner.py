@@ -221,7 +221,7 @@ def more(
     bets = betting.star(
         rows._replace(judge=None), thresholds, floor=floor, delta=delta, n_plan=n_plan
     )
-    n_rows, n_rated = frame.bins.size, int(frame.rated.sum())
+    n_rows, n_rated = frame.bins.size, int(frame.spoken.sum())
     if n_rated == 0:
         return np.full(frame.thresholds.size, np.inf)
     lost = _losses(frame, floor)

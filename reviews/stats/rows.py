@@ -27,6 +27,7 @@ class Rows(NamedTuple):
             as 1.
         judge: a guess of the loss in [0, 1] on every row, nan for no guess; None for no judge.
         traffic: requests that a row stands for, above 0; None where all stand for as many.
+        known: boolean, rated rows whose loss is known without a draw or a rating; None for none.
     """
 
     score: ArrayLike
@@ -35,6 +36,7 @@ class Rows(NamedTuple):
     loss: ArrayLike
     judge: ArrayLike | None = None
     traffic: ArrayLike | None = None
+    known: ArrayLike | None = None
 
 
 class Arrays(NamedTuple):
@@ -46,6 +48,13 @@ class Arrays(NamedTuple):
     loss: FloatArray
     judge: FloatArray | None
     traffic: FloatArray | None
+    known: NDArray[np.bool_] | None
+
+    @property
+    def spoken(self) -> NDArray[np.bool_]:
+        """Return which rows somebody rated: (N,)."""
+        rated = self.rated & ~np.isnan(self.loss)
+        return rated if self.known is None else rated & ~self.known
 
     def only(self, mine: NDArray[np.bool_]) -> "Arrays":
         """Return the rows that are marked."""
@@ -56,6 +65,7 @@ class Arrays(NamedTuple):
             loss=self.loss[mine],
             judge=None if self.judge is None else self.judge[mine],
             traffic=None if self.traffic is None else self.traffic[mine],
+            known=None if self.known is None else self.known[mine],
         )
 
 
@@ -71,6 +81,8 @@ class Checked(NamedTuple):
         judge: (N,) 0 without a guess; None for no judge.
         traffic: (N,) with a mean of 1.
         thresholds: (T,) strictly increasing.
+        known: (N,) boolean, rated without a draw or a rating.
+        spoken: (N,) boolean, rated by somebody.
     """
 
     bins: NDArray[np.intp]
@@ -81,6 +93,8 @@ class Checked(NamedTuple):
     judge: FloatArray | None
     traffic: FloatArray
     thresholds: FloatArray
+    known: NDArray[np.bool_]
+    spoken: NDArray[np.bool_]
 
 
 class Constants(NamedTuple):
@@ -119,7 +133,8 @@ def arrays(rows: Rows) -> Arrays:
     judge, traffic = (
         None if v is None else np.asarray(v, dtype=np.float64) for v in (rows.judge, rows.traffic)
     )
-    return Arrays(score, pi, _boolean(rows.rated), loss, judge, traffic)
+    known = None if rows.known is None else _boolean(rows.known)
+    return Arrays(score, pi, _boolean(rows.rated), loss, judge, traffic, known)
 
 
 def checked(rows: Rows | Arrays, thresholds: ArrayLike) -> Checked:
@@ -131,9 +146,12 @@ def checked(rows: Rows | Arrays, thresholds: ArrayLike) -> Checked:
             one that would route a row that could not be drawn, so that its harm stayed unseen.
     """
     grid = _grid(thresholds)
-    score, pi, rated, loss, judge, given = arrays(Rows(*rows))
+    plain = arrays(Rows(*rows))
+    score, pi, rated, loss, judge, given, known = plain
     traffic = np.ones(score.shape) if given is None else given
-    _check_shapes(score, pi, loss, rated, traffic, *([] if judge is None else [judge]))
+    _check_shapes(
+        score, pi, loss, rated, traffic, *(one for one in (judge, known) if one is not None)
+    )
     _check_values(score, pi, loss[rated], judge, traffic)
     drawable = pi > 0
     if (rated & ~drawable).any():
@@ -150,6 +168,8 @@ def checked(rows: Rows | Arrays, thresholds: ArrayLike) -> Checked:
         judge=None if judge is None else np.where(np.isnan(judge), 0.0, judge),
         traffic=traffic / traffic.mean() if traffic.size else traffic,
         thresholds=grid,
+        known=np.zeros(rated.shape, dtype=bool) if known is None else known,
+        spoken=plain.spoken,
     )
 
 

@@ -128,7 +128,7 @@ def certify_tasks(
     whole = ask(rows, thresholds, floor, delta, n_plan, order, adequacy_floor, adequate, loss_name)
     if codes.shape != whole.rows.rated.shape:
         raise ValueError("tasks must have one code per row")
-    counts = {int(code): int(whole.rows.rated[codes == code].sum()) for code in np.unique(codes)}
+    counts = {int(code): int(whole.rows.spoken[codes == code].sum()) for code in np.unique(codes)}
     enough = [code for code, n in counts.items() if n >= _FEWEST_PER_TASK]
     part = delta / max(len(enough), 1)
     questions = {code: _of_task(whole, codes == code, part, len(counts)) for code in counts}
