@@ -87,6 +87,8 @@ def warnings(inputs: Inputs, plan: dict[str, Any], look: Look, rows: Taken) -> l
             said.append(too_early)
         if _days(inputs) < _WEEK:
             said.append("It rests on less than a week of traffic; weekends may differ.")
+    if about.n_others:
+        said.append(_others(about.n_others))
     changed = sorted({one["field"] for one in plan["deviations"]})
     if changed:
         said.append(f"Changed after the first rating: {', '.join(changed).replace('_', ' ')}.")
@@ -107,6 +109,13 @@ def _counted_as(plan: dict[str, Any]) -> str:
         "they count as worse, but as not where the expensive model was asked and gave no answer"
         + second
     )
+
+
+def _others(n: int) -> str:
+    """Return what follows from other studies of the same requests."""
+    if n == 1:
+        return "Another study rated this traffic: the chance that one of them errs adds up."
+    return f"{n} other studies rated this traffic: the chance that one of them errs adds up."
 
 
 def _days(inputs: Inputs) -> float:

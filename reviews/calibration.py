@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from django.db.models import Exists, OuterRef
 
-from reviews import estimation, frames, memo, missing, planning
+from reviews import estimation, frames, memo, missing, planning, sampling
 from reviews.certificate import Certificate, of_inputs
 from reviews.estimation import Moment
 from reviews.inputs import NO_CHEAP, NO_EXPENSIVE, THERE, UNASKED, About, Columns, Inputs, loss
 from reviews.memo import Memo
-from reviews.models import Rater, Study
+from reviews.models import Rater, Study, Verdict
 
 __all__ = ["Certificate", "Inputs", "arrays", "certificate", "moment_of", "of_inputs"]
 
@@ -69,7 +70,8 @@ def _name(study: Study, moment: Moment) -> tuple[Any, ...]:
     said = estimation.n_verdicts(study, moment)
     lost = missing.rows(study).order.size
     judges = study.judges.count() if study.judge_role == Study.Judge.CERTIFICATE else 0
-    return study.pk, moment, said, lost, study.loss, study.judge_role, judges
+    others = _n_others(study, moment)
+    return study.pk, moment, said, lost, study.loss, study.judge_role, judges, others
 
 
 def _read(study: Study, moment: Moment) -> Inputs:
@@ -105,8 +107,25 @@ def _read(study: Study, moment: Moment) -> Inputs:
     from_queue = estimation.is_queued(study, kind, moment)
     return Inputs(
         Columns(*columns),
-        About(kind, from_queue, tasks, problem, str(moment)),
+        About(kind, from_queue, tasks, problem, str(moment), _n_others(study, moment)),
     )
+
+
+@memo.once
+def _n_others(study: Study, moment: Moment) -> int:
+    """Count the other studies of this traffic with ratings before the newest one of the moment.
+
+    Each had all of its error: whoever starts another when one failed errs more often than stated.
+    """
+    begin, end = sampling.window(study)
+    rated = Verdict.objects.filter(study=OuterRef("pk"), id__lte=moment.verdict_id)
+    others = Study.objects.filter(
+        Exists(rated.exclude(rater__kind=_KINDS.LLM_JUDGE)),
+        project=study.project,
+        policy__in=sampling.policies(study),
+    ).exclude(pk=study.pk)
+    windows = (sampling.window(one) for one in others)
+    return sum(one_begin < end and begin < one_end for one_begin, one_end in windows)
 
 
 def _why(lost: missing.Lost) -> np.ndarray:

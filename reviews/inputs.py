@@ -74,6 +74,8 @@ class About:
         tasks: names of the task types.
         judge_problem: why the judge takes no part, in a sentence; empty when nothing hinders it.
         moment: newest draw and newest verdict that count.
+        n_others: other studies of the same router and models that had ratings of this traffic by
+            then.
     """
 
     kind: str
@@ -81,6 +83,7 @@ class About:
     tasks: tuple[str, ...]
     judge_problem: str
     moment: str
+    n_others: int = 0
 
 
 @dataclass(frozen=True, eq=False)

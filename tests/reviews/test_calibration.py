@@ -1,15 +1,16 @@
 """A certificate rests on all that was drawn and said up to its moment, and on nothing later."""
 
 import json
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from django.utils import timezone
 
-from reviews import calibration, estimation, inputs, planning
+from reviews import calibration, estimation, inputs, planning, sampling
 from reviews.models import JudgeSpec, Study
-from routing import shadow
-from routing.models import ShadowJob
+from routing import policy, shadow
+from routing.models import Project, ShadowJob
 from tests.reviews import labelled, rated
 from tests.reviews.rows import add_pair
 from tests.reviews.test_missing import lose
@@ -41,6 +42,36 @@ def test_a_harmless_window_is_certified_as_far_as_its_ratings_reach(project):
     assert 0.4 < found.threshold < 0.6
     assert (found.n_frame, found.n_rated) == (100, 100)
     assert found.degradation_high <= 0.1
+
+
+def test_a_second_study_of_the_same_traffic_says_that_there_was_a_first(project):
+    first, pairs = labelled.start(project, SCORES[::2])
+    labelled.label(first, pairs=pairs[:20])
+    second = sampling.start(policy.live(project), name="t", seed="8", rate=1.0)
+    labelled.label(second, pairs=pairs[:20])
+    before = calibration.certificate(first).as_json()
+    told = "Another study rated this traffic: the chance that one of them errs adds up."
+    assert told in calibration.certificate(second).warnings
+    assert told not in before["warnings"]  # it was first
+    moment = estimation.Moment.now(first)
+    labelled.label(second, pairs=pairs[20:])
+    assert calibration.certificate(first, moment).as_json() == before
+
+
+@pytest.mark.parametrize("what", ["unrated", "judged", "long ago", "of another project"])
+def test_a_study_that_rated_none_of_this_traffic_is_no_second_one(project, what):
+    first, _ = labelled.start(project, SCORES[::2])
+    if what != "unrated":
+        labelled.label(first, kind="llm_judge" if what == "judged" else "human")
+    if what == "long ago":
+        begun = timezone.now() - timedelta(days=3 * first.window_days)
+        Study.objects.filter(pk=first.pk).update(created_at=begun)
+    if what == "of another project":
+        project = Project.objects.create(slug="other", name="Other")
+        Study.objects.filter(pk=first.pk).update(project=project)
+    second = sampling.start(first.policy, name="t", seed="8", rate=1.0)
+    labelled.label(second)
+    assert calibration.arrays(second).about.n_others == 0
 
 
 def test_what_comes_later_is_not_of_the_moment(project):
