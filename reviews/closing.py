@@ -12,7 +12,16 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 
-from reviews import calibration, certificate, health, inputs, missing, planning, sampling
+from reviews import (
+    calibration,
+    certificate,
+    health,
+    inputs,
+    looks,
+    missing,
+    planning,
+    sampling,
+)
 from reviews.errors import BadInput, Conflict
 from reviews.estimation import Moment
 from reviews.models import Study
@@ -172,13 +181,16 @@ def consequence(study: Study) -> str:
         else "no threshold would be certified"
     )
     unrated = f" {found.n_waiting} unrated pairs count as worse." if found.n_waiting else ""
-    early = (
-        ""
-        if basis == _BASIS.WINDOW
-        else " Before the window is over only finished days count, in the order in which they "
-        "came, and it is noted as a deviation from the plan."
-    )
+    early = "" if basis == _BASIS.WINDOW else _before_the_window(study)
     return (
         f"Closed now, {what}, on {found.n_rated} rated pairs.{unrated}{early} Ratings stay; raters "
         "get no more pairs; a closed study is never opened again."
     )
+
+
+def _before_the_window(study: Study) -> str:
+    """Return what holds for an end by hand, as sentences that others precede."""
+    why = looks.too_early(calibration.arrays(study), planning.as_json(study)) or (
+        "Before the window is over only finished days count, in the order in which they came."
+    )
+    return f" {why} An end by hand is noted as a deviation from the plan."

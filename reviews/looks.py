@@ -42,7 +42,7 @@ def thresholds(plan: dict[str, Any]) -> np.ndarray:
 def deltas(plan: dict[str, Any]) -> tuple[float, float]:
     """Return the error spent on looks before the end, and at the end.
 
-    Without early looks nothing is kept for them, and whichever end comes has all of it. A plan that
+    Without early looks nothing is kept for them, and the window's end has all of it. A plan that
     had them at any time since its first rating has spent their part.
 
     Example:
@@ -65,16 +65,20 @@ def _has_looks(plan: dict[str, Any]) -> bool:
 def too_early(inputs: Inputs, plan: dict[str, Any]) -> str:
     """Return why a study that ends now, before its window, certifies nothing; or nothing.
 
-    Whoever ends it chose the moment, having seen what was rated. Ratings from the queue allow that
+    Whoever ends it chose the moment, having seen what was rated here or imported. That is allowed
     only where error is kept for such looks, and once the first week has set the plan that all of
-    them share. Labels that were imported came at once.
+    them share.
     """
-    if not inputs.about.from_queue:
-        return ""
     if not _has_looks(plan):
-        return "Its plan keeps no error for an end before its window: nothing is certified."
+        return (
+            "Before the end of the window nothing is certified: the plan keeps no error for a "
+            "moment that somebody chooses."
+        )
     if not has_week(inputs.columns):
-        return "It ended within the first week of its traffic: nothing is certified."
+        return (
+            "Before the first week of its traffic is over nothing is certified: it sets the plan "
+            "that all looks share."
+        )
     return ""
 
 

@@ -241,7 +241,7 @@ def certify(
         delta *= 0.2 if is_stream else 0.8
     day = np.floor(data["received_at"] / DAY_S)
     has_week = day.size > 0 and day.max() - day.min() >= 7
-    too_early = is_stream and about["from_queue"] and not (has_looks and has_week)
+    too_early = is_stream and not (has_looks and has_week)
     nobody = about["kind"] == "llm_judge" or not rows["spoken"].any()
     if basis == "futile" or nobody or too_early:
         return None, np.zeros(grid.size), {}

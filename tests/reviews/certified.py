@@ -2,9 +2,10 @@
 
 from django.contrib.auth.models import User
 
-from reviews import closing, permissions, sampling, signoff
+from reviews import closing, permissions, planning, sampling, signoff
 from reviews.models import Rater, Verdict
 from routing import policy
+from tests.reviews import labelled
 from tests.reviews.rows import add_pair
 
 
@@ -39,9 +40,11 @@ def running(project, n=40, **plan):
 
 
 def closed(project, **plan):
-    """Return such a study, closed by hand."""
+    """Return such a study, with one deviation, closed at the end of its window."""
     study = running(project, **plan)
-    return closing.close(study, by=None, basis="by_hand", why="enough for a test")
+    planning.change(study, {"rater_target": 50}, by=None, reason="enough for a test")
+    labelled.end_window(study)
+    return closing.close(study, by=None, basis="window")
 
 
 def asked(study, threshold=0.4, **more):

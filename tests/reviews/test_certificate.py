@@ -83,14 +83,11 @@ def test_a_plan_that_had_early_looks_has_spent_their_part():
 
 
 @pytest.mark.parametrize(
-    ("days", "early_stop", "from_queue", "certifies"),
-    [
-        (20, True, True, True), (6.9, True, True, False), (20, False, True, False),
-        (6.9, True, False, True), (20, False, False, True),
-    ],
-)  # fmt: skip
+    ("days", "early_stop", "certifies"), [(20, True, True), (6.9, True, False), (20, False, False)]
+)
+@pytest.mark.parametrize("from_queue", [True, False])
 def test_who_chose_the_moment_after_looking_certifies_only_what_looks_allow(
-    days, early_stop, from_queue, certifies
+    from_queue, days, early_stop, certifies
 ):
     found = harmful(days=days, about={"from_queue": from_queue})
     by_hand = of_inputs(found, plan(basis="by_hand", early_stop=early_stop))
@@ -193,6 +190,54 @@ def test_an_expensive_answer_that_never_came_was_no_better():
     found = of_inputs(without_expensive(1), plan(basis="window", largest_threshold=0.01))
     assert found.threshold == 0.01
     assert "gave no answer." in found.warnings[0]
+
+
+def lose(found, n, why=inputs.NO_CHEAP):
+    """Return the study with its first requests lost, as they are read: neither drawn nor rated."""
+    c = found.columns
+    gone = np.arange(c.score.size) < n
+    said = {name: np.where(gone, np.nan, getattr(c, name))
+            for name in ("harm", "adequate", "strict")}  # fmt: skip
+    lost = np.where(gone, why, inputs.THERE).astype(np.int8)
+    drawn = {"selected": c.selected & ~gone, "pi": np.where(gone, 0.0, c.pi)}
+    return inputs.Inputs(c._replace(lost=lost, **drawn, **said), found.about)
+
+
+def test_one_lost_request_makes_no_draw_unequal():
+    found = of_inputs(lose(study(n=3000, pi=0.15), 1), plan(basis="window"))
+    assert found.n_lost == 1
+    assert not any("more than four times" in one for one in found.warnings)
+
+
+def test_what_was_lost_or_never_rated_is_no_rating():
+    whole = study(n=2000, pi=0.15, tasks=("a", "b"))
+    task = np.where(np.arange(2000) < 300, 1, 0)
+    missing = lose(inputs.Inputs(whole.columns._replace(task=task), whole.about), 200)
+    c = missing.columns
+    late = (task == 0) & (inputs.place(c) > 0.2)
+    said = {name: np.where(late, np.nan, getattr(c, name))
+            for name in ("harm", "adequate", "strict")}  # fmt: skip
+    found = of_inputs(inputs.Inputs(c._replace(**said), whole.about), plan(basis="window"))
+    rated = {"a": (task == 0) & ~np.isnan(said["harm"]), "b": c.selected & (task == 1)}
+    assert {name: one["n_rated"] for name, one in found.by_task.items()} == {
+        name: one.sum() for name, one in rated.items()
+    }
+    assert found.by_task["b"] == {
+        "threshold": None, "n_rated": rated["b"].sum(), "n_events": 0, "delta": 0.04,
+        "cheap_share": None,
+    }  # fmt: skip
+    assert found.n_rated == sum(one["n_rated"] for one in found.by_task.values())
+
+
+def test_other_studies_of_the_same_traffic_are_told():
+    found = of_inputs(study(about={"n_others": 2}), plan(basis="window"))
+    assert any(one.startswith("2 other studies rated this traffic") for one in found.warnings)
+
+
+def test_below_the_first_test_of_adequacy_thresholds_are_safe_and_not_certified():
+    found = of_inputs(study(n=4000, pi=0.15), plan(basis="window", adequacy_floor=0.9))
+    point = next(one for one in found.grid if one["threshold"] == 0.04)
+    assert (point["certified"], point["trivially_safe"], found.threshold) == (False, True, 1.01)
 
 
 def test_a_judge_helps_only_where_the_plan_lets_it():

@@ -55,11 +55,18 @@ def test_by_hand_it_takes_a_word_why_and_is_a_deviation(project, lead):
     assert calibration.certificate(study).order == "arrival"
 
 
-def test_labels_that_were_imported_are_certified_when_closed_by_hand(project, lead):
-    study, _ = labelled.start(project, SCORES, floor=0.2)
-    labelled.label(study, kind="answer_key")
+@pytest.mark.parametrize(("days", "threshold"), [(10, 1.01), (6, None)])
+def test_labels_that_were_imported_allow_no_other_end_by_hand_than_ratings(
+    project, lead, days, threshold
+):
+    study, _ = labelled.start(project, [nth / 90 for nth in range(90)], floor=0.2)
+    labelled.label(study)
+    labelled.spread(study, days=days)
+    said = closing.consequence(study)
+    assert ("1.01 would be certified" in said) == bool(threshold)
+    assert ("Before the first week of its traffic is over" in said) != bool(threshold)
     closing.close(study, by=lead, basis="by_hand", why="All recorded answers are in.")
-    assert calibration.certificate(study).threshold == 1.01
+    assert calibration.certificate(study).threshold == threshold
 
 
 @pytest.mark.parametrize("basis", ["window", "early", "futile"])
@@ -174,12 +181,15 @@ def test_a_hopeless_router_is_futile(project, lead):
 
 
 def test_the_consequence_is_said_before(project):
-    study, _ = labelled.start(project, SCORES, floor=0.2)
+    study, _ = labelled.start(project, SCORES, floor=0.2, early_stop=False)
     labelled.label(study)
-    assert "1.01 would be certified, on 60 rated pairs." in closing.consequence(study)
-    assert "noted as a deviation" in closing.consequence(study)
+    said = closing.consequence(study)
+    assert "no threshold would be certified, on 60 rated pairs. Before the end of the" in said
+    assert "noted as a deviation" in said
     labelled.end_window(study)
-    assert "deviation" not in closing.consequence(study)
+    said = closing.consequence(study)
+    assert "1.01 would be certified, on 60 rated pairs." in said
+    assert "deviation" not in said
 
 
 @pytest.mark.django_db(transaction=True)

@@ -46,7 +46,7 @@ def test_evidence_holds_all_it_rests_on(study):
     content = evidence.freeze(study, 0.4).content
     assert content["is_certified"]
     assert content["certificate"]["threshold"] >= 0.4
-    assert content["plan"]["deviations"][0]["field"] == "window"
+    assert content["plan"]["deviations"][0]["field"] == "rater_target"
     assert content["policy"]["name"] == policy.live(study.project).name
     assert len(content["points"]) == 102
     assert content["point"]["threshold"] == 0.4
