@@ -3,10 +3,12 @@
 import hashlib
 import subprocess
 import sys
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from django.db import ProgrammingError, transaction
+from django.db.models import F
 
 from reviews import (
     calibration,
@@ -23,7 +25,7 @@ from reviews import (
 from reviews.errors import Conflict, NothingToSign
 from reviews.models import Evidence, Rater
 from routing import policy
-from routing.models import Feedback
+from routing.models import Feedback, Request
 from tests.reviews import certified
 from tests.reviews.rows import add_pair, add_request
 from tests.reviews.signing import approve, ask, person, rated_study
@@ -313,6 +315,7 @@ def test_a_check_that_fails_since_makes_it_stale_unless_nothing_goes_cheap(study
     cheap, nothing = evidence.freeze(study, 0.4), evidence.freeze(study, 0.0)
     for place in range(30):
         lose(study.project, place / 30, tier="expensive")
+    into_window(study)
     (reason,) = evidence.staleness(Evidence.objects.get(pk=cheap.pk))
     assert reason.startswith("Missing pairs: ")
     assert evidence.blocks_now(Evidence.objects.get(pk=nothing.pk)) == []
@@ -328,13 +331,13 @@ def test_a_failing_check_that_was_signed_with_it_does_not(project):
 
 def test_a_guardrail_breached_since_makes_it_stale(guarded):
     row = evidence.freeze(guarded, 0.0, {"math": 0.4})
-    complain(guarded.project)
+    complain(guarded)
     (reason,) = evidence.staleness(Evidence.objects.get(pk=row.pk))
     assert reason.startswith("Guardrail: Task completed")
 
 
 def test_a_breached_guardrail_stands_against_thresholds_by_task_type_too(guarded):
-    complain(guarded.project)
+    complain(guarded)
     for threshold, by_task in ((0.4, {}), (0.0, {"math": 0.4})):
         with pytest.raises(NothingToSign, match="Guardrail: Task completed"):
             evidence.freeze(guarded, threshold, by_task)
@@ -347,15 +350,22 @@ def guarded(project):
     return certified.closed(project, guardrails=rails)
 
 
-def complain(project):
+def complain(study):
     """Say of questions of math that CHEAP did not complete them, and EXPENSIVE did."""
     for n in range(40):
         tier = ("cheap", "expensive")[n % 2]
         threshold = 1.0 if tier == "cheap" else 0.0
-        request_id = add_request(project, 0.35, tier, threshold=threshold)
+        request_id = add_request(study.project, 0.35, tier, threshold=threshold)
         Feedback.objects.create(
             request_id=request_id, digest=str(n), task_completed=tier == "expensive"
         )
+    into_window(study)
+
+
+def into_window(study):
+    """Let what came after the study's window have come an hour earlier, within it."""
+    late = Request.objects.filter(project=study.project, received_at__gt=sampling.window(study)[1])
+    assert late.update(received_at=F("received_at") - timedelta(hours=1))
 
 
 def test_figures_are_of_the_thresholds_that_are_signed_and_of_those_that_are_live(study):
