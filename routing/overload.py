@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 KEPT_SHARE = 0.1
 #: Calls in flight, as a share of the most that are taken, at which shadow work gives way.
 _BUSY_SHARE = 0.8
-#: A loop that comes this late has no time left for anything.
-_LATE_S = 0.1
 _LESS = 0.7
 _LOOK_S = 0.1
 _SLOWLY = 0.2
@@ -72,7 +70,7 @@ class Load:
         part = _LESS if self._was_busy else 1.0
         return (
             self.in_flight > part * _BUSY_SHARE * settings.SHADOWEVAL_CONCURRENCY
-            or self.late_s > part * _LATE_S
+            or 1000 * self.late_s > part * settings.SHADOWEVAL_SHADOW_LATE_MS
             or live.snapshot.backlog > part * settings.SHADOWEVAL_SHADOW_BACKLOG
         )
 

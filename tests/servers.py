@@ -28,6 +28,8 @@ def pytest_load_initial_conftests(early_config):
     os.environ["SHADOWEVAL_SECRET_KEY"] = "only-for-tests"
     # Drawn by random ids: a test that wants repeats says so in its policy.
     os.environ["SHADOWEVAL_REPEAT_RATE"] = "0"
+    # Where tests share two cores with the service, its loop is often late: nothing is shed for it.
+    os.environ["SHADOWEVAL_SHADOW_LATE_MS"] = "1000000"
     os.environ.pop("ANTHROPIC_API_KEY", None)
     for name, server_class, url in (
         ("DATABASE_URL", embedded.Postgres, embedded.postgres_url),

@@ -73,6 +73,7 @@ def test_each_query_ends_as_a_pair_of_its_recorded_answers(service, worker, reco
 @pytest.mark.django_db(transaction=True)
 def test_labels_become_verdicts_of_their_own_kind(service, worker, recording):
     result = replay.run(recording, url=service)
+    assert result.complete, result.jobs
     study = Study.objects.get(project__slug=result.slug)
     assert estimation.rated_by_kind(study) == {"answer_key": 6, "human": 1}
     assert result.not_imported == 1

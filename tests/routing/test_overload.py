@@ -62,6 +62,7 @@ def test_room_comes_back_when_a_call_ends(settings):
 )
 def test_shadow_work_gives_way(load, backlog, share, settings, monkeypatch):
     settings.SHADOWEVAL_CONCURRENCY, settings.SHADOWEVAL_SHADOW_BACKLOG = 100, 1000
+    settings.SHADOWEVAL_SHADOW_LATE_MS = 100
     monkeypatch.setattr(live, "snapshot", live.snapshot.__class__(backlog=backlog))
     assert load.kept_share() == share
 
