@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from django import template
 
 from reviews import sentences
@@ -9,8 +12,26 @@ from reviews.models import AuditEntry
 
 register = template.Library()
 
+_HASH = re.compile(r"[0-9a-f]{64}")
+#: As long as the hash of an entry is shown; whole ones are in the download.
+_SHOWN = 12
+
 
 @register.filter
 def in_words(entry: AuditEntry) -> str:
     """Return what happened to a person's roles in a sentence; empty for every other event."""
     return sentences.of_person(entry.event, entry.subject, entry.detail)
+
+
+@register.filter
+def shortly(value: Any) -> str:
+    """Return one detail of an entry for the eye: hashes cut, lists without brackets.
+
+    Example:
+        >>> shortly("ab" * 32), shortly(["engineering", "product"]), shortly(0.28)
+        ('abababababab', 'engineering, product', '0.28')
+    """
+    if isinstance(value, list):
+        return ", ".join(shortly(one) for one in value)
+    text = str(value)
+    return text[:_SHOWN] if _HASH.fullmatch(text) else text

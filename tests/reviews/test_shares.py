@@ -3,12 +3,15 @@
 import doctest
 from datetime import date
 
+import pytest
+
 from reviews.pace import Day
-from reviews.templatetags import shares
+from reviews.templatetags import shares, trail
 
 
-def test_the_examples_hold():
-    result = doctest.testmod(shares)
+@pytest.mark.parametrize("filters", [shares, trail])
+def test_the_examples_hold(filters):
+    result = doctest.testmod(filters)
     assert result.attempted
     assert not result.failed
 
