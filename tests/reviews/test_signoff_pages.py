@@ -82,6 +82,8 @@ def test_what_changes_is_shown_of_thresholds_by_task_type(client, project, peopl
         assert told["Threshold"]["after"] == "0.00, math 0.50"
         shares = told["Requests that go to the cheap tier"]
         assert (shares["before"], shares["after"]) == ("0.0 %", "50.0 %")
+    summary = client.get(f"/signoffs/{row.pk}/").content.decode()
+    assert "From 0.00 (policy-1) to <b>thresholds by task type</b>" in summary
 
 
 @pytest.mark.parametrize("revision", [{}, {"revision": "0"}])
