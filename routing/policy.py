@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -90,6 +90,7 @@ def create(
     shadow_rate_expensive: float = 1.0,
     thresholds: Mapping[str, float] | None = None,
     repeat_rate: float = 0.0,
+    abstain: Sequence[str] = (),
 ) -> Policy:
     """Write a policy under the project's next number. It is not live until deployed.
 
@@ -104,6 +105,7 @@ def create(
         shadow_rate_expensive: the same of the expensive tier.
         thresholds: in [0, 2], by task type.
         repeat_rate: share of requests whose EXPENSIVE tier is asked once more.
+        abstain: the rules of `abstain.RULES` under which requests go to EXPENSIVE.
 
     Raises:
         ValueError: when a task type cannot be one, or its threshold is out of range.
@@ -124,6 +126,7 @@ def create(
         shadow_rate_cheap=shadow_rate_cheap,
         shadow_rate_expensive=shadow_rate_expensive,
         repeat_rate=repeat_rate,
+        abstain=list(abstain),
     )
 
 
@@ -156,6 +159,7 @@ def with_threshold(
         shadow_rate_expensive=base.shadow_rate_expensive,
         thresholds=thresholds,
         repeat_rate=base.repeat_rate,
+        abstain=base.abstain,
     )
 
 

@@ -61,6 +61,12 @@ class Reason(StrEnum):
     FORCED = "forced"
     STICKY = "sticky"
     UNTRANSLATABLE = "untranslatable"
+    UNFAMILIAR = "unfamiliar"
+    TOOLS = "tools"
+    CONTEXT_LENGTH = "context_length"
+    UNPRICED = "unpriced"
+    CHEAP_FIRST = "cheap_first"
+    ESCALATED = "escalated"
     IMPORTED = "imported"
 
 
@@ -134,7 +140,7 @@ class TierSpec:
 
     `key_name` is the environment variable that holds the provider's key; the key itself is
     never stored. `follows_key`: nobody named the provider, so it is Anthropic's when the server has
-    its key, else simulated.
+    its key, else simulated. `context_tokens`: the longest prompt that the model takes, if known.
     """
 
     provider: str
@@ -143,6 +149,7 @@ class TierSpec:
     key_name: str = ""
     price: Price | None = None
     follows_key: bool = False
+    context_tokens: int | None = None
 
     @property
     def identity(self) -> str:
@@ -205,15 +212,29 @@ class Reply:
 
 @dataclass(frozen=True)
 class Score:
-    """What a router says of one query: P(the expensive tier is needed), and who said it."""
+    """What a router says of one query: P(the expensive tier is needed), and who said it.
+
+    Attributes:
+        needs_answer: the router wants to see the cheap answer first; `value` is then the lowest
+            score that it may come to.
+    """
 
     value: float
     rule: str = ""
+    needs_answer: bool = False
 
 
 @dataclass(frozen=True)
 class DecisionValue:
-    """Where one request goes and why; stored, never recomputed."""
+    """Where one request goes and why; stored, never recomputed.
+
+    Attributes:
+        needs_answer: CHEAP is asked first, and its answer decides.
+        confidence: in [0, 1], what the cheap model said of its own answer; None when nothing.
+        probe_usd: what asking the cheap model before deciding cost, all its calls together; None
+            when it was not asked or the price is unknown.
+        probe_ms: how long that took; None when it was not asked.
+    """
 
     tier: Tier
     reason: Reason
@@ -221,6 +242,10 @@ class DecisionValue:
     score: float | None = None
     rule: str = ""
     task: str = ""
+    needs_answer: bool = False
+    confidence: float | None = None
+    probe_usd: Decimal | None = None
+    probe_ms: float | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from reviews.models.rollout import Rollout, RolloutEvent, SignedDeployment
 from reviews.models.sampling import SampledPair
 from reviews.models.signoff import Approval, Comment, Evidence, Revision, SignOff
 from reviews.models.study import PlanChange, Study
+from reviews.models.training import TrainingExample, TrainingRun
 
 __all__ = [
     "Adjudication",
@@ -54,5 +55,7 @@ __all__ = [
     "Skip",
     "Slot",
     "Study",
+    "TrainingExample",
+    "TrainingRun",
     "Verdict",
 ]

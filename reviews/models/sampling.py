@@ -3,6 +3,7 @@
 from django.db import models
 
 from reviews.models.study import Study
+from reviews.models.triggers import training_pairs_never_calibrate
 from routing.models import ShadowPair
 from routing.models.immutable import Immutable, append_only, kept_with
 
@@ -32,6 +33,7 @@ class SampledPair(Immutable):
     class Meta:
         triggers = [
             append_only(),
+            training_pairs_never_calibrate(),
             kept_with(study_id="reviews_study", pair_id="routing_shadowpair"),
         ]
         # Serves the estimate: the draws that came since a process looked last.

@@ -64,7 +64,7 @@ class Study(models.Model):
         Policy, models.CASCADE, related_name="studies",
         help_text="The live policy at its start: its router and models are what is studied",
     )  # fmt: skip
-    router = models.ForeignKey(RouterVersion, models.PROTECT, related_name="+")
+    router = models.ForeignKey(RouterVersion, models.RESTRICT, related_name="+")
     seed = models.CharField(max_length=40)
     window_days = models.PositiveSmallIntegerField(default=14)
     rate = models.FloatField(

@@ -26,6 +26,13 @@ class RouterVersion(Immutable):
     artifact = models.BinaryField()
     sha256 = models.CharField(max_length=64)
     is_starter = models.BooleanField(default=False)
+    project = models.ForeignKey(
+        Project, models.CASCADE, null=True, related_name="routers",
+        help_text="Whose labels trained it; none for what comes with the product",
+    )  # fmt: skip
+    trained_until = models.DateTimeField(
+        null=True, help_text="When the newest request came that it was trained on"
+    )
     card = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -44,7 +51,7 @@ class Policy(Immutable):
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="policies")
     number = models.PositiveIntegerField()
-    router = models.ForeignKey(RouterVersion, models.PROTECT)
+    router = models.ForeignKey(RouterVersion, models.RESTRICT)
     threshold = models.FloatField()
     thresholds = models.JSONField(
         default=dict, db_default={}, help_text="By task type; tasks not named go by `threshold`"
@@ -57,6 +64,9 @@ class Policy(Immutable):
         default=0.0, db_default=0.0,
         help_text="Share of requests whose EXPENSIVE tier is asked once more, for the A/A floor",
     )  # fmt: skip
+    abstain = models.JSONField(
+        default=list, db_default=[], help_text="Rules under which requests go to EXPENSIVE unscored"
+    )
     note = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -67,6 +67,14 @@ class Decision(Immutable):
     rule = models.CharField(max_length=60, blank=True)
     score = models.FloatField(null=True)
     threshold = models.FloatField()
+    confidence = models.FloatField(
+        null=True, help_text="What the cheap model said of its own answer, in [0, 1]"
+    )
+    probe_usd = models.DecimalField(
+        max_digits=20, decimal_places=12, null=True,
+        help_text="What asking the cheap model before deciding cost",
+    )  # fmt: skip
+    probe_ms = models.FloatField(null=True, help_text="How long that took")
 
     class Meta:
         triggers = [append_only(), *counted_decisions()]
@@ -89,6 +97,10 @@ class Completion(Immutable):
         default=1, db_default=1, help_text="Which of the tier's answers to this request"
     )
     is_shadow = models.BooleanField()
+    is_probe = models.BooleanField(
+        default=False, db_default=False,
+        help_text="Asked before the decision; not what the client got, and paid by serving",
+    )  # fmt: skip
     provider = models.CharField(max_length=40)
     model = models.CharField(max_length=120)
     text = models.TextField()

@@ -134,7 +134,12 @@ class ShadowPair(Immutable):
     expensive = models.OneToOneField(Completion, models.CASCADE, related_name="+")
     score = models.FloatField(null=True)
     task = models.CharField(max_length=40)
-    router = models.ForeignKey("routing.RouterVersion", models.PROTECT, related_name="+")
+    router = models.ForeignKey("routing.RouterVersion", models.RESTRICT, related_name="+")
+    probe_usd = models.DecimalField(
+        max_digits=20, decimal_places=12, null=True,
+        help_text="What its router pays to see cheap answers first; none when it does not",
+    )  # fmt: skip
+    probe_ms = models.FloatField(null=True, help_text="How long its router waits for them")
     rate = models.FloatField(help_text="Probability with which this request was shadowed")
     created_at = models.DateTimeField(auto_now_add=True)
 
