@@ -32,6 +32,7 @@ _NAV = (
     ("pairs", "Pairs", "see_results"),
     ("studies", "Studies", "see_results"),
     ("threshold", "Threshold", "see_results"),
+    ("routers", "Routers", "see_results"),
     ("judge", "Judge", "see_results"),
     ("signoffs", "Sign-off", "see_results"),
     ("policies", "Policies", "see_results"),

@@ -46,6 +46,7 @@ PAGES = {
     "threshold/curve.csv": ("GET", SEE),
     "threshold/switches/": ("GET", SEE),
     "threshold/what-if/<int:pk>/": ("GET", SEE),
+    "routers/": ("GET", SEE),
     "pairs/<int:pk>/gold/": ("POST", {"lead", "admin"}),
     "adjudicate/": ("GET", {"lead"}),
     "adjudicate/<uuid:token>/": ("POST", {"lead"}),
