@@ -1,19 +1,41 @@
 """Routers: query to score in [0, 1]. They know no threshold, price or database."""
 
-from collections.abc import Callable
+from __future__ import annotations
 
-from routing.routers import constant, embedding
-from routing.routers.base import Router
+import logging
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 
-#: How a stored version of each kind is loaded: artifact and embedder id to router.
-_LOADERS: dict[str, Callable[[bytes, str], Router]] = {
-    constant.KIND: constant.loads,
-    embedding.KIND: embedding.loads,
-}
+from routing import embedders
+from routing.routers import assembled
+from routing.routers.kinds import Kind
+
+log = logging.getLogger(__name__)
+
+#: Packages offer routers of their own under this name: `name = "module:KIND"`.
+GROUP = "shadoweval.routers"
+#: Modules with `KINDS`, in the order that people see.
+_BUILT_IN = (
+    "constant",
+    "embedding",
+    "random_control",
+)
 
 
-def load(kind: str, artifact: bytes, embedder: str) -> Router:
-    """Return the router of a stored version.
+def kinds() -> dict[str, Kind]:
+    """Return every kind by name: those that come with the project, then those of plug-ins.
+
+    A plug-in that cannot be imported, or takes a name that is taken, is logged and left out.
+    """
+    # What is installed depends on where Python looks; nothing else that may change is remembered.
+    return {**_built_in(), **_plug_ins(tuple(sys.path))}
+
+
+def load(kind: str, artifact: bytes, embedder: str) -> assembled.Assembled:
+    """Return the router of a stored version, with the parts that its artifact carries.
 
     Args:
         kind: as the version has it.
@@ -25,6 +47,49 @@ def load(kind: str, artifact: bytes, embedder: str) -> Router:
         ModelsMissing: when the embedder's files are not there and cannot be built.
         ValueError: when the artifact is not what the kind stores.
     """
-    if kind not in _LOADERS:
-        raise KeyError(f"no kind of router {kind!r}; there are {', '.join(_LOADERS)}")
-    return _LOADERS[kind](artifact, embedder)
+    known = kinds()
+    if kind not in known:
+        raise KeyError(f"no kind of router {kind!r}; there are {', '.join(known)}")
+    inner, held = known[kind].loads(artifact, embedder), assembled.parts(artifact)
+    used = embedders.get(embedder) if embedder else None
+    return assembled.assemble(inner, held, used, is_trusted=kind in _built_in())
+
+
+@cache
+def _built_in() -> dict[str, Kind]:
+    # Imported here: a kind that is made of others may import this package.
+    modules = [import_module(f"routing.routers.{name}") for name in _BUILT_IN]
+    return {kind.name: kind for module in modules for kind in module.KINDS}
+
+
+@cache
+def _plug_ins(path: tuple[str, ...]) -> dict[str, Kind]:
+    found: dict[str, Kind] = {}
+    for point in _points():
+        if point.name in _built_in() or point.name in found:
+            log.error(
+                "the plug-in %s is left out: this kind of router is there already", point.name
+            )
+        elif (kind := _kind(point)) is not None:
+            found[point.name] = kind
+    return found
+
+
+def _points() -> Iterable[EntryPoint]:
+    try:
+        return sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
+    except Exception:  # a damaged file of some other package
+        log.exception("plug-ins cannot be listed")
+        return []
+
+
+def _kind(point: EntryPoint) -> Kind | None:
+    try:
+        kind = point.load()
+    except (Exception, SystemExit):
+        log.exception("the plug-in %s is left out: it cannot be imported", point.name)
+        return None
+    if not isinstance(kind, Kind) or kind.name != point.name:
+        log.error("the plug-in %s is left out: it is no Kind of this name", point.name)
+        return None
+    return kind

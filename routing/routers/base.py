@@ -4,13 +4,16 @@ from typing import Protocol
 
 from routing.types import Score
 
+#: The rule of a score that only says: this is far from all that the router was trained on.
+UNFAMILIAR = "unfamiliar"
+
 
 class Router(Protocol):
     """Scores a query: the estimated probability that the expensive tier is needed.
 
     Attributes:
         is_instant: scoring takes about a millisecond at most, whatever the query: the gateway
-            then scores on the event loop instead of in a thread.
+            then scores on the event loop instead of in a thread. Not believed of plug-ins.
     """
 
     @property

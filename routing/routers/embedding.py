@@ -6,15 +6,16 @@ in an .npz, which loads without running code.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from routing import embedders
 from routing.embedders.memory import Remembering
-from routing.routers.rules import Rules
+from routing.routers import arrays, vectors
+from routing.routers.kinds import Examples, Kind, chosen
 from routing.types import Score
 
 KIND = "rules+embedding-logistic"
@@ -22,7 +23,7 @@ KIND = "rules+embedding-logistic"
 
 @dataclass(frozen=True)
 class EmbeddingRouter:
-    """Rules first, then sigmoid(coef . embedding + intercept).
+    """sigmoid(coef . embedding + intercept).
 
     Attributes:
         coef: shape (dimensions,), on unit-length embeddings.
@@ -31,7 +32,6 @@ class EmbeddingRouter:
     embedder: Remembering
     coef: np.ndarray
     intercept: float
-    rules: Rules = field(default_factory=Rules)
 
     @property
     def is_instant(self) -> bool:
@@ -39,14 +39,11 @@ class EmbeddingRouter:
         return self.embedder.is_instant
 
     def score(self, query: str) -> Score:
-        """Return P(the expensive tier is needed), with the rule's name when a rule said it."""
-        return self.rules.score(query) or self._judge(self.embedder.embed(query))
+        """Return P(the expensive tier is needed)."""
+        return self._judge(self.embedder.embed(query))
 
     def recall(self, query: str) -> Score | None:
-        """Return what a rule says or a remembered vector gives, without embedding."""
-        ruled = self.rules.score(query)
-        if ruled is not None:
-            return ruled
+        """Return what a remembered vector gives, without embedding."""
         vector = self.embedder.recall(query)
         return None if vector is None else self._judge(vector)
 
@@ -55,29 +52,53 @@ class EmbeddingRouter:
         return Score(float(1.0 / (1.0 + np.exp(-logit))))
 
 
-def fit(vectors: np.ndarray, needs_expensive: Sequence[int], seed: int) -> tuple[np.ndarray, float]:
+def fit(
+    made: np.ndarray,
+    needs_expensive: Sequence[int] | np.ndarray,
+    seed: int,
+    weight: np.ndarray | None = None,
+    c: float = 1.0,
+) -> tuple[np.ndarray, float]:
     """Fit the head.
 
     Args:
-        vectors: shape (n, dimensions), unit length.
+        made: vectors of shape (n, dimensions), unit length.
         needs_expensive: n labels, 0 or 1, both present.
         seed: of the solver.
+        weight: of each label; all alike when None.
+        c: how freely it follows the labels.
 
     Returns:
         Coefficients of shape (dimensions,) and the intercept.
     """
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=1.0, max_iter=2000, random_state=seed)
-    model.fit(vectors, np.asarray(needs_expensive))
+    model = LogisticRegression(C=c, max_iter=2000, random_state=seed)
+    model.fit(made, np.asarray(needs_expensive), sample_weight=weight)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
+
+
+def fit_examples(examples: Examples, embedder: str, seed: int, options: Mapping[str, Any]) -> bytes:
+    """Return the artifact of a head fit to labelled queries; a label of .3 is .3 of a one.
+
+    Raises:
+        ValueError: when all labels say the same.
+    """
+    c = chosen(LOGISTIC, options)["c"]
+    made, needs = vectors.of(examples, embedder), examples.needs_expensive
+    weight = examples.weight / examples.weight.mean() if len(made) else examples.weight
+    both = np.concatenate([weight * (1 - needs), weight * needs])
+    kept = both > 0
+    labels = np.repeat([0, 1], len(made))[kept]
+    if len(set(labels.tolist())) < 2:
+        raise ValueError("All labels say the same; there is nothing to tell apart.")
+    coef, intercept = fit(np.concatenate([made, made])[kept], labels, seed, both[kept], float(c))
+    return dumps(coef, intercept)
 
 
 def dumps(coef: np.ndarray, intercept: float) -> bytes:
     """Return the artifact: an .npz of two arrays, no objects."""
-    buffer = io.BytesIO()
-    np.savez(buffer, coef=coef, intercept=np.float64(intercept))
-    return buffer.getvalue()
+    return arrays.dumps({"coef": coef, "intercept": np.float64(intercept)})
 
 
 def loads(artifact: bytes, embedder: str) -> EmbeddingRouter:
@@ -88,9 +109,25 @@ def loads(artifact: bytes, embedder: str) -> EmbeddingRouter:
         ModelsMissing: when its files are not there and cannot be built.
         ValueError: when the arrays are not numbers of the embedder's dimensions.
     """
-    with np.load(io.BytesIO(artifact), allow_pickle=False) as arrays:
-        coef, intercept = arrays["coef"], float(arrays["intercept"])
+    held = arrays.loads(artifact)
+    if not {"coef", "intercept"} <= held.keys():
+        raise ValueError("The artifact holds no head.")
+    coef, intercept = held["coef"], float(held["intercept"])
     used = embedders.get(embedder)
     if coef.shape != (used.dimensions,) or not np.isfinite([*coef, intercept]).all():
         raise ValueError(f"The artifact does not fit {embedder}: coef has shape {coef.shape}.")
     return EmbeddingRouter(used, coef, intercept)
+
+
+LOGISTIC = Kind(
+    KIND,
+    "Embedding + logistic regression",
+    "The query's embedding, weighed by one number a dimension: P(the expensive model is needed).",
+    "With a hundred labels or more; simple, and hard to overfit.",
+    "One embedding: well under a millisecond (static) or some ten (MiniLM). No call to a model.",
+    loads,
+    fit=fit_examples,
+    has_embedder=True,
+    defaults={"c": 1.0},
+)
+KINDS = (LOGISTIC,)

@@ -41,6 +41,8 @@ class Examples:
         expensive_ok: shape (n,), the same of the expensive one.
         weight: shape (n,), above 0: 1 / P(the pair was drawn), or ones.
         outcomes: of several models, where they are known; row by row the same queries.
+        vectors: shape (n, dimensions), of the queries, by the embedder that the router is fit
+            with, where somebody made them already. Folds then cost no embedding.
     """
 
     queries: tuple[str, ...]
@@ -48,6 +50,7 @@ class Examples:
     expensive_ok: FloatArray
     weight: FloatArray
     outcomes: Outcomes | None = None
+    vectors: NDArray[np.float32] | None = None
 
     @property
     def needs_expensive(self) -> FloatArray:
@@ -69,6 +72,18 @@ class Fit(Protocol):
         ...
 
 
+class Make(Protocol):
+    """Writes a version of a kind that is configured instead of trained."""
+
+    def __call__(self, options: Mapping[str, Any]) -> bytes:
+        """Return the artifact; options that are left out are the kind's defaults.
+
+        Raises:
+            ValueError: with a sentence for people, when these options cannot be.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of router, with its card.
@@ -85,6 +100,8 @@ class Kind:
         is_control: it decides nothing sensible, and is there to compare with.
         asks: it asks the cheap model before it decides: both calls are paid for.
         defaults: its options, with what they are when nobody says otherwise.
+        make: how one that is not trained is written.
+        is_offered: new versions can be made; others are only loaded.
     """
 
     name: str
@@ -98,3 +115,18 @@ class Kind:
     is_control: bool = False
     asks: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    make: Make | None = None
+    is_offered: bool = True
+
+
+def chosen(kind: Kind, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a kind's options with the defaults for those left out.
+
+    Raises:
+        ValueError: when an option is none of the kind's.
+    """
+    unknown = sorted(options.keys() - kind.defaults.keys())
+    if unknown:
+        known = ", ".join(kind.defaults) or "none"
+        raise ValueError(f"{kind.title} has no option {unknown[0]!r}; there are: {known}.")
+    return {**kind.defaults, **options}
