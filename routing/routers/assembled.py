@@ -60,7 +60,10 @@ def parts(artifact: bytes) -> Parts:
         ValueError: when it is no artifact, or a part of it is none.
     """
     held = arrays.loads(artifact)
-    return Parts(_rules(held), _familiar(held), _calibration(held))
+    try:
+        return Parts(_rules(held), _familiar(held), _calibration(held))
+    except KeyError as exc:
+        raise ValueError(f"The artifact lacks {exc.args[0]}.") from exc
 
 
 def _rules(held: dict[str, np.ndarray]) -> Rules | None:
