@@ -21,6 +21,9 @@ GROUP = "shadoweval.routers"
 _BUILT_IN = (
     "constant",
     "embedding",
+    "knn",
+    "matrix_factorization",
+    "routellm",
     "random_control",
 )
 
