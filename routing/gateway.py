@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from routing import pricing, providers, sticky, tasktypes
+from routing import gauges, pricing, providers, sticky, tasktypes
 from routing.errors import (
     InvalidRequest,
     NotFound,
@@ -50,6 +50,9 @@ log = logging.getLogger(__name__)
 #: both busy waits, until the router's time is up: then EXPENSIVE, and the work is not begun.
 _scorers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="router")
 
+_count_router_error = gauges.counted(
+    "router_errors", "Requests that went to EXPENSIVE because the router gave no usable score."
+)
 _CHOSEN_BY_CLIENT = (Reason.BYPASSED, Reason.FORCED)
 #: Larger bodies are read and changed in a thread: JSON of ten megabytes takes up to a second.
 LARGE_BYTES = 200_000
@@ -104,6 +107,7 @@ async def decide(
     try:
         score = await _score(request.query, router)
     except RouterError:
+        _count_router_error()
         threshold = policy.threshold_for(task)
         return DecisionValue(Tier.EXPENSIVE, Reason.ROUTER_ERROR, threshold, task=task)
     return _by_threshold(score, policy.threshold_for(task), task)

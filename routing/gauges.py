@@ -5,15 +5,20 @@ Serving code registers what it alone knows, such as calls in flight or records l
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
 
 class Gauge(NamedTuple):
-    """One figure: what it means, and how to read it now. Reading must not wait."""
+    """One figure: what it means, and how to read it now. Reading must not wait.
+
+    `is_counter`: it only grows while the process lives.
+    """
 
     help: str
     read: Callable[[], float]
+    is_counter: bool = False
 
 
 _gauges: dict[str, Gauge] = {}
@@ -33,6 +38,23 @@ def register(name: str, help: str, read: Callable[[], float]) -> None:  # noqa: 
         42.0
     """
     _gauges[name] = Gauge(help, read)
+
+
+def counted(name: str, help: str) -> Callable[[], None]:  # noqa: A002
+    """Show a counter from now on, and return what adds one to it; any thread may call that.
+
+    Args:
+        name: in Prometheus' words, without `_total`.
+        help: what is counted, in one sentence.
+    """
+    lock, so_far = threading.Lock(), [0]
+
+    def add_one() -> None:
+        with lock:
+            so_far[0] += 1
+
+    _gauges[name] = Gauge(help, lambda: so_far[0], is_counter=True)
+    return add_one
 
 
 def values() -> dict[str, Gauge]:

@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from routing import counts, gauges
@@ -49,7 +49,8 @@ class Process:
         """Yield what is registered; one that cannot be read is left out."""
         for name, gauge in gauges.values().items():
             try:
-                yield _gauge(name, gauge.help, gauge.read())
+                family = CounterMetricFamily if gauge.is_counter else GaugeMetricFamily
+                yield family(f"shadoweval_{name}", gauge.help, value=gauge.read())
             except Exception as exc:
                 log.warning("the figure %s cannot be read: %s", name, type(exc).__name__)
 

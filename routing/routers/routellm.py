@@ -79,7 +79,7 @@ def loads(artifact: bytes, embedder: str = "") -> RouteLLMRouter:
     """Return the router of an artifact; `embedder` must be empty.
 
     Raises:
-        ValueError: when RouteLLM is not installed, cannot make this router, or the artifact is none.
+        ValueError: when RouteLLM is not installed or has no such router, or the artifact is none.
     """
     held = arrays.loads(artifact)
     if embedder or "routellm" not in held:
