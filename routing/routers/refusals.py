@@ -23,7 +23,8 @@ _VERBS = (
     r"predict|verify|determine|find|locate|retrieve|identify|recall|fetch|be able)"
 )
 _CANNOT = (
-    r"(?:\bi\s*|^sorry,? (?:but )?)(?:(?:really |simply |currently |just )?(?:can ?not|can't|couldn't|won't|will not)"
+    r"(?:\bi\s*|^sorry,? (?:but )?)"
+    r"(?:(?:really |simply |currently |just )?(?:can ?not|can't|couldn't|won't|will not)"
     r"|(?:am|'m) (?:currently |really )?(?:unable|not able|not allowed|not permitted) to"
     r"|(?:do not|don't) have the (?:ability|capability|capacity|means) to)"
     rf"\s+(?:\w+ly |further )?{_VERBS}\b"
@@ -43,9 +44,11 @@ _OPENINGS = (
     rf"(?:{_AI})?(?:{_SORRY})?(?:{_AI})?(?:{_CANNOT}|{_DECLINE})",
     # German
     r"(?:(?:es )?tut mir (?:sehr )?leid|entschuldigung|leider|als (?:ki|sprachmodell))"
-    r"(?=[^.\n]{0,80}\bich\b)[^.\n]{0,60}?\b(?:kann|darf|konnte|könnte|werde|bin)\b[^.\n]{0,60}?\b(?:nicht|kein\w*)\b",
+    r"(?=[^.\n]{0,80}\bich\b)"
+    r"[^.\n]{0,60}?\b(?:kann|darf|konnte|könnte|werde|bin)\b[^.\n]{0,60}?\b(?:nicht|kein\w*)\b",
     r"(?:ich|das|dabei|damit) (?:kann|darf|werde) "
-    r"(?:ich |ihnen |dir |dabei |da |das |hier |leider )*nicht (?:\w+ )?(?:helfen|weiterhelfen|beantworten|unterstützen|bereitstellen|nachkommen)",
+    r"(?:ich |ihnen |dir |dabei |da |das |hier |leider )*nicht (?:\w+ )?"
+    r"(?:helfen|weiterhelfen|beantworten|unterstützen|bereitstellen|nachkommen)",
     r"(?:das |leider )?weiß ich (?:leider )?nicht|ich weiß (?:es |das )?(?:leider )?nicht",
     # French
     r"(?:(?:je suis |je )?(?:vraiment )?(?:désolée?s?|navrée?|m'excuse)|malheureusement|en tant qu)"
@@ -67,7 +70,8 @@ _OPENINGS = (
     r"(?:eu )?não (?:posso|consigo) (?:ajudar|responder|fornecer|atender|oferecer)",
     r"(?:eu )?não sei\b",
     # Dutch, Swedish, Danish and Norwegian
-    r"(?:het spijt me|sorry|helaas)(?=[^.\n]{0,80}\bik\b)[^.\n]{0,60}?\b(?:kan|mag)\b[^.\n]{0,50}?\b(?:niet|geen)\b",
+    r"(?:het spijt me|sorry|helaas)(?=[^.\n]{0,80}\bik\b)"
+    r"[^.\n]{0,60}?\b(?:kan|mag)\b[^.\n]{0,50}?\b(?:niet|geen)\b",
     r"ik kan (?:je |u |hier |daar |dat )*niet (?:\w+ )?(?:helpen|beantwoorden|geven)",
     r"(?:tyvärr|jag är ledsen|beklager|jeg beklager|desværre|undskyld|dessverre)"
     r"(?=[^.\n]{0,80}\bj(?:ag|eg)\b)[^.\n]{0,60}?\b(?:kan)\b[^.\n]{0,40}?\b(?:inte|ikke)\b",

@@ -54,3 +54,46 @@ def with_usage_asked(raw: bytes) -> bytes:
     """Return a streaming chat body, without `stream_options`, that asks for the usage too."""
     end = raw.rindex(b"}")
     return raw[:end] + b',"stream_options":{"include_usage":true}' + raw[end:]
+
+
+def with_text(raw: bytes, place: tuple[str | int, ...], text: str) -> bytes:
+    """Return a JSON body with another text at a place, every other byte as it was.
+
+    Args:
+        raw: valid JSON in UTF-8.
+        place: keys and indices that lead to a string; the last one counts of keys that come twice.
+        text: may hold half characters, as JSON may.
+
+    Raises:
+        LookupError: when no string is there.
+
+    Example:
+        >>> with_text(b'{"a": [1.00, {"b" : "x"}]}', ("a", 1, "b"), "y")
+        b'{"a": [1.00, {"b" : "y"}]}'
+    """
+    start, end = _string_at(raw, place)
+    return raw[:start] + json.dumps(text).encode() + raw[end:]
+
+
+def _string_at(raw: bytes, place: tuple[str | int, ...]) -> tuple[int, int]:
+    found: tuple[int, int] | None = None
+    path: list[str | int] = []
+    is_key = False
+    for token in _TOKEN.finditer(raw):
+        sign = token[0][:1]
+        if sign in b"{[":
+            path.append("" if sign == b"{" else 0)
+            is_key = sign == b"{"
+        elif sign in b"}]":
+            path.pop()
+            is_key = False
+        elif sign == b",":
+            is_key = isinstance(path[-1], str)
+            path[-1] = path[-1] if isinstance(path[-1], str) else path[-1] + 1
+        elif sign == b'"' and is_key:
+            path[-1], is_key = json.loads(token[0]), False
+        elif sign == b'"' and tuple(path) == place:
+            found = token.span()
+    if found is None:
+        raise LookupError("there is no text at this place")
+    return found
