@@ -1,6 +1,6 @@
 """Tell a whole reply as the stream that its API would have sent.
 
-A cascade sees the cheap answer whole before it serves it; a client that asked for a stream gets one.
+A cascade sees the cheap answer whole before it is served; a client that wants a stream gets one.
 
 Source: the streams of both APIs' references.
 """
@@ -36,10 +36,8 @@ def events(body: bytes, dialect: Dialect, include_usage: bool = False) -> Iterat
     """
     try:
         said = json.loads(body)
-        if dialect is Dialect.MESSAGES:
-            told = _message(said)
-        else:
-            told = _completion(said, include_usage)
+        is_messages = dialect is Dialect.MESSAGES
+        told = _message(said) if is_messages else _completion(said, include_usage)
     except (LookupError, TypeError, AttributeError, RecursionError) as exc:
         raise ValueError(f"the reply is not of the {dialect} API") from exc
     return iter(told)
