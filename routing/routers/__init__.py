@@ -25,6 +25,8 @@ _BUILT_IN = (
     "matrix_factorization",
     "routellm",
     "random_control",
+    "cascade",
+    "hybrid",
 )
 
 

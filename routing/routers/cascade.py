@@ -6,15 +6,13 @@ score like any other: the policy's threshold decides, and one stored score serve
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from routing.routers import gates
+from routing.routers import arrays, gates
 from routing.routers.asking import Ask, Judged, Seen
 from routing.routers.kinds import Kind
 from routing.types import Score
@@ -160,34 +158,27 @@ def loads(artifact: bytes, embedder: str = "") -> CascadeRouter:
 
 
 def pack(said: Mapping[str, Any], inner: bytes = b"") -> bytes:
-    """Return what is said, and another artifact, as one .npz without objects."""
-    text = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        configured=np.frombuffer(text, np.uint8),
-        inner=np.frombuffer(inner, np.uint8),
-    )
-    return buffer.getvalue()
+    """Return what is said, and another artifact, as one artifact."""
+    held = {"configured": arrays.of_json(said), "inner": np.frombuffer(inner, np.uint8)}
+    return arrays.dumps(held)
 
 
 def unpack(artifact: bytes) -> tuple[dict[str, Any], bytes]:
-    """Return what `pack` was given.
+    """Return what `pack` was given; `options` are there.
 
     Raises:
         ValueError: when it is nothing of the kind.
     """
-    try:
-        with np.load(io.BytesIO(artifact), allow_pickle=False) as arrays:
-            said, inner = json.loads(arrays["configured"].tobytes()), arrays["inner"].tobytes()
-        if isinstance(said["options"], dict):
-            return said, inner
-    except (LookupError, TypeError, OSError, RecursionError) as exc:
-        raise ValueError("The artifact is not of a cascade or hybrid.") from exc
-    raise ValueError("The artifact has no options.")
+    held = arrays.loads(artifact)
+    if not {"configured", "inner"} <= set(held):
+        raise ValueError("The artifact is not of a cascade or hybrid.")
+    said = arrays.to_json(held["configured"])
+    if not isinstance(said, dict) or not isinstance(said.get("options"), dict):
+        raise ValueError("The artifact has no options.")
+    return said, held["inner"].astype(np.uint8).tobytes()
 
 
-CARD = Kind(
+_CARD = Kind(
     name=KIND,
     title="Cascade",
     what="The cheap model answers first and says how sure it is. Its answer is served when it is "
@@ -200,3 +191,5 @@ CARD = Kind(
     asks=True,
     defaults=asdict(Options()),
 )
+
+KINDS = (_CARD,)

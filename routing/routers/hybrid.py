@@ -146,7 +146,7 @@ def loads(artifact: bytes, embedder: str = "") -> HybridRouter:
     return HybridRouter(inner, low, high, CascadeRouter(options))
 
 
-CARD = Kind(
+_CARD = Kind(
     name=KIND,
     title="Hybrid",
     what="Rules and a trained router decide what they are sure of; in the band of scores between, "
@@ -159,3 +159,5 @@ CARD = Kind(
     asks=True,
     defaults={**_BAND, **asdict(cascade.Options())},
 )
+
+KINDS = (_CARD,)
