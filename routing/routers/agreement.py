@@ -87,7 +87,9 @@ def _leaf(value: Any) -> str:
 def _tokens(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKC", text[:MOST_CHARS]).casefold()
     found = _TOKEN.findall(_THOUSANDS.sub("", folded))
-    return [_number(token) for token in found if token not in _ARTICLES]
+    # Alone it is no article: "A" may be the answer to a question with choices.
+    said = [token for token in found if token not in _ARTICLES] if len(found) > 1 else found
+    return [_number(token) for token in said]
 
 
 def _number(token: str) -> str:

@@ -31,6 +31,8 @@ _CLOSES = re.compile(r"\s*(?:(?P<fence>```|~~~)|(?P<brace>\})|</(?P<tag>[A-Za-z]
 _RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}")
 _AGREED = re.compile(r"\W*CONFIDENCE\W*[:：]")
 _MIRRORS = {"(": ")", "[": "]", "{": "}", "<": ">", "“": "”", "（": "）", "【": "】"}
+#: What may close what stood around the value.
+_MARKS = "*_`\"'”’>])}$\\"
 _SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", ":", "…")
 
 
@@ -106,7 +108,8 @@ def _taken(text: str, lines: Sequence[_Line], n: int, after: int) -> Split | Non
         fits = found.is_alone and _AGREED.match(lines[n].text) is not None
     else:
         fits = not after or _stands_out(text, lines, low, high, found)
-    return _cut(text, lines, (low, high), found, n) if fits else None
+    goes = found.is_explained and (not after or _is_bracketed(lines[n], found))
+    return _cut(text, lines, (low, high), n, found, goes) if fits else None
 
 
 def _wrapped(text: str, lines: Sequence[_Line], n: int) -> tuple[int, int]:
@@ -161,13 +164,28 @@ def _has_blank(text: str, start: int, stop: int) -> bool:
     return len(_BREAK.findall(text[start:stop])) > 1
 
 
-def _cut(text: str, lines: Sequence[_Line], span: tuple[int, int], found: Found, n: int) -> Split:
-    """Take the lines of a span out; what follows the value may have to stay."""
-    low, high = span
-    left = _without(text, lines, low, high)
-    if not found.is_alone and (not found.is_explained or not left.strip()):
+def _is_bracketed(line: _Line, found: Found) -> bool:
+    """Return whether what follows the value stands in brackets: then it is not the answer."""
+    return line.text[found.rest :].lstrip(_MARKS + " \t")[:1] in ("(", "[", "（")
+
+
+def _cut(
+    text: str, lines: Sequence[_Line], span: tuple[int, int], n: int, found: Found, goes: bool
+) -> Split:
+    """Take the lines of a span out.
+
+    Args:
+        text: the answer.
+        lines: of it.
+        span: the first and the last line that go.
+        n: the confidence line among them.
+        found: what it says.
+        goes: what follows its value goes too, unless nothing else is left.
+    """
+    left = _without(text, lines, *span)
+    if not found.is_alone and not (goes and left.strip()):
         line = lines[n]
-        rest = line.text[found.rest :].lstrip("*_`\"'”’>])}$\\").lstrip(" \t.,;:–—-")
+        rest = line.text[found.rest :].lstrip(_MARKS).lstrip(" \t.,;:–—-")
         left = text[: line.start] + rest + text[line.stop :]
     return Split(left, found.confidence)
 
@@ -253,18 +271,5 @@ def _first(text: str, is_second: bool) -> Split | None:
         is_alone = found.is_alone and _stands_out(text, lines, low, high, found)
         is_agreed = found.is_agreed and _AGREED.match(lines[n].text) is not None
         if (is_agreed and (found.is_alone or not is_second)) or (is_alone and not is_second):
-            return _cut_first(text, lines, (low, high), found, n)
+            return _cut(text, lines, (low, high), n, found, goes=_is_bracketed(lines[n], found))
     return None
-
-
-def _cut_first(
-    text: str, lines: Sequence[_Line], span: tuple[int, int], found: Found, n: int
-) -> Split:
-    """Take a first line out; unless in brackets, what follows its value may be the answer."""
-    tail = lines[n].text[found.rest :].lstrip("*_`\"'” \t")
-    is_bracketed = tail[:1] in "([（"
-    if found.is_alone or is_bracketed:
-        return _cut(text, lines, span, found, n)
-    return _cut(
-        text, lines, span, Found(found.confidence, True, is_alone=False, rest=found.rest), n
-    )

@@ -95,18 +95,18 @@ _KEY = _folded("|".join(sorted(_WORDS.split("|"), key=len, reverse=True)))
 _LEVEL = _folded("|".join(sorted("|".join(_LEVELS.values()).split("|"), key=len, reverse=True)))
 _VALUE = _folded(
     rf"(?:(?:{_ABOUT})\s*)?(?P<number>{_NUMBER})"
-    rf"(?:\s*[*_`]*\s*\\?(?:{_UNITS}))?(?:\s*(?:-|–|—|to|bis|a)\s*{_NUMBER}(?=\s*(?:%|/|\W*\Z)))?"
+    rf"(?:\s*[*_`]*\s*\\?(?:{_UNITS}))?(?:\s*(?:-|–|—|to|bis|a)\s*{_NUMBER}(?=\s*(?:%|/|[\W_]*\Z)))?"
     rf"(?P<unit>\s*[*_`]*\s*\\?(?:{_UNITS})\.?|\s*(?:{_OVER})\s*(?P<over>\d{{1,9}}(?:\.0+)?))?"
-    r"(?![\w])(?![.,]\d)"
+    r"(?![^\W_])(?![.,]\d)"
 ) + (
-    rf"|(?P<very>(?:{_folded(_VERY)})\s*)?(?P<level>{_LEVEL})(?![\w-])"
+    rf"|(?P<very>(?:{_folded(_VERY)})\s*)?(?P<level>{_LEVEL})(?![^\W_]|-)"
     rf"(?:[\s,(\[:=-]*(?P<beside>{_NUMBER})\s*%[)\]]*)?"
-    rf"|(?P<unsaid>{_UNSAID})(?![\w])"
+    rf"|(?P<unsaid>{_UNSAID})(?![^\W_])"
 )
 _HEAD = (
     rf"(?P<before>[\W_]{{0,40}}(?:\d{{1,2}}[.)]\s[\W_]{{0,10}})?)(?:(?:{_folded(_BEFORE)})\s*)*"
     rf"(?P<key>{_KEY})(?![^\W\d_])(?:\s*(?:{_folded(_AFTER)}))*"
-    r"(?:\s*[(\[][^)\]]{0,40}[)\]](?=\W*[:=|]))?"
+    r"(?:\s*[(\[][^)\]]{0,40}[)\]])?"
 )
 _IS = r"(?:is|are|of|at|ist|est|es|e|is:|は|为|為|是)\b|は|为|為|是"
 _JOIN = rf"{_DECOR}(?:(?P<join>[:=|~]+|->|=>|[-–—→]+>?|{_IS}){_DECOR})?"
@@ -114,19 +114,19 @@ _LINE = re.compile(
     rf"{_HEAD}{_JOIN}(?:{_VALUE})(?P<close>{_DECOR})(?P<tail>.*)", re.IGNORECASE | re.DOTALL
 )
 _TAG = re.compile(
-    rf"\W{{0,40}}?<\s*(?P<key>{_KEY})\s*>\s*(?:{_VALUE})\s*<\s*/\s*\w+\s*>(?P<tail>\W*)",
+    rf"\W{{0,40}}?<\s*(?P<key>{_KEY})\s*>\s*(?:{_VALUE})\s*<\s*/\s*\w+\s*>(?P<tail>[\W_]*)",
     re.IGNORECASE,
 )
 _REVERSED = re.compile(
     rf"(?P<before>\W{{0,40}})(?:i(?:'m| am)\s+)?(?:{_VALUE})\s*"
     r"(?P<key>confiden(?:ce|t)|certain|sure)"
-    r"(?P<tail>(?:\s+(?:in|of|that|about)\s+(?:my|this|the|it)\b[\w\s]{0,40})?\W*)\Z",
+    r"(?P<tail>(?:\s+(?:in|of|that|about)\s+(?:my|this|the|it)\b[\w\s]{0,40})?[\W_]*)\Z",
     re.IGNORECASE,
 )
 #: Asked first, so that a line of nothing but marks is not tried in every way.
 _MENTIONS = re.compile(rf"{_KEY}|confident|certain|sure", re.IGNORECASE)
-_KEY_ALONE = re.compile(rf"{_HEAD}\W*\Z", re.IGNORECASE)
-_VALUE_ALONE = re.compile(rf"{_DECOR}(?:{_VALUE})(?P<tail>\W*)\Z", re.IGNORECASE)
+_KEY_ALONE = re.compile(rf"{_HEAD}[\W_]*\Z", re.IGNORECASE)
+_VALUE_ALONE = re.compile(rf"{_DECOR}(?:{_VALUE})(?P<tail>[\W_]*)\Z", re.IGNORECASE)
 #: In the agreed word, at the end of a line, whatever stands there instead of a number.
 _UNREADABLE = re.compile(r"[\W_]*(?P<key>CONFIDENCE)\s*[*_]*\s*[:=](?P<tail>\W*(?:\S+\W*){0,2})\Z")
 #: What explains a number: nothing of the answer is lost with it.
