@@ -157,6 +157,16 @@ class Brakes:
         lane.in_flight -= 1
         return Closed("rate: enough calls this minute", 60.0 / settings.SHADOWEVAL_SHADOW_RPM)
 
+    async def add(self, name: str, more: int) -> None:
+        """Count calls that begin with one that entered, whatever the limits say of them."""
+        self.lane(name).in_flight += more
+        for _ in range(more):
+            await self._hit(name)
+
+    def drop(self, name: str, more: int) -> None:
+        """Count that calls ended which were added."""
+        self.lane(name).in_flight -= more
+
     async def leave(self, name: str, error: Exception | None) -> None:
         """Count a call that ended, and learn from its error."""
         lane = self.lane(name)

@@ -7,18 +7,19 @@ import json
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from routing import budget, eligibility, sticky
+from routing.answer import Answer
 from routing.connection import Headers
-from routing.gateway import Answer
 from routing.live import KeyInfo
 from routing.models import Policy
 from routing.overload import load
 from routing.ramp import Ramp
 from routing.records import skip_reason
-from routing.types import ChatRequest, Dialect, Reply, Served
+from routing.types import ChatRequest, Dialect, Reason, Reply, Served, Tier
 from routing.wire import shape, translation
 from routing.wire.shape import Shape
 from routing.wire.speech import Speech
@@ -80,13 +81,28 @@ def reply_headers(
         "x-shadoweval-task": decision.task,
         "x-shadoweval-cost-usd": cost,
         "x-shadoweval-overhead-ms": f"{overhead_ms:.2f}",
-        "x-shadoweval-shadow": "none" if skip_reason(row) else decision.tier.other.value,
+        "x-shadoweval-shadow": _shadow(row),
     }
+    if decision.reason is Reason.ESCALATED:
+        headers["x-shadoweval-escalated"] = "true"
+    if decision.confidence is not None:
+        headers["x-shadoweval-confidence"] = f"{decision.confidence:g}"
     if policy.is_simulated:
         headers["x-shadoweval-simulated"] = "true"
     if answer.retry_after_s is None and _is_number(headers.get("retry-after", "")):
         headers.pop("retry-after")  # a wait that nobody believes; a date passes
     return headers
+
+
+def cost_text(answer: Answer) -> str:
+    """Return what the whole request cost, for its header."""
+    return "unknown" if answer.total_usd is None else f"{answer.total_usd:f}"
+
+
+def _shadow(row: Served) -> str:
+    """Return who will be asked in the background, or none."""
+    is_asked = not row.has_both and not skip_reason(row)
+    return row.decision.tier.other.value if is_asked else "none"
 
 
 def _is_number(text: str) -> bool:
@@ -119,6 +135,9 @@ def served(call: Call, answer: Answer, status: int | None = None) -> Served:
         skip=eligibility.skip_reason(call.request, call.shape, answer.decision),
         shadow_lane=call.policy.tier_spec(answer.decision.tier.other).lane,
         kept_share=load.kept_share(),
+        probes=answer.probes,
+        repeat_lane=call.policy.tier_spec(Tier.EXPENSIVE).lane,
+        repeat_rate=call.policy.repeat_rate,
     )
 
 
@@ -133,8 +152,20 @@ def remember(call: Call, answer: Answer, reply: Reply) -> None:
     known = replace(reply, state_ids=reply.state_ids + _translated_ids(call, reply))
     if known.state_ids or call.request.session:
         later(sticky.remember(call.request, known, answer.decision, call.policy))
+    if not is_paid(answer):
+        spend(call, answer.cost_usd)
+
+
+def is_paid(answer: Answer) -> bool:
+    """Return whether the answer is one of the calls that were counted when they came."""
+    decision = answer.decision
+    return decision.probe_ms is not None and decision.tier is Tier.CHEAP
+
+
+def spend(call: Call, cost_usd: Decimal | None) -> None:
+    """Count money against the key's day, if it has a cap."""
     if call.key.daily_usd is not None:
-        later(budget.spend(call.key, answer.cost_usd))
+        later(budget.spend(call.key, cost_usd))
 
 
 def _translated_ids(call: Call, reply: Reply) -> tuple[str, ...]:

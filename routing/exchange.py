@@ -11,10 +11,21 @@ import time
 from dataclasses import replace
 
 from routing import gateway, idempotency, streaming
-from routing.call import LEFT, STOPPING, Call, later, remember, reply_headers, served, timed
+from routing.answer import Answer
+from routing.call import (
+    LEFT,
+    STOPPING,
+    Call,
+    cost_text,
+    later,
+    remember,
+    reply_headers,
+    served,
+    spend,
+    timed,
+)
 from routing.connection import ClientGone, Connection, Watch
-from routing.errors import RequestError
-from routing.gateway import Answer
+from routing.errors import InvalidRequest, RequestError
 from routing.idempotency import Claim, Kept
 from routing.live import live
 from routing.recording import Recorder
@@ -81,17 +92,25 @@ async def _serve(
 
     Returns the reply as it went out when it is to be kept and is whole.
     """
-    request, policy = call.request, call.policy
-    decision = await gateway.decide(request, call.shape, policy, live.router(policy.router))
+    policy, router = call.policy, live.router(call.policy.router)
+    decision = await gateway.decide(call.request, call.shape, policy, router)
     overhead_ms = (time.perf_counter() - call.start) * 1000
+    answer = Answer(decision)
     try:
-        answer = await watch.while_there(gateway.answer(request, decision, policy))
+        if decision.needs_answer:
+            answer = await watch.while_there(gateway.probe(call.request, decision, policy, router))
+            _count_probes(call, answer)
+        if not answer.is_good:
+            answer = await watch.while_there(_answered(call, answer))
     except ClientGone:
-        recorder.put(timed(call, served(call, Answer(decision, status=499, error=LEFT)), 0.0))
+        _record(call, replace(answer, status=499, error=LEFT), recorder)
         return None
     except asyncio.CancelledError:
-        stopping = Answer(decision, status=503, error=STOPPING)
-        recorder.put(timed(call, served(call, stopping), 0.0))
+        _record(call, replace(answer, status=503, error=STOPPING), recorder)
+        raise
+    except InvalidRequest as exc:
+        if answer.decision.probe_ms is not None:  # refused, but paid for
+            _record(call, replace(answer, status=exc.status, error="untranslatable"), recorder)
         raise
     if answer.stream is not None:
         row = replace(served(call, answer), is_stream=True, overhead_ms=overhead_ms)
@@ -99,6 +118,23 @@ async def _serve(
             call, answer, answer.stream, row, connection, watch, recorder, keeps
         )
     return await _whole(call, answer, overhead_ms, connection, watch, recorder)
+
+
+async def _answered(call: Call, probed: Answer) -> Answer:
+    """Ask whom the decision names; what was asked before it is not forgotten."""
+    answer = await gateway.answer(call.request, probed.decision, call.policy)
+    return replace(answer, probes=probed.probes)
+
+
+def _count_probes(call: Call, probed: Answer) -> None:
+    """Count what was paid before deciding at once, whatever becomes of the request."""
+    if probed.decision.probe_ms is not None:
+        spend(call, probed.decision.probe_usd)
+
+
+def _record(call: Call, answer: Answer, recorder: Recorder) -> None:
+    """Keep a request that got no answer."""
+    recorder.put(timed(call, served(call, answer), 0.0))
 
 
 async def _whole(
@@ -116,8 +152,7 @@ async def _whole(
     status, body, content_type = _render(call, answer)
     row = served(call, answer, status)
     overhead_ms += (time.perf_counter() - answered) * 1000
-    cost = "unknown" if answer.cost_usd is None else f"{answer.cost_usd:f}"
-    headers = reply_headers(call, answer, row, overhead_ms, cost)
+    headers = reply_headers(call, answer, row, overhead_ms, cost_text(answer))
     if answer.reply is not None:
         remember(call, answer, answer.reply)
     recorder.put(timed(call, row, overhead_ms))  # before it leaves: who has it, finds it recorded
@@ -143,7 +178,7 @@ def _body(call: Call, answer: Answer, reply: Reply) -> bytes:
         return answer.body
     return native.reply_body(
         str(call.id), reply, answer.decision, call.policy.name,
-        answer.cost_usd, call.policy.is_simulated,
+        answer.total_usd, call.policy.is_simulated,
     )  # fmt: skip
 
 

@@ -11,12 +11,12 @@ import logging
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import replace
 
 from django.conf import settings
 
-from routing import gauges, pricing, providers, sticky, tasktypes
+from routing import cheapfirst, pricing, providers, sticky, tasktypes
+from routing.answer import Answer
 from routing.errors import (
     InvalidRequest,
     NotFound,
@@ -27,21 +27,20 @@ from routing.errors import (
 )
 from routing.models import Policy
 from routing.providers.anthropic import AnthropicProvider
-from routing.providers.base import EventStream, Provider
+from routing.providers.base import Provider
 from routing.routers.base import Router
 from routing.types import (
     AUTO,
     ChatRequest,
     DecisionValue,
-    Dialect,
     Outgoing,
     Reason,
-    Reply,
     Score,
     Tier,
     TierSpec,
 )
 from routing.wire import sse, translation
+from routing.wire.body import LARGE_BYTES
 from routing.wire.shape import Shape
 
 log = logging.getLogger(__name__)
@@ -54,39 +53,6 @@ _count_router_error = gauges.counted(
     "router_errors", "Requests that went to EXPENSIVE because the router gave no usable score."
 )
 _CHOSEN_BY_CLIENT = (Reason.BYPASSED, Reason.FORCED)
-#: Larger bodies are read and changed in a thread: JSON of ten megabytes takes up to a second.
-LARGE_BYTES = 200_000
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the client gets: a reply, a stream that has begun, or the provider's error.
-
-    Attributes:
-        dialect: of the provider, for reply, stream and error alike.
-        body: the reply in the client's dialect.
-        headers: of an error, those that the client gets too.
-    """
-
-    decision: DecisionValue
-    reply: Reply | None = None
-    body: bytes = b""
-    stream: EventStream | None = None
-    status: int = 200
-    error_body: bytes = b""
-    error_type: str = ""
-    error: str = ""
-    retry_after_s: float | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    cost_usd: Decimal | None = None
-    provider: str = ""
-    model: str = ""
-    dialect: Dialect = Dialect.MESSAGES
-
-    @property
-    def is_good(self) -> bool:
-        """Whether a model answers."""
-        return self.reply is not None or self.stream is not None
 
 
 async def decide(
@@ -162,30 +128,72 @@ async def _score_in_thread(query: str, router: Router) -> Score:
 
 
 def _by_threshold(score: Score, threshold: float, task: str) -> DecisionValue:
-    """Compare strictly: at threshold 0 nothing is cheap, above 1 everything is."""
+    """Compare strictly: at threshold 0 nothing is cheap, above 1 everything is.
+
+    A lowest possible score that is below lets the cheap answer decide; one that is not needs none.
+    """
     below = score.value < threshold
     tier = Tier.CHEAP if below else Tier.EXPENSIVE
-    by_score = Reason.BELOW_THRESHOLD if below else Reason.AT_OR_ABOVE_THRESHOLD
-    reason = Reason.RULE if score.rule else by_score
-    return DecisionValue(tier, reason, threshold, score.value, score.rule, task)
+    needs_answer = below and score.needs_answer
+    reason = Reason.CHEAP_FIRST if needs_answer else _reason(score, below)
+    said = (score.value, score.rule, task, needs_answer)
+    return DecisionValue(tier, reason, threshold, *said)
 
 
-async def answer(request: ChatRequest, decision: DecisionValue, policy: Policy) -> Answer:
+def _reason(score: Score, below: bool) -> Reason:
+    if score.rule == Reason.UNFAMILIAR:
+        return Reason.BELOW_THRESHOLD if below else Reason.UNFAMILIAR
+    if score.rule:
+        return Reason.RULE
+    return Reason.BELOW_THRESHOLD if below else Reason.AT_OR_ABOVE_THRESHOLD
+
+
+async def probe(
+    request: ChatRequest, decision: DecisionValue, policy: Policy, router: Router | None
+) -> Answer:
+    """Ask CHEAP before the decision is final; of no use but for one that `needs_answer`.
+
+    Returns:
+        The answer where CHEAP's is kept; else none yet, and the decision with which to go on.
+    """
+    return await cheapfirst.ask(request, decision, policy, router, _cheap_s())
+
+
+def _cheap_s() -> float:
+    """Return how long CHEAP may take: EXPENSIVE needs time too."""
+    return min(settings.SHADOWEVAL_PROVIDER_TIMEOUT_S / 2, settings.SHADOWEVAL_CHEAP_TIMEOUT_S)
+
+
+async def answer(
+    request: ChatRequest, decision: DecisionValue, policy: Policy, router: Router | None = None
+) -> Answer:
     """Ask the tier's provider; a cheap tier that fails is replaced by EXPENSIVE, visibly.
 
     Whatever the failure: a request that is too long or asks for too much of the cheap model may be
     fine for the other. Both attempts together take no longer than one may. A stream that has begun
     is never replaced.
 
+    Args:
+        request: what is asked.
+        decision: who is asked; the router is needed only when CHEAP's answer is to decide.
+        policy: who plays the tiers.
+        router: the policy's.
+
     Raises:
         InvalidRequest: when the model's API cannot be asked this.
     """
-    start, limit_s = time.monotonic(), settings.SHADOWEVAL_PROVIDER_TIMEOUT_S
+    if decision.needs_answer:
+        probed = await probe(request, decision, policy, router)
+        if probed.is_good:
+            return probed
+        told = await answer(request, probed.decision, policy)
+        return replace(told, probes=probed.probes)
+    start = time.monotonic() - (decision.probe_ms or 0.0) / 1000
+    limit_s = settings.SHADOWEVAL_PROVIDER_TIMEOUT_S
     if decision.tier is Tier.EXPENSIVE or decision.reason in _CHOSEN_BY_CLIENT:
-        return await _ask(request, decision, policy, limit_s)
-    first_s = min(limit_s / 2, settings.SHADOWEVAL_CHEAP_TIMEOUT_S)  # the other needs time too
+        return await _ask(request, decision, policy, limit_s - (time.monotonic() - start))
     try:
-        result = await _ask(request, decision, policy, first_s)
+        result = await _ask(request, decision, policy, _cheap_s())
     except InvalidRequest:
         reason = Reason.UNTRANSLATABLE
     else:

@@ -19,11 +19,11 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from routing import pricing, repeats, spend
+from routing import pricing, probing, repeats, spend
 from routing.models import Completion, ShadowJob, ShadowPair
 from routing.records import clean, clean_json
 from routing.shadow import Job, end
-from routing.types import Reply
+from routing.types import Reply, Tier
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +52,11 @@ ON CONFLICT (request_id, tier, ordinal) DO NOTHING
 """
 _PAIRS = """
 INSERT INTO routing_shadowpair (request_id, project_id, cheap_id, expensive_id, score, task,
-    router_id, rate, created_at)
+    router_id, probe_usd, probe_ms, rate, created_at)
 SELECT said.request_id, said.project_id, cheap.id, expensive.id, said.score, said.task,
-    said.router_id, said.rate, %s
+    said.router_id, said.probe_usd, said.probe_ms, said.rate, %s
 FROM json_to_recordset(%s::json) AS said(request_id uuid, project_id bigint, score float8,
-    task text, router_id bigint, rate float8)
+    task text, router_id bigint, probe_usd numeric, probe_ms float8, rate float8)
 JOIN routing_completion AS cheap
     ON cheap.request_id = said.request_id AND cheap.tier = 'cheap' AND cheap.ordinal = 1
 JOIN routing_completion AS expensive
@@ -76,6 +76,21 @@ WHERE job.id = said.id
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What a router said that wants to see the cheap answer first.
+
+    Attributes:
+        score: of the pair.
+        others: what CHEAP answered the other times.
+        probe_ms: how long serving would have waited: the calls are made at once.
+    """
+
+    score: float
+    others: tuple[Reply, ...]
+    probe_ms: float
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How one call ended: a reply, or why not and whether another attempt makes sense.
 
@@ -83,6 +98,7 @@ class Outcome:
         is_possible: False when the tier's API cannot be asked this at all.
         was_asked: False when no call was made: the attempt does not count.
         is_free: nothing was paid, for certain.
+        judged: what the router made of the reply, where it was to see it.
     """
 
     reply: Reply | None = None
@@ -92,6 +108,13 @@ class Outcome:
     is_possible: bool = True
     was_asked: bool = True
     is_free: bool = False
+    judged: Judged | None = None
+
+    @property
+    def replies(self) -> tuple[Reply, ...]:
+        """Every reply that was paid for, the pair's first."""
+        others = () if self.judged is None else self.judged.others
+        return () if self.reply is None else (self.reply, *others)
 
 
 #: One call with its end.
@@ -121,9 +144,9 @@ def _write(group: Sequence[End]) -> None:
     mine = _mine(group)
     if not mine:
         return
-    replies = [(job, outcome.reply) for job, outcome in mine if outcome.reply is not None]
-    if replies:
-        _complete(replies)
+    answered = [(job, outcome) for job, outcome in mine if outcome.reply is not None]
+    if answered:
+        _complete(answered)
     with connection.cursor() as cursor:
         cursor.execute(_STATE, [json.dumps([_state(*one) for one in mine])])
     spend.settle([(job.hold, _paid(job, outcome)) for job, outcome in mine if job.hold])
@@ -144,25 +167,30 @@ def _mine(group: Sequence[End]) -> list[End]:
     return [(job, outcome) for job, outcome in group if job.pk in locked]
 
 
-def _complete(replies: Sequence[tuple[Job, Reply]]) -> None:
+def _complete(answered: Sequence[End]) -> None:
     """Store the shadow completions, with the served ones the pairs, and what follows on these."""
-    completions = ",".join(_completion(job, reply) for job, reply in replies)
+    completions = ",".join(
+        _completion(job, reply, ordinal)
+        for job, outcome in answered
+        for ordinal, reply in enumerate(outcome.replies, Completion.SECOND if job.is_repeat else 1)
+    )
     with connection.cursor() as cursor:
         cursor.execute(_COMPLETIONS, [timezone.now(), f"[{completions}]"])
-    _write_pairs([job for job, _ in replies if not job.is_repeat])
-    repeats.write([job for job, _ in replies if job.is_repeat])
+    _write_pairs([one for one in answered if not one[0].is_repeat])
+    repeats.write([job for job, _ in answered if job.is_repeat])
 
 
-def _write_pairs(jobs: Sequence[Job]) -> None:
+def _write_pairs(answered: Sequence[End]) -> None:
     """Write the pairs, and the jobs of those that are asked once more.
 
     Raises:
         Completion.DoesNotExist: when a request has no served one.
     """
+    jobs = [job for job, _ in answered]
     if not jobs:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_PAIRS, [timezone.now(), json.dumps([_pair(job) for job in jobs])])
+        cursor.execute(_PAIRS, [timezone.now(), json.dumps([_pair(*one) for one in answered])])
         written = {request_id for (request_id,) in cursor.fetchall()}
     missing = [job.request_id for job in jobs if job.request_id not in written]
     if missing and ShadowPair.objects.filter(request_id__in=missing).count() < len(missing):
@@ -170,14 +198,14 @@ def _write_pairs(jobs: Sequence[Job]) -> None:
     repeats.plan(jobs)
 
 
-def _completion(job: Job, reply: Reply) -> str:
+def _completion(job: Job, reply: Reply, ordinal: int) -> str:
     """Return the completion's columns as JSON, the provider's body in it as it came."""
     usage = reply.usage
     columns = json.dumps(
         {
             "request_id": str(job.request_id),
             "tier": job.tier.value,
-            "ordinal": Completion.SECOND if job.is_repeat else 1,
+            "ordinal": ordinal,
             "provider": job.spec.provider,
             "model": clean(reply.model)[:120],
             "text": clean(reply.text),
@@ -187,18 +215,27 @@ def _completion(job: Job, reply: Reply) -> str:
             "cache_write_tokens": usage.cache_write_tokens,
             "cache_write_1h_tokens": usage.cache_write_1h_tokens,
             "cache_read_tokens": usage.cache_read_tokens,
-            "cost_usd": _text(_cost(job, reply)),
+            "cost_usd": _text(pricing.cost_usd(job.spec.price, reply.usage)),
             "latency_ms": reply.latency_ms,
         }
     )
     return f'{columns[:-1]}, "body": {clean_json(reply.body).decode()}}}'
 
 
-def _pair(job: Job) -> dict[str, Any]:
+def _pair(job: Job, outcome: Outcome) -> dict[str, Any]:
+    judged = outcome.judged
+    if judged is not None:
+        said = (judged.score, _cost(job, outcome), judged.probe_ms)
+    elif job.tier is Tier.EXPENSIVE:
+        said = (job.score, job.probe_usd, job.probe_ms)
+    else:
+        said = (job.score, None, None)
     return {
         "request_id": str(job.request_id),
         "project_id": job.project_id,
-        "score": job.score,
+        "score": said[0],
+        "probe_usd": _text(said[1]),
+        "probe_ms": said[2],
         "task": job.task,
         "router_id": job.terms.router_id,
         "rate": job.rate,
@@ -228,14 +265,14 @@ def _wait_s(job: Job, outcome: Outcome) -> float:
     return max(outcome.retry_after_s or 0.0, backoff_s * random.uniform(0.5, 1.5))  # noqa: S311
 
 
-def _cost(job: Job, reply: Reply) -> Decimal | None:
-    return pricing.cost_usd(job.spec.price, reply.usage)
+def _cost(job: Job, outcome: Outcome) -> Decimal | None:
+    return probing.cost_usd(job.spec.price, outcome.replies)
 
 
 def _paid(job: Job, outcome: Outcome) -> Decimal | None:
     """Return what the call cost; None when that is not known: then all that was held is gone."""
     if outcome.reply is not None:
-        return _cost(job, outcome.reply)
+        return _cost(job, outcome)
     return Decimal(0) if outcome.is_free or not outcome.was_asked else None
 
 

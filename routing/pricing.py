@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-from routing.types import Price, Usage
+from routing.types import Price, Tier, Usage
 
 _MILLION = Decimal(1_000_000)
 _ANTHROPIC = "Anthropic, platform.claude.com/docs, Pricing"
@@ -75,6 +75,37 @@ def cost_usd(price: Price | None, usage: Usage) -> Decimal | None:
             return None
         total += tokens * (unit or Decimal(0))
     return total * _length_factor(price, usage) / _MILLION
+
+
+class Probed(Protocol):
+    """A decision, as it is made or as it is stored."""
+
+    @property
+    def tier(self) -> str: ...  # noqa: D102
+
+    @property
+    def probe_usd(self) -> Decimal | None: ...  # noqa: D102
+
+    @property
+    def probe_ms(self) -> float | None: ...  # noqa: D102
+
+
+def total_usd(decision: Probed, served_usd: Decimal | None) -> Decimal | None:
+    """Return what a request cost: its answer, and what was asked before deciding.
+
+    The answer of a cheap model that was asked first is one of those calls already.
+
+    Args:
+        decision: with `probe_ms` when CHEAP was asked first.
+        served_usd: of the completion that the client got; None when it is not known.
+    """
+    if decision.probe_ms is None:
+        return served_usd
+    if decision.tier == Tier.CHEAP:
+        return decision.probe_usd
+    if decision.probe_usd is None or served_usd is None:
+        return None
+    return decision.probe_usd + served_usd
 
 
 def _length_factor(price: Price, usage: Usage) -> Decimal:

@@ -19,7 +19,8 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from psycopg.types.json import Json
 
-from routing.types import Reply, Served
+from routing import statements
+from routing.types import Probe, Reply, Served
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,11 @@ _FOREIGN_KEY = "23503"
 _TIMED_OUT = "57014"
 #: Escapes that may stand for a NUL or half a character: Postgres takes neither.
 _DOUBTFUL = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+#: How the record of a request begins whose cheap model was asked first.
+_PROBED = b'{"probes"'
+#: Why a repeat is skipped.
+REPEATS_SHED = "overload: repeats are shed first, whenever any shadow work is"
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -67,16 +73,23 @@ def is_drawn(request_id: str, rate: float, purpose: str = "shadow") -> bool:
 
 
 def skip_reason(row: Served) -> str:
-    """Return why no shadow call will be made, or "" when one will.
+    """Return why there will be no pair, or "" when there will.
 
-    Of a stream that has only begun: when it comes to its end.
+    A pair whose two answers are there costs no shadow call, so that no draw decides about it. Of a
+    stream that has only begun: when it comes to its end.
     """
+    return ("" if row.has_both else _not_drawn(row)) or row.skip or _without_reply(row)
+
+
+def _not_drawn(row: Served) -> str:
     if not is_drawn(str(row.request_id), row.shadow_rate):
         return "not_sampled: outside the policy's shadow rate"
     if not is_drawn(str(row.request_id), row.shadow_rate * row.kept_share):
         return "overload: shed while there was too much to do; the rate says how many were kept"
-    if row.skip:
-        return row.skip
+    return ""
+
+
+def _without_reply(row: Served) -> str:
     if row.reply is None and (row.error or not row.is_stream):
         return "no_reply: the served call failed, so there is nothing to pair"
     if row.reply is not None and row.reply.is_partial:
@@ -132,20 +145,31 @@ def encode(row: Served) -> bytes:
         "threshold": decision.threshold,
         "shadow_tier": decision.tier.other.value,
         "lane": row.shadow_lane,
-        "rate": row.shadow_rate * row.kept_share,
+        "rate": 1.0 if row.has_both else row.shadow_rate * row.kept_share,
         "skip": skip[:200],
         **(_reply(row.reply, row) if row.reply is not None else {}),
+        **(_probed(row, skip) if decision.probe_ms is not None else {}),
     }
     payload = clean_json(request.raw) if request.raw else dump(request.payload)
     body = clean_json(row.reply.body) if row.reply is not None else b"null"
-    return b'%b,"payload":%b,"body":%b}' % (dump(said)[:-1], payload, body)
+    record = b'%b,"payload":%b,"body":%b}' % (dump(said)[:-1], payload, body)
+    if decision.probe_ms is None:
+        return record
+    return b"%b:[%b],%b" % (_PROBED, b",".join(map(_probe, row.probes)), record[1:])
 
 
 def _reply(reply: Reply, row: Served) -> dict[str, Any]:
-    usage = reply.usage
     return {
         "has_reply": True,
-        "provider": row.provider,
+        **_answer(reply, row.provider, row.cost_usd),
+        "is_partial": reply.is_partial,
+    }
+
+
+def _answer(reply: Reply, provider: str, cost_usd: Decimal | None) -> dict[str, Any]:
+    usage = reply.usage
+    return {
+        "provider": provider,
         "model": reply.model[:120],
         "text": reply.text,
         "stop_reason": reply.stop_reason[:40],
@@ -154,62 +178,34 @@ def _reply(reply: Reply, row: Served) -> dict[str, Any]:
         "cache_write_tokens": usage.cache_write_tokens,
         "cache_write_1h_tokens": usage.cache_write_1h_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
-        "cost_usd": None if row.cost_usd is None else str(row.cost_usd),
+        "cost_usd": _text(cost_usd),
         "reply_ms": reply.latency_ms,
-        "is_partial": reply.is_partial,
     }
 
 
-_COLUMNS = """
-    id uuid, project_id bigint, api_key_id bigint, received_at timestamptz, wire text,
-    asked_model text, query text, task text, metadata jsonb, headers jsonb, url_query text,
-    session text, is_stream boolean, status smallint, error text, overhead_ms float8,
-    latency_ms float8, policy_id bigint, tier text, reason text, rule text, score float8,
-    threshold float8, shadow_tier text, lane text, rate float8, skip text, has_reply boolean,
-    provider text, model text, text text, stop_reason text, input_tokens integer,
-    output_tokens integer, cache_write_tokens integer, cache_write_1h_tokens integer,
-    cache_read_tokens integer, cost_usd numeric, reply_ms float8, is_partial boolean,
-    payload jsonb, body jsonb
-"""
-#: One statement, so that a record's rows are there together or not at all. What is there already
-#: stays: a second run changes nothing.
-_WRITE = f"""
-WITH record AS MATERIALIZED (SELECT * FROM json_to_recordset(%s) AS record({_COLUMNS})),
-requests AS (
-    INSERT INTO routing_request (
-        id, project_id, api_key_id, received_at, wire, asked_model, payload, query, task,
-        metadata, headers, url_query, session, is_stream, status, error, overhead_ms, latency_ms)
-    SELECT id, project_id, (SELECT key.id FROM routing_apikey AS key WHERE key.id = api_key_id),
-        received_at, wire, asked_model, payload - 'model', query,
-        task, metadata, headers, url_query, session, is_stream, status, error, overhead_ms,
-        latency_ms
-    FROM record ON CONFLICT DO NOTHING),
-decisions AS (
-    INSERT INTO routing_decision (
-        request_id, policy_id, tier, reason, rule, score, threshold)
-    SELECT id, policy_id, tier, reason, rule, score, threshold
-    FROM record ON CONFLICT DO NOTHING),
-completions AS (
-    INSERT INTO routing_completion (
-        request_id, tier, is_shadow, is_partial, provider, model, text, body, stop_reason,
-        input_tokens, output_tokens, cache_write_tokens, cache_write_1h_tokens,
-        cache_read_tokens, cost_usd, latency_ms, created_at)
-    SELECT id, tier, false, is_partial, provider, model, text, body, stop_reason, input_tokens,
-        output_tokens, cache_write_tokens, cache_write_1h_tokens, cache_read_tokens, cost_usd,
-        reply_ms, now()
-    FROM record WHERE has_reply ON CONFLICT DO NOTHING),
-jobs AS (
-    INSERT INTO routing_shadowjob (
-        request_id, project_id, tier, lane, rate, state, reason, attempts, not_before, created_at,
-        finished_at)
-    SELECT id, project_id, shadow_tier, lane, rate,
-        CASE skip WHEN '' THEN 'pending' ELSE 'skipped' END, skip, 0, now(), now(),
-        CASE skip WHEN '' THEN NULL ELSE now() END
-    FROM record ON CONFLICT DO NOTHING)
-UPDATE routing_apikey SET last_used_at = now()
-WHERE id IN (SELECT api_key_id FROM record)
-    AND (last_used_at IS NULL OR last_used_at < now() - interval '10 s')
-"""  # noqa: S608 - put together from constants
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
+
+
+def _probed(row: Served, skip: str) -> dict[str, Any]:
+    """Return what a record holds of what was asked before deciding, and of the pair it made."""
+    decision, rate = row.decision, row.repeat_rate
+    has_pair = row.has_both and not skip
+    is_again = has_pair and is_drawn(str(row.request_id), rate, "repeat")
+    return {
+        "confidence": decision.confidence,
+        "probe_usd": _text(decision.probe_usd),
+        "probe_ms": decision.probe_ms,
+        "has_pair": has_pair,
+        "repeat_rate": rate if is_again else None,
+        "repeat_lane": row.repeat_lane,
+        "repeat_skip": REPEATS_SHED if row.kept_share < 1 else "",
+    }
+
+
+def _probe(probe: Probe) -> bytes:
+    said = dump({"ordinal": probe.ordinal, **_answer(probe.reply, probe.provider, probe.cost_usd)})
+    return b'%b,"body":%b}' % (said[:-1], clean_json(probe.reply.body))
 
 
 def write(records: Sequence[bytes]) -> None:
@@ -218,12 +214,14 @@ def write(records: Sequence[bytes]) -> None:
     Raises:
         django.db.Error: when Postgres takes none of them.
     """
+    has_probes = any(record.startswith(_PROBED) for record in records)
+    statement = statements.WRITE_PROBED if has_probes else statements.WRITE
     together = b"[%b]" % b",".join(records)
     connection.ensure_connection()
     connection.connection.prepare_threshold = 1  # Django's None would forbid what is asked below
     # Bound on the server: Django's own cursors would copy and quote megabytes once more.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_WRITE, [Json(together, dumps=lambda text: text)], prepare=True)
+        cursor.execute(statement, [Json(together, dumps=lambda text: text)], prepare=True)
 
 
 def _unsparing(record: bytes) -> bytes:

@@ -1,7 +1,8 @@
 """Repeats: EXPENSIVE asked once more for what it answered, to know what chance alone does.
 
 A repeat is a shadow job like any other, written in the transaction that writes its pair: nothing
-before that knows of it, and only a pair that is there is ever asked again.
+before that knows of it, and only a pair that is there is ever asked again. Pairs that are recorded
+with their request, since CHEAP was asked first, have theirs from `records`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from routing.shadow import Job
 from routing.types import Tier
 
 _STATES, _PURPOSE = ShadowJob.State, ShadowJob.Purpose
-_SHED = "overload: repeats are shed first, whenever any shadow work is"
 
 
 def plan(jobs: Sequence[Job]) -> None:
@@ -46,7 +46,7 @@ def _row(job: Job) -> ShadowJob:
         lane=job.terms.expensive.lane,
         rate=job.rate * job.terms.repeat_rate,
         state=_STATES.SKIPPED if is_shed else _STATES.PENDING,
-        reason=_SHED if is_shed else "",
+        reason=records.REPEATS_SHED if is_shed else "",
         not_before=now,
         finished_at=now if is_shed else None,
     )
@@ -62,7 +62,9 @@ def write(jobs: Sequence[Job]) -> None:
     if not ids:
         return
     pairs = dict(ShadowPair.objects.filter(request_id__in=ids).values_list("request_id", "pk"))
-    second = Completion.objects.filter(request_id__in=ids, ordinal=Completion.SECOND)
+    second = Completion.objects.filter(
+        request_id__in=ids, tier=Tier.EXPENSIVE.value, ordinal=Completion.SECOND
+    )
     seconds = dict(second.values_list("request_id", "pk"))
     rows = [RepeatPair(request_id=pk, pair_id=pairs[pk], second_id=seconds[pk]) for pk in ids]
     RepeatPair.objects.bulk_create(rows, ignore_conflicts=True)

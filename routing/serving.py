@@ -37,6 +37,7 @@ from routing.ramp import Ramp
 from routing.recording import Recorder
 from routing.types import AUTO, Scope, Tier
 from routing.wire import anthropic, hints, native, translation
+from routing.wire.body import LARGE_BYTES
 from routing.wire.speech import ANTHROPIC, NATIVE, OPENAI, Speech
 
 log = logging.getLogger(__name__)
@@ -154,7 +155,7 @@ def _ramp(key: KeyInfo) -> Ramp:
 async def _parse(call: Call, connection: Connection) -> Call:
     """Read the body; a large one in a thread, so that nobody else waits for it."""
     parse = anthropic.parse_count if connection.path == COUNT else call.speech.parse
-    if len(call.raw) < gateway.LARGE_BYTES:
+    if len(call.raw) < LARGE_BYTES:
         request = parse(call.raw, connection.headers)
     else:
         request = await asyncio.to_thread(parse, call.raw, connection.headers)

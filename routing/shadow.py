@@ -19,13 +19,14 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from routing import policy, spend
-from routing.models import Completion, Decision, ShadowJob, ShadowPair
-from routing.types import Tier, TierSpec
+from routing import loaded, policy, spend
+from routing.models import Completion, Decision, Request, ShadowJob, ShadowPair
+from routing.routers.asking import Asking
+from routing.types import Reason, Tier, TierSpec
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,11 @@ _STATES = ShadowJob.State
 #: Longer than a call may take, by what writing its outcome may take while the database is away.
 LEASE_MARGIN_S = 60
 #: Begin reasons of failures that are our own: they say nothing of the model that was to answer.
-OURS = ("worker_lost", "not_readable", "not_stored")
+OURS = ("worker_lost", "not_readable", "not_stored", "router_not_loaded", "router_error")
+#: Where a router that asks first would have seen CHEAP's answer at a higher threshold.
+_UNSEEN = (Reason.AT_OR_ABOVE_THRESHOLD, Reason.FALLBACK)
+#: What the line adds that the cheap model is asked for.
+_ADDED_BYTES = 4_000
 _DEADLINE = "deadline: waited too long for a worker or the provider"
 #: Jobs that wait for money held by calls in flight are looked at again after this.
 _MONEY_WAIT_S = 10.0
@@ -74,7 +79,8 @@ RETURNING id, request_id, project_id, purpose, tier, rate, attempts, lease_until
 """
 _READ = """
 SELECT request.id, request.wire, request.payload::text, request.headers::text, request.url_query,
-    request.task, decision.policy_id, decision.score, project.shadow_daily_usd
+    request.task, decision.policy_id, decision.score, decision.reason, decision.probe_usd,
+    decision.probe_ms, project.shadow_daily_usd
 FROM routing_request AS request
 JOIN routing_decision AS decision ON decision.request_id = request.id
 JOIN routing_project AS project ON project.id = request.project_id
@@ -95,6 +101,9 @@ class Job:
         cap_usd: of the project's day, None for none.
         payload_bytes: of the payload as JSON.
         hold: the money that is kept for the call, None without a cap.
+        reason: of the decision; so are `probe_usd` and `probe_ms`.
+        asking: the router that is to judge the cheap answer, as it would have when serving.
+        query: what it scores; read for such a router only.
     """
 
     pk: int
@@ -115,12 +124,22 @@ class Job:
     task: str
     score: float | None
     cap_usd: Decimal | None
+    reason: str = ""
+    probe_usd: Decimal | None = None
+    probe_ms: float | None = None
     hold: spend.Hold | None = None
+    asking: Asking | None = None
+    query: str = ""
 
     @property
     def is_repeat(self) -> bool:
         """Whether it asks EXPENSIVE for a second answer."""
         return self.purpose == ShadowJob.Purpose.REPEAT
+
+    @property
+    def calls(self) -> int:
+        """How many calls it makes at once."""
+        return 1 if self.asking is None else max(self.asking.asks.samples, 1)
 
 
 def claim(
@@ -140,7 +159,9 @@ def claim(
     while True:
         with transaction.atomic():
             taken = _take(limit, rooms or {}, limit if others is None else others)
-            jobs = _with_money(_read([row for row in taken if row[-1] == _STATES.RUNNING]))
+            jobs = _with_money(
+                _with_routers(_read([row for row in taken if row[-1] == _STATES.RUNNING]))
+            )
         if jobs or not taken or time.monotonic() > give_up:
             return jobs
 
@@ -188,7 +209,7 @@ def _read(taken: Sequence[tuple[Any, ...]]) -> list[Job]:
 
 def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
     pk, request_id, project_id, purpose, tier, rate, attempts, lease_until, _ = taken
-    wire, payload, headers, url_query, task, policy_id, score, cap_usd = request
+    wire, payload, headers, url_query, task, policy_id, score, reason, *probe, cap_usd = request
     terms = policy.terms(policy_id)
     return Job(
         pk=pk,
@@ -209,16 +230,42 @@ def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
         task=task,
         score=score,
         cap_usd=cap_usd,
+        reason=reason,
+        probe_usd=probe[0],
+        probe_ms=probe[1],
     )
+
+
+def _with_routers(jobs: list[Job]) -> list[Job]:
+    """Return the jobs, with the router where it is to judge; one that cannot be had fails its job.
+
+    A pair whose answer was not judged would have a wrong score.
+    """
+    kept = [found for job in jobs if (found := _with_router(job)) is not None]
+    asking = [job.request_id for job in kept if job.asking is not None]
+    if not asking:
+        return kept
+    queries = dict(Request.objects.filter(pk__in=asking).values_list("pk", "query"))
+    return [replace(job, query=queries.get(job.request_id, "")) for job in kept]
+
+
+def _with_router(job: Job) -> Job | None:
+    if job.is_repeat or job.tier is not Tier.CHEAP or job.reason not in _UNSEEN:
+        return job
+    try:
+        return replace(job, asking=loaded.asking(job.terms.router_id))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as exc:
+        log.error("the router of shadow job %s: %s", job.pk, type(exc).__name__)
+        reason = f"router_not_loaded: {type(exc).__name__}"
+        end(ShadowJob.objects.filter(pk=job.pk), _STATES.FAILED, reason)
+        return None
 
 
 def _with_money(jobs: list[Job]) -> list[Job]:
     """Return the jobs whose call can be paid, with the money held; see `spend.reserve`."""
-    wishes = [
-        spend.wish(job.pk, job.project_id, job.cap_usd, job.spec, job.payload, job.payload_bytes)
-        for job in jobs
-        if job.cap_usd is not None
-    ]
+    wishes = [_wish(job, job.cap_usd) for job in jobs if job.cap_usd is not None]
     if not wishes:
         return jobs
     told = spend.reserve(wishes)
@@ -227,6 +274,12 @@ def _with_money(jobs: list[Job]) -> list[Job]:
     _put_off(told.waiting)
     kept = [job for job in jobs if job.cap_usd is None or job.pk in told.holds]
     return [replace(job, hold=told.holds.get(job.pk)) for job in kept]
+
+
+def _wish(job: Job, cap_usd: Decimal) -> spend.Wish:
+    size = job.payload_bytes + (_ADDED_BYTES if job.asking is not None else 0)
+    one = spend.wish(job.pk, job.project_id, cap_usd, job.spec, job.payload, size)
+    return one if one.most_usd is None else replace(one, most_usd=one.most_usd * job.calls)
 
 
 def _unasked(pks: Collection[int]) -> QuerySet[ShadowJob]:
@@ -297,6 +350,8 @@ def pair(job: ShadowJob, served: Completion, shadow: Completion) -> ShadowPair:
             "score": decision.score,
             "task": job.request.task,
             "router_id": decision.policy.router_id,
+            "probe_usd": decision.probe_usd,
+            "probe_ms": decision.probe_ms,
             "rate": job.rate,
         },
     )

@@ -20,14 +20,11 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from routing import outcomes, providers, shadow
+from routing import outcomes, shadow, shadowcall
 from routing.brakes import Brakes, Closed
-from routing.errors import InvalidRequest, NotConnected, ProviderError, ProviderUnreachable
 from routing.outcomes import End, Outcome
 from routing.shadow import Job
 from routing.shared import Shared
-from routing.types import DIALECTS, Reply
-from routing.wire import translation
 
 log = logging.getLogger(__name__)
 
@@ -132,9 +129,10 @@ class Crew:
         if closed := await self.brakes.enter(lane):
             outcome = _not_asked(closed)
         else:
-            said = await _try(job)
-            await self.brakes.leave(lane, None if isinstance(said, Reply) else said)
-            outcome = _outcome(said)
+            await self.brakes.add(lane, job.calls - 1)
+            outcome, error = await shadowcall.make(job)
+            self.brakes.drop(lane, job.calls - 1)
+            await self.brakes.leave(lane, error)
         self._ended.append((job, outcome))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
@@ -183,38 +181,6 @@ async def _in(threads: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -
 def _close() -> None:
     """Give this thread's connection back."""
     connection.close()
-
-
-async def _try(job: Job) -> Reply | Exception:
-    """Ask as the client asked, but for a stream: the same body, headers and query.
-
-    Headers and query belong to the client's API; a provider of the other one never gets them.
-    """
-    try:
-        provider, timeout_s = providers.get(job.spec.provider), settings.SHADOWEVAL_SHADOW_TIMEOUT_S
-        source, target = DIALECTS[job.wire], provider.dialect
-        said = translation.for_shadow(job.payload)
-        payload = translation.payload(said, source, target, provider.limit_field(job.spec))
-        headers, query = (job.headers, job.url_query) if source is target else ({}, "")
-        return await provider.ask(job.spec, payload, headers, query, timeout_s)
-    except Exception as exc:
-        return exc
-
-
-def _outcome(said: Reply | Exception) -> Outcome:
-    """Return how a call ended; a job must end with a reason, whatever the provider's code does."""
-    if isinstance(said, Reply):
-        return Outcome(said)
-    if isinstance(said, InvalidRequest):
-        return Outcome(reason=f"untranslatable: {said}", is_possible=False, is_free=True)
-    if isinstance(said, ProviderError):
-        reason, is_free = f"provider_error: {said.status}", said.status not in (500, 502, 504)
-        return Outcome(None, reason, said.retryable, said.retry_after_s, is_free=is_free)
-    if isinstance(said, ProviderUnreachable):
-        is_free = isinstance(said, NotConnected)
-        return Outcome(reason=f"provider_unreachable: {said}", retryable=True, is_free=is_free)
-    log.error("shadow call failed: %s", type(said).__name__)
-    return Outcome(reason=f"error: {type(said).__name__}", retryable=True)
 
 
 def _not_asked(closed: Closed) -> Outcome:

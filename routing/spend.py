@@ -42,7 +42,8 @@ SELECT %(project)s, %(day)s, CASE WHEN EXISTS (
     SELECT coalesce(sum(completion.cost_usd), 0) FROM routing_request AS request
     JOIN routing_completion AS completion ON completion.request_id = request.id
     WHERE request.project_id = %(project)s AND request.received_at >= %(since)s
-        AND completion.is_shadow AND completion.created_at >= %(midnight)s
+        AND completion.is_shadow AND NOT completion.is_probe
+        AND completion.created_at >= %(midnight)s
 ) END, 0
 ON CONFLICT (project_id, day) DO UPDATE SET usd = routing_shadowspend.usd
 RETURNING usd, reserved_usd

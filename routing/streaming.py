@@ -13,11 +13,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from routing import budget, pricing, providers
-from routing.call import LEFT, STOPPING, Call, later, remember, reply_headers, timed
+from routing import pricing, providers
+from routing.answer import Answer
+from routing.call import (
+    LEFT,
+    STOPPING,
+    Call,
+    cost_text,
+    is_paid,
+    remember,
+    reply_headers,
+    spend,
+    timed,
+)
 from routing.connection import ClientGone, Connection, Headers, Watch
 from routing.errors import ProviderUnreachable, RequestError, ServiceUnavailable
-from routing.gateway import Answer
 from routing.idempotency import Kept
 from routing.providers.base import EventStream
 from routing.recording import Recorder
@@ -57,7 +67,8 @@ async def stream(
     keeps: bool,
 ) -> Kept | None:
     """Pass a stream on event by event, and record what it came to."""
-    headers = reply_headers(call, answer, row, row.overhead_ms, "pending")
+    cost = "pending" if answer.reply is None else cost_text(answer)
+    headers = reply_headers(call, answer, row, row.overhead_ms, cost)
     headers |= {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
     streamed = Streamed(sent=[] if keeps else None)
 
@@ -163,7 +174,12 @@ def _why_partial(parts: assemble.Assembler) -> str:
 def _assembled(
     answer: Answer, stream: EventStream, parts: assemble.Assembler, latency_ms: float
 ) -> Reply | None:
-    """Return what the events add up to, or None when that is no reply at all."""
+    """Return what the events add up to, or None when that is no reply at all.
+
+    A reply that was whole before it was told as a stream is partial for a client that left.
+    """
+    if answer.reply is not None:
+        return replace(answer.reply, is_partial=not parts.is_whole)
     try:
         body = parts.body
         reply = providers.get(answer.provider).read(body, stream.headers, latency_ms)
@@ -175,21 +191,18 @@ def _assembled(
 def _with_reply(call: Call, answer: Answer, row: Served, streamed: Streamed) -> Served:
     """Return the record with what the stream came to, and have it remembered."""
     reply = streamed.reply
+    if reply is None and answer.reply is not None:  # the client left before it began
+        reply = replace(answer.reply, is_partial=True)
     if reply is None:
         return replace(row, error=streamed.error or "no_reply: the stream had no message")
     price = call.policy.tier_spec(answer.decision.tier).price
-    if reply.is_partial:
-        cost_usd = None
-        later(budget.spend(call.key, pricing.cost_usd(price, _at_least(reply))))
-    else:
-        cost_usd = pricing.cost_usd(price, reply.usage)
+    cost_usd = pricing.cost_usd(price, reply.usage)
+    if not reply.is_partial:
         remember(call, replace(answer, cost_usd=cost_usd), reply)
-    return replace(
-        row,
-        reply=reply,
-        error=streamed.error,
-        cost_usd=cost_usd,
-    )
+    elif not is_paid(answer):
+        cost_usd = None
+        spend(call, pricing.cost_usd(price, _at_least(reply)))
+    return replace(row, reply=reply, error=streamed.error, cost_usd=cost_usd)
 
 
 def _at_least(reply: Reply) -> Usage:

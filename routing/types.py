@@ -249,6 +249,22 @@ class DecisionValue:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """One answer of the cheap model that was asked for before deciding, and was not served.
+
+    Attributes:
+        reply: without the line in which the model says how sure it is.
+        cost_usd: None when the price or a count is unknown.
+        ordinal: which of the cheap tier's answers; the first one may be half of a pair.
+    """
+
+    reply: Reply
+    provider: str
+    cost_usd: Decimal | None
+    ordinal: int = 1
+
+
+@dataclass(frozen=True)
 class Served:
     """Everything to be recorded of one reply, put together while it leaves.
 
@@ -256,6 +272,9 @@ class Served:
         skip: why no shadow call may be made, whatever the reply; "" when one may.
         shadow_lane: who would be asked; see `TierSpec.lane`.
         kept_share: of the shadow calls that were due, those that overload leaves.
+        probes: what was asked before deciding, and not served.
+        repeat_lane: whom a repeat would ask.
+        repeat_rate: share of the pairs whose EXPENSIVE tier is asked once more.
     """
 
     request_id: UUID
@@ -278,3 +297,15 @@ class Served:
     is_stream: bool = False
     shadow_lane: str = ""
     kept_share: float = 1.0
+    probes: tuple[Probe, ...] = ()
+    repeat_lane: str = ""
+    repeat_rate: float = 0.0
+
+    @property
+    def has_both(self) -> bool:
+        """Whether both tiers answered already: their pair needs no shadow call.
+
+        Of a stream that has only begun: when it comes to its end.
+        """
+        is_first = any(probe.ordinal == 1 for probe in self.probes)
+        return is_first and self.decision.tier is Tier.EXPENSIVE

@@ -11,6 +11,8 @@ from routing.types import ChatRequest, Dialect
 
 #: Far above any real conversation, far below what recursion bears when the body is stored.
 MOST_NESTED = 100
+#: Larger bodies are read and changed in a thread: JSON of ten megabytes takes up to a second.
+LARGE_BYTES = 200_000
 
 
 def _finite(literal: str) -> float:

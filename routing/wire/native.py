@@ -80,7 +80,10 @@ def reply_body(
     cost_usd: Decimal | None,
     simulated: bool,
 ) -> bytes:
-    """Return the answer, its decision, usage and cost as JSON."""
+    """Return the answer, its decision, usage and cost as JSON.
+
+    The usage is the answer's, the cost that of the whole request.
+    """
     content = {
         "request_id": request_id,
         "answer": reply.text,
@@ -120,6 +123,9 @@ def decision_json(decision: DecisionValue, policy: str) -> dict[str, Any]:
         "threshold": decision.threshold,
         "task": decision.task,
         "policy": policy,
+        "confidence": decision.confidence,
+        "probe_usd": None if decision.probe_usd is None else f"{decision.probe_usd:f}",
+        "probe_ms": decision.probe_ms,
     }
 
 

@@ -15,7 +15,7 @@ from django.db.models import NOT_PROVIDED, AutoField
 from django.utils import timezone
 
 from reviews import projects
-from routing import access, journal, policy, recording, records
+from routing import access, journal, policy, recording, records, statements
 from routing.models import Completion, Decision, Request, ShadowJob
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
@@ -176,7 +176,7 @@ def test_every_column_of_the_ledger_is_written():
     """A new column with no default in the database would stop all recording."""
     for model in (Request, Decision, Completion, ShadowJob):
         table = model._meta.db_table
-        (said,) = re.findall(rf"INSERT INTO {table} \(([^)]*)\)", records._WRITE)
+        (said,) = re.findall(rf"INSERT INTO {table} \(([^)]*)\)", statements.WRITE)
         named = {name.strip() for name in said.split(",")}
         for column in model._meta.concrete_fields:
             has_default = column.null or column.db_default is not NOT_PROVIDED

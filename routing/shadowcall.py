@@ -1,0 +1,130 @@
+"""One shadow call: what is asked, and how it ended.
+
+Where the router wants to see the cheap answer first, it is asked for and judged as serving would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from django.conf import settings
+
+from routing import probing, providers
+from routing.errors import (
+    InvalidRequest,
+    NotConnected,
+    ProviderError,
+    ProviderUnreachable,
+    RouterError,
+)
+from routing.outcomes import Judged, Outcome
+from routing.providers.base import Provider
+from routing.shadow import Job
+from routing.types import DIALECTS, Reply
+from routing.wire import translation
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+#: How long a router may take to score or to judge: nobody waits, but a lease ends.
+_JUDGE_S = 20.0
+_judges = ThreadPoolExecutor(2, "shadow-judges")
+
+
+async def make(job: Job) -> tuple[Outcome, Exception | None]:
+    """Make the call of a job; return how it ended, and the provider's error if there was one."""
+    try:
+        return await _ask(job), None
+    except RouterError as exc:  # its provider answered
+        log.error("shadow job %s: the router failed: %s", job.pk, exc)
+        return Outcome(reason=f"router_error: {exc}"), None
+    except _SomeAnswered as exc:
+        return replace(_failed(exc.error), is_free=False), exc.error
+    except Exception as exc:
+        return _failed(exc), exc
+
+
+async def _ask(job: Job) -> Outcome:
+    """Ask as the client asked, but for a stream: the same body, headers and query.
+
+    Headers and query belong to the client's API; a provider of the other one never gets them. For a
+    router that wants to see the cheap answer it is asked, and judged, as serving would have.
+    """
+    provider, source = providers.get(job.spec.provider), DIALECTS[job.wire]
+    router = job.asking
+    before = None if router is None else await _judge(router.score, job.query)
+    if router is None or before is None or not before.needs_answer:
+        limit_field = provider.limit_field(job.spec)
+        said = translation.for_shadow(job.payload)
+        payload = translation.payload(said, source, provider.dialect, limit_field)
+        return Outcome(await _send(job, provider, payload))
+    asked = probing.question(job.payload, source, provider, job.spec, router.asks)
+    calls = (_send(job, provider, asked.payload) for _ in range(asked.samples))
+    replies = _all_of(await asyncio.gather(*calls, return_exceptions=True))
+    found = await _judge(probing.find, router, job.query, before, asked, replies, provider)
+    judged = Judged(found.score, found.replies[1:], max(reply.latency_ms for reply in replies))
+    return Outcome(found.replies[0], judged=judged)
+
+
+async def _send(job: Job, provider: Provider, payload: dict[str, Any]) -> Reply:
+    same = DIALECTS[job.wire] is provider.dialect
+    headers, query = (job.headers, job.url_query) if same else ({}, "")
+    timeout_s = settings.SHADOWEVAL_SHADOW_TIMEOUT_S
+    return await provider.ask(job.spec, payload, headers, query, timeout_s)
+
+
+def _all_of(said: Sequence[Reply | BaseException]) -> list[Reply]:
+    """Return the replies when all came.
+
+    Raises:
+        Exception: the first error, in `_SomeAnswered` when another call was paid for.
+    """
+    replies = [one for one in said if isinstance(one, Reply)]
+    errors = [one for one in said if isinstance(one, Exception)]
+    if errors and replies:
+        raise _SomeAnswered(errors[0])
+    if errors:
+        raise errors[0]
+    return replies
+
+
+class _SomeAnswered(Exception):
+    """One of several calls failed, and others did not."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
+
+
+async def _judge(work: Callable[..., T], *args: Any) -> T:
+    """Return what a router says, off the loop.
+
+    Raises:
+        RouterError: when it raises or does not come to an end.
+    """
+    judging = asyncio.get_running_loop().run_in_executor(_judges, work, *args)
+    try:
+        return await asyncio.wait_for(judging, _JUDGE_S)
+    except (RouterError, ProviderUnreachable):
+        raise
+    except Exception as exc:
+        raise RouterError(type(exc).__name__) from exc
+
+
+def _failed(error: Exception) -> Outcome:
+    """Return how a call ended; a job must end with a reason, whatever the provider's code does."""
+    if isinstance(error, InvalidRequest):
+        return Outcome(reason=f"untranslatable: {error}", is_possible=False, is_free=True)
+    if isinstance(error, ProviderError):
+        reason, is_free = f"provider_error: {error.status}", error.status not in (500, 502, 504)
+        return Outcome(None, reason, error.retryable, error.retry_after_s, is_free=is_free)
+    if isinstance(error, ProviderUnreachable):
+        is_free = isinstance(error, NotConnected)
+        return Outcome(reason=f"provider_unreachable: {error}", retryable=True, is_free=is_free)
+    log.error("shadow call failed: %s", type(error).__name__)
+    return Outcome(reason=f"error: {type(error).__name__}", retryable=True)
