@@ -36,7 +36,10 @@ UNKNOWABLE = (
     "enough feedback on both tiers."
 )
 #: Where the score decided; what a client or a conversation chose says nothing of scores.
-_BY_SCORE = (Reason.BELOW_THRESHOLD, Reason.AT_OR_ABOVE_THRESHOLD, Reason.RULE)
+_BY_SCORE = (
+    Reason.BELOW_THRESHOLD, Reason.AT_OR_ABOVE_THRESHOLD, Reason.RULE, Reason.UNFAMILIAR,
+    Reason.ESCALATED,
+)  # fmt: skip
 
 # Feedback comes after its request: the bound lets an index leave out what is older than the window.
 _ANSWERS = """

@@ -44,11 +44,11 @@ _judges = ThreadPoolExecutor(max_workers=2, thread_name_prefix="judge")
 
 
 class Retold:
-    """A whole reply as the events of a stream."""
+    """A whole reply as the events of a stream, with its usage: who did not ask is told none."""
 
     def __init__(self, reply: Reply) -> None:
         self.headers = reply.headers
-        self._events = list(retell.events(reply.body, reply.dialect))
+        self._events = list(retell.events(reply.body, reply.dialect, include_usage=True))
 
     def peek(self) -> bytes | None:
         """Return the first event without taking it."""
@@ -82,16 +82,16 @@ async def ask(
     """
     if router is None or not is_asking(router):
         log.warning("a router wants an answer and cannot judge it")
-        return Answer(_to_expensive(decision, Reason.ROUTER_ERROR))
+        return Answer(_unjudged(decision, Reason.ROUTER_ERROR))
     spec = policy.tier_spec(Tier.CHEAP)
     try:
         provider = providers.get(spec.provider)
         asked, outgoing = await _composed(request, spec, provider, router)
     except InvalidRequest:
-        return Answer(_to_expensive(decision, Reason.UNTRANSLATABLE))
+        return Answer(_unjudged(decision, Reason.UNTRANSLATABLE))
     except Exception as exc:
         log.error("the cheap tier cannot be asked: %s", type(exc).__name__)
-        return Answer(_to_expensive(decision, Reason.FALLBACK))
+        return Answer(_unjudged(decision, Reason.FALLBACK))
     start = time.perf_counter()
     calls = [provider.send(spec, outgoing, timeout_s) for _ in range(asked.samples)]
     replies = await _all(calls)
@@ -103,7 +103,7 @@ async def ask(
         probe_ms=(time.perf_counter() - start) * 1000,
     )
     if len(came) < asked.samples:
-        return Answer(_to_expensive(paid, Reason.FALLBACK))
+        return Answer(_unjudged(paid, Reason.FALLBACK))
     return await _judged(request, paid, spec, router, asked, came, provider)
 
 
@@ -161,11 +161,10 @@ async def _judged(
         found = await asyncio.wait_for(judging, settings.SHADOWEVAL_ROUTER_TIMEOUT_S)
     except (RouterError, TimeoutError) as exc:
         log.warning("router failed to judge an answer: %s", type(exc).__name__)
-        failed = _to_expensive(decision, Reason.ROUTER_ERROR)
-        return Answer(replace(failed, score=None, rule=""))
+        return Answer(_unjudged(decision, Reason.ROUTER_ERROR))
     except Exception as exc:
         log.warning("a cheap answer cannot be read: %s", type(exc).__name__)
-        return Answer(_to_expensive(decision, Reason.FALLBACK))
+        return Answer(_unjudged(decision, Reason.FALLBACK))
     return _decided(request, decision, spec, found)
 
 
@@ -207,3 +206,8 @@ def _kept(
 
 def _to_expensive(decision: DecisionValue, reason: Reason) -> DecisionValue:
     return replace(decision, tier=Tier.EXPENSIVE, reason=reason, needs_answer=False)
+
+
+def _unjudged(decision: DecisionValue, reason: Reason) -> DecisionValue:
+    """Return the same without a score: the lowest that it might have been is none."""
+    return replace(_to_expensive(decision, reason), score=None, rule="")

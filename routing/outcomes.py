@@ -224,6 +224,7 @@ def _completion(job: Job, reply: Reply, ordinal: int) -> str:
 
 def _pair(job: Job, outcome: Outcome) -> dict[str, Any]:
     judged = outcome.judged
+    said: tuple[float | None, Decimal | None, float | None]
     if judged is not None:
         said = (judged.score, _cost(job, outcome), judged.probe_ms)
     elif job.tier is Tier.EXPENSIVE:

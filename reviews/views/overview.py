@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +16,7 @@ from reviews import demo as demo_content
 from reviews import listing, permissions, rating, rendering, revealing
 from reviews.models import Gold, Study, Verdict
 from reviews.views.frame import about, current_project, page
-from routing import counts, policy, spend
+from routing import counts, policy, pricing, spend
 from routing.models import Completion, Project, Request, ShadowPair
 from routing.types import Tier
 
@@ -57,14 +58,18 @@ def _counts(project: Project | None) -> dict[str, Any]:
     }
 
 
-def _recent(project: Project | None) -> QuerySet[Request]:
-    """Return the newest requests, each with who decided it and what its answer cost."""
+def _recent(project: Project | None) -> Sequence[Request]:
+    """Return the newest requests, each with who decided it and what all its calls cost."""
     served = Completion.objects.filter(request=OuterRef("pk"), is_shadow=False)
     rows = Request.objects.filter(project=project).select_related("decision__policy")
     costs = rows.annotate(cost_usd=Subquery(served.values("cost_usd")[:1]))
-    decided = (f"decision__{name}" for name in ("tier", "reason", "rule", "score"))
+    names = ("tier", "reason", "rule", "score", "probe_usd", "probe_ms")
+    decided = (f"decision__{name}" for name in names)
     shown = ("received_at", "task", "status", *decided, "decision__policy__number")
-    return costs.only(*shown).order_by("-received_at")[:10]
+    found = list(costs.only(*shown).order_by("-received_at")[:10])
+    for row in found:
+        row.cost_usd = pricing.total_usd(row.decision, row.cost_usd)
+    return found
 
 
 def _unpriced(project: Project | None) -> list[str]:

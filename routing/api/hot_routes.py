@@ -34,7 +34,9 @@ RESPONSE_HEADERS: Json = {
     "x-shadoweval-policy": _text("The policy that decided"),
     "x-shadoweval-reason": _text("Why the request went there"),
     "x-shadoweval-task": _text("Task type, as sent or detected"),
-    "x-shadoweval-cost-usd": _text("Exact decimal, or unknown"),
+    "x-shadoweval-cost-usd": _text("Of all its calls; exact decimal, or unknown"),
+    "x-shadoweval-escalated": _text("true when the cheap model was asked first; else not sent"),
+    "x-shadoweval-confidence": _text("What the cheap model said of its answer, if it was asked"),
     "x-shadoweval-overhead-ms": _text("Time spent here, without the provider's"),
     "x-shadoweval-shadow": _text("The tier a shadow call will ask, or none"),
     "x-shadoweval-simulated": _text("true when no real model was asked, else not sent"),
@@ -96,6 +98,9 @@ _DECISION = _object(
         "threshold": {"type": "number", "description": "Of the task type, by the policy"},
         "task": _STRING,
         "policy": _STRING,
+        "confidence": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+        "probe_usd": {"type": ["string", "null"], "description": "Of what was asked first"},
+        "probe_ms": {"type": ["number", "null"], "description": "How long that took"},
     },
 )
 

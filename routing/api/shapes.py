@@ -10,6 +10,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import Field
 
+from routing import pricing
 from routing.models import Completion, Feedback, Request, ShadowJob
 from routing.types import Reason, Tier
 
@@ -51,8 +52,11 @@ class Item(Schema):
     threshold: float = Field(description="Of the task type, by the policy")
     policy: str = Field(description="Who decided: on a ramp one of two")
     model: str | None = Field(description="The model that answered; null without an answer")
-    cost_usd: str | None = Field(description="Exact decimal; null means unknown, never free")
-    tokens: Tokens | None
+    cost_usd: str | None = Field(
+        description="Of all its calls; exact decimal; null means unknown, never free"
+    )
+    tokens: Tokens | None = Field(description="Of the answer")
+    is_escalated: bool = Field(description="The cheap model was asked first, and then the other")
     latency_ms: float | None = Field(description="null when it is not known")
     overhead_ms: float
     is_stream: bool
@@ -76,6 +80,9 @@ class DecisionShape(Schema):
     threshold: float = Field(description="Of the task type, by the policy")
     task: str
     policy: str
+    confidence: float | None = Field(description="What the cheap model said of its own answer")
+    probe_usd: str | None = Field(description="What asking the cheap model first cost, if it was")
+    probe_ms: float | None = Field(description="How long that took")
 
 
 class Served(Schema):
@@ -151,8 +158,9 @@ def _item_fields(row: Request, served: Completion | None) -> dict[str, Any]:
         **decided,
         "policy": made.policy.name,
         "model": None if served is None else served.model,
-        "cost_usd": None if served is None else cost(served.cost_usd),
+        "cost_usd": None if served is None else cost(pricing.total_usd(made, served.cost_usd)),
         "tokens": None if served is None else _tokens(served),
+        "is_escalated": made.reason == Reason.ESCALATED,
         "latency_ms": row.latency_ms,
         "shadow": _shadow(row.shadow_job),
     }
@@ -183,6 +191,9 @@ def _decision(row: Request) -> DecisionShape:
         threshold=made.threshold,
         task=row.task,
         policy=made.policy.name,
+        confidence=made.confidence,
+        probe_usd=cost(made.probe_usd),
+        probe_ms=made.probe_ms,
     )
 
 
