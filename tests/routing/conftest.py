@@ -36,22 +36,29 @@ def point(project, provider):
     A tier is written `provider:model`, as in `openai:gpt-x`.
     """
 
-    def tier(text):
+    def tier(text, price):
         name, model = text.split(":", 1)
         url = provider.url + ("/v1" if name == "openai" else "")
-        return TierSpec(provider=name, model=model, base_url=url)
+        return TierSpec(provider=name, model=model, base_url=url, price=price)
 
     def deploy(
-        cheap="anthropic:small", expensive="anthropic:large", threshold=ALL_EXPENSIVE, rate=0.0
+        cheap="anthropic:small",
+        expensive="anthropic:large",
+        threshold=ALL_EXPENSIVE,
+        rate=0.0,
+        router=None,
+        price=None,
+        **more,
     ):
         mine = policy.create(
             project=project,
-            router=policy.live(project).router,
+            router=router or policy.live(project).router,
             threshold=threshold,
-            cheap=tier(cheap),
-            expensive=tier(expensive),
+            cheap=tier(cheap, price),
+            expensive=tier(expensive, price),
             shadow_rate_cheap=rate,
             shadow_rate_expensive=rate,
+            **more,
         )
         policy.deploy(mine, by=None, reason="test")
         if live.tried_at:  # it runs: what is live must be known now, not in a second
