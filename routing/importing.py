@@ -105,6 +105,7 @@ def write(key: ApiKey, pairs: Sequence[Pair]) -> Outcome:
     by_id: dict[UUID, Pair] = {}
     for pair in pairs:
         by_id.setdefault(request_id(key.project_id, pair.client_id), pair)
+    tasktypes.warm()  # nobody waits here as for an answer
     known = _known(by_id)
     new = [_import(current, id_, pair) for id_, pair in by_id.items() if id_ not in known]
     imported = _write_new(key, current, new)

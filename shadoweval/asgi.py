@@ -20,7 +20,7 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from reviews import frames  # noqa: E402
-from routing import call, gauges, providers, serving, tasks  # noqa: E402
+from routing import call, gauges, providers, serving, tasks, tasktypes  # noqa: E402
 from routing.connection import Connection  # noqa: E402
 from routing.live import live  # noqa: E402
 from routing.overload import load  # noqa: E402
@@ -100,6 +100,7 @@ class Application:
             message = f"cannot read policies from the database: {type(exc).__name__}: {exc}"
             await send({"type": "lifespan.startup.failed", "message": message})
             return
+        await asyncio.to_thread(tasktypes.warm)
         self._recorder = Recorder(on_written=Nudge())
         self._recorder.start()
         _show(self._recorder)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from routing import gateway, providers
+from routing import gateway, providers, tasktypes
 from routing.errors import NotFound
 from routing.models import Policy, Project
 from routing.policy import spec_json
@@ -123,6 +123,7 @@ async def test_each_task_type_has_its_strict_threshold(task, score, threshold, t
 
 
 async def test_a_detected_task_type_has_its_threshold_too():
+    tasktypes.warm()
     request = replace(asking(), query="Solve the equation x + 2 = 5")
     made = await decide(request, policy(1.0, math=0.3), Says(0.4))
     assert (made.tier, made.threshold, made.task) == (Tier.EXPENSIVE, 0.3, "math")
