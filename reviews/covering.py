@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from reviews.stats.selection import FEWEST_PER_TASK
 from routing import policy
+from routing.tasktypes import UNKNOWN
 
 
 def is_certified(
@@ -61,6 +63,46 @@ def _covers_tasks(
     if threshold > policy.ALWAYS_EXPENSIVE:
         return False
     return all(at == own[task] or at < own[task] and not is_exact for task, at in cheap.items())
+
+
+def by_rule(
+    certificate: dict[str, Any], threshold: float, thresholds: dict[str, float]
+) -> dict[str, float]:
+    """Return thresholds by task type where all others shall stay with EXPENSIVE.
+
+    A task type that has none of its own goes by the one threshold while there is enough evidence
+    of it alone. What is unknown, was not seen, or has too few rated pairs is named nowhere.
+
+    Example:
+        >>> tasks = {"math": {"n_rated": 80}, "law": {"n_rated": 9}, "unknown": {"n_rated": 90}}
+        >>> by_rule({"by_task": tasks}, 0.4, {"code": 0.2})
+        {'math': 0.4, 'code': 0.2}
+    """
+    enough = (task for task in certificate["by_task"] if not _is_thin(certificate, task))
+    return {task: threshold for task in enough if task != UNKNOWN} | thresholds
+
+
+def thin(
+    certificate: dict[str, Any], threshold: float, thresholds: dict[str, float]
+) -> dict[str, int]:
+    """Return the task types that shall send more to CHEAP than others on too little evidence.
+
+    Each with its rated pairs, of which it takes `FEWEST_PER_TASK`.
+
+    Example:
+        >>> thin({"by_task": {"math": {"n_rated": 9}}}, 0.2, {"math": 0.3, "law": 0.1, "code": 0.3})
+        {'code': 0, 'math': 9}
+    """
+    raised = sorted(task for task, at in thresholds.items() if at > threshold)
+    return {t: _n_rated(certificate, t) for t in raised if _is_thin(certificate, t)}
+
+
+def _n_rated(certificate: dict[str, Any], task: str) -> int:
+    return int((certificate["by_task"].get(task) or {}).get("n_rated") or 0)
+
+
+def _is_thin(certificate: dict[str, Any], task: str) -> bool:
+    return _n_rated(certificate, task) < FEWEST_PER_TASK
 
 
 def blocks(content: dict[str, Any]) -> list[str]:

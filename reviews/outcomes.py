@@ -37,8 +37,8 @@ UNKNOWABLE = (
 )
 #: Where the score decided; what a client or a conversation chose says nothing of scores.
 _BY_SCORE = (
-    Reason.BELOW_THRESHOLD, Reason.AT_OR_ABOVE_THRESHOLD, Reason.RULE, Reason.UNFAMILIAR,
-    Reason.ESCALATED,
+    Reason.BELOW_THRESHOLD, Reason.AT_OR_ABOVE_THRESHOLD, Reason.RULE,
+    Reason.UNFAMILIAR, Reason.TOOLS, Reason.CONTEXT_LENGTH, Reason.UNPRICED,
 )  # fmt: skip
 
 # Feedback comes after its request: the bound lets an index leave out what is older than the window.

@@ -182,7 +182,7 @@ def window(study: Study) -> tuple[datetime, datetime]:
 
 @memo.once
 def policies(study: Study) -> list[int]:
-    """Return the ids of the project's policies with the study's router and models.
+    """Return the ids of the project's policies with the study's router, models and rules.
 
     So identities are compared once a policy, not once a request.
     """
@@ -191,7 +191,8 @@ def policies(study: Study) -> list[int]:
         for tier, identity in study.policy.identity.items()
         for name, value in identity.items()
     }
-    same = Policy.objects.filter(project=study.project, router=study.router, **models)
+    known = {"router": study.router, "abstain": study.policy.abstain}
+    same = Policy.objects.filter(project=study.project, **known, **models)
     return list(same.order_by("pk").values_list("pk", flat=True))
 
 

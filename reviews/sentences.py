@@ -77,14 +77,29 @@ def by_task(thresholds: dict[str, float]) -> str:
 
 def of(content: dict[str, Any]) -> str:
     """Return the evidence in one sentence: what is asked for, and whether it is certified."""
-    asked = f"Requests scored below {content['threshold']:.2f} go to the cheap model"
-    if content["thresholds"]:
-        asked += f" ({by_task(content['thresholds'])})"
+    asked = _asked(content["threshold"], content["thresholds"])
     plan, confidence = content["plan"], 100 * content["certificate"]["confidence"]
     held = f"at most {percent(content['floor'])} of all requests {_LOSSES[plan['loss']]}"
     if content["is_certified"]:
         return f"{asked}: certified, with {confidence:.3g} % confidence, that {held}."
     return f"{asked}: NOT certified that {held}."
+
+
+def _asked(threshold: float, thresholds: dict[str, float]) -> str:
+    """Return which requests go to the cheap model.
+
+    Example:
+        >>> _asked(0.0, {"math": 0.4})[-56:]
+        'other and unknown task types stay with the expensive one'
+    """
+    if not thresholds:
+        return f"Requests scored below {threshold:.2f} go to the cheap model"
+    named = f"Requests scored below their task type's threshold ({by_task(thresholds)})"
+    if not threshold:
+        rest = "other and unknown task types stay with the expensive one"
+    else:
+        rest = f"of other and unknown task types those below {threshold:.2f}"
+    return f"{named} go to the cheap model, {rest}"
 
 
 def changes(content: dict[str, Any]) -> list[str]:

@@ -140,6 +140,8 @@ def _base(study: Study) -> Policy:
         raise Conflict("The live policy uses another router than this study.")
     if live.identity != study.policy.identity:
         raise Conflict("The live policy asks other models than this study compared.")
+    if live.abstain != study.policy.abstain:
+        raise Conflict("The live policy abstains by other rules than this study's.")
     return live
 
 

@@ -97,6 +97,7 @@ urlpatterns = [
     path("audit/", evidence.trail, name="audit"),
     path("audit.jsonl", evidence.trail_lines, name="audit_lines"),
     path("policies/", policies.policies, name="policies"),
+    path("policies/rules/", policies.put_rules, name="put_rules"),
     path("policies/roll-back/", rollout.roll_back, name="roll_back"),
     path("settings/", policies.settings, name="settings"),
     path("settings/shadow/", policies.cap_shadow, name="cap_shadow"),

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from routing import policy, tiers
+from routing import abstain, policy, tiers
 from routing.models import Policy, Project, RouterVersion
 from routing.types import Tier, TierSpec
 
@@ -62,6 +62,7 @@ def ensure_project(
             note="First policy: always expensive",
             # People rate what a live project's traffic gives; a replay's is rated already.
             repeat_rate=settings.SHADOWEVAL_REPEAT_RATE if kind == Project.Kind.LIVE else 0.0,
+            abstain=abstain.USUAL,
         )
         policy.deploy(first, by=None, reason="First start: always expensive")
     return project
@@ -90,6 +91,7 @@ def follow_provider(project: Project) -> Policy | None:
         expensive=expensive,
         note="Provider changed with ANTHROPIC_API_KEY",
         repeat_rate=live.repeat_rate,
+        abstain=live.abstain,
     )
     policy.deploy(target, by=None, reason="Provider key appeared or went away")
     return target

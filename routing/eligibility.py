@@ -16,6 +16,7 @@ _BY_REASON = {
     Reason.FORCED: "forced: the client named the tier",
     Reason.STICKY: "sticky: the conversation stays with its model",
     Reason.UNTRANSLATABLE: "untranslatable: the cheap tier's API cannot be asked this",
+    Reason.CONTEXT_LENGTH: "context_length: the prompt may not fit the cheap model",
 }
 
 

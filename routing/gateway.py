@@ -15,8 +15,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from routing import cheapfirst, pricing, providers, sticky, tasktypes
-from routing.answer import Answer
+from routing import abstain, pricing, providers, sticky, tasktypes
 from routing.errors import (
     InvalidRequest,
     NotFound,
@@ -60,7 +59,8 @@ async def decide(
 ) -> DecisionValue:
     """Return where the request goes.
 
-    What the client says comes first, then what the conversation needs, then the router. A router
+    What the client says comes first, then what the conversation needs, then the rules to abstain
+    by, then the router. A router
     that raises, is too slow or gives no number in [0, 1] sends to EXPENSIVE.
 
     Raises:
@@ -70,6 +70,9 @@ async def decide(
     decision = await _unscored(request, shape, policy, task)
     if decision is not None:
         return decision
+    abstained = abstain.reason(request, shape, policy)
+    if abstained is not None:
+        return _abstaining(abstained, policy.threshold_for(task), task)
     try:
         score = await _score(request.query, router)
     except RouterError:
@@ -125,6 +128,12 @@ async def _score_in_thread(query: str, router: Router) -> Score:
     loop = asyncio.get_running_loop()
     scoring = loop.run_in_executor(_scorers, router.score, query)
     return await asyncio.wait_for(scoring, settings.SHADOWEVAL_ROUTER_TIMEOUT_S)
+
+
+def _abstaining(reason: Reason, threshold: float, task: str) -> DecisionValue:
+    """Score highest, so that evidence and curve see what a threshold does to it."""
+    decision = _by_threshold(Score(abstain.SCORE, reason.value), threshold, task)
+    return replace(decision, reason=reason)
 
 
 def _by_threshold(score: Score, threshold: float, task: str) -> DecisionValue:

@@ -105,7 +105,7 @@ def create(
         shadow_rate_expensive: the same of the expensive tier.
         thresholds: in [0, 2], by task type.
         repeat_rate: share of requests whose EXPENSIVE tier is asked once more.
-        abstain: the rules of `abstain.RULES` under which requests go to EXPENSIVE.
+        abstain: the rules of `abstain.RULES` by which requests go to EXPENSIVE unscored.
 
     Raises:
         ValueError: when a task type cannot be one, or its threshold is out of range.

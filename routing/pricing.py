@@ -60,6 +60,24 @@ LIST_PRICES: dict[str, Price] = {
     "gemini-1.5-pro-002": _google("1.25", "5", "2024-10-01"),
 }
 
+#: The longest prompt with its answer, in tokens; a model that is not here has no known length.
+#: Anthropic: platform.claude.com/docs, Models, read 2026-11-27; of the 3 series its model cards.
+#: Gemini: ai.google.dev, Gemini models, read 2024-10-01.
+CONTEXT_TOKENS: dict[str, int] = {
+    "claude-haiku-5-5": 1_000_000,
+    "claude-sonnet-5-5": 1_000_000,
+    "claude-opus-5-5": 1_000_000,
+    "claude-fable-5-1": 1_000_000,
+    "claude-haiku-4-5": 200_000,
+    "claude-haiku-4-5-20251001": 200_000,
+    "claude-3-haiku-20240307": 200_000,
+    "claude-3-opus-20240229": 200_000,
+    "claude-3-5-haiku-20241022": 200_000,
+    "claude-3-5-sonnet-20241022": 200_000,
+    "gemini-1.5-flash-002": 1_048_576,
+    "gemini-1.5-pro-002": 2_097_152,
+}
+
 
 def cost_usd(price: Price | None, usage: Usage) -> Decimal | None:
     """Return the cost in USD, or None when a price or a token count is unknown."""

@@ -33,7 +33,8 @@ from reviews.stats.rows import (
     checked,
 )
 
-_FEWEST_PER_TASK = 60
+#: With fewer rated pairs of a task type nothing is certified of it alone.
+FEWEST_PER_TASK = 60
 
 
 def certify(
@@ -129,7 +130,7 @@ def certify_tasks(
     if codes.shape != whole.rows.rated.shape:
         raise ValueError("tasks must have one code per row")
     counts = {int(code): int(whole.rows.spoken[codes == code].sum()) for code in np.unique(codes)}
-    enough = [code for code, n in counts.items() if n >= _FEWEST_PER_TASK]
+    enough = [code for code, n in counts.items() if n >= FEWEST_PER_TASK]
     part = delta / max(len(enough), 1)
     questions = {code: _of_task(whole, codes == code, part, len(counts)) for code in counts}
     capitals = {code: bet(questions[code]) for code in enough}
@@ -137,7 +138,7 @@ def certify_tasks(
     return {
         code: answer(question, capitals[code], levels[code])
         if code in capitals
-        else too_few(question, _FEWEST_PER_TASK)
+        else too_few(question, FEWEST_PER_TASK)
         for code, question in questions.items()
     }
 

@@ -16,8 +16,9 @@ from django.views.decorators.http import require_POST
 from reviews import expiry, permissions, projects, rollout
 from reviews.errors import BadInput
 from reviews.views.frame import current_project, page, posted_project, to_page
-from routing import access, bootstrap, policy, tiers
-from routing.models import ApiKey, Project, RouterVersion
+from reviews.views.signoff import user_of
+from routing import abstain, access, bootstrap, policy, tiers
+from routing.models import ApiKey, Policy, Project, RouterVersion
 from routing.types import Scope, Tier, TierSpec
 
 
@@ -44,7 +45,32 @@ def _of(project: Project) -> dict[str, Any]:
         "way": rollout.under_way(project),
         "signed": expiry.signed(project, live),
         "warned": expiry.warning(project, live),
+        "rules": [(name, words, name in live.abstain) for name, words in abstain.RULES.items()]
+        if live
+        else [],
+        "is_unpriced": live is not None and abstain.is_unpriced(live),
     }
+
+
+@require_POST
+@page("deploy")
+def put_rules(request: HttpRequest) -> HttpResponse:
+    """Put other rules to abstain by in force: always expensive until that is signed."""
+    project, before = posted_project(request), None
+    try:
+        before = policy.live(project)
+        now = abstain.put(project, request.POST.getlist("rules"), by=user_of(request))
+    except (ValueError, Policy.DoesNotExist) as exc:
+        raise BadInput(str(exc)) from exc
+    if now == before:
+        messages.info(request, "These rules are in force already.")
+    else:
+        messages.success(
+            request,
+            f"{now} is live with these rules, and everything goes to the expensive model until a "
+            "threshold is signed on evidence of its own.",
+        )
+    return to_page("policies", project)
 
 
 @page("administer")
@@ -148,6 +174,8 @@ def create_project(request: HttpRequest) -> HttpResponse:
     for spec in (cheap, expensive):
         if spec.key_name and not os.environ.get(spec.key_name):
             messages.warning(request, f"{spec.key_name} is not set in this server's environment.")
+    if None in (cheap.price, expensive.price):
+        messages.warning(request, abstain.RULES["unpriced"])
     messages.success(request, f"{name} is there. Create a key for it next.")
     return to_page("settings", project)
 

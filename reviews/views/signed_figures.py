@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reviews import sentences
+from reviews import covering, sentences
 from reviews.models import Rater
 
 
@@ -16,6 +16,7 @@ def rows(content: dict[str, Any]) -> list[tuple[str, str]]:
     waiting, newer = content.get("n_waiting", 0), content.get("n_newer", 0)
     return [
         *_certified(content),
+        *_thin(content),
         ("Study", f"{content['study']['name']}, router {content['router']['name']}"),
         ("Models", _models(content.get("models", {}))),
         ("Floor", f"at most {percent(content['floor'])} made worse; {_floor(content)}"),
@@ -42,6 +43,17 @@ def _interval(point: dict[str, Any], name: str, n: str) -> str:
 
 def _certified(content: dict[str, Any]) -> list[tuple[str, str]]:
     return [("Signed is", sentences.of(content))] if "certificate" in content else []
+
+
+def _thin(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return which task types have a larger threshold than others on too few ratings."""
+    if "certificate" not in content:
+        return []
+    asked = content["threshold"], content["thresholds"]
+    found = covering.thin(content["certificate"], *asked)
+    named = ", ".join(f"{task} {n}" for task, n in found.items())
+    said = f"rated pairs of {named}; {covering.FEWEST_PER_TASK} are needed to say anything of one"
+    return [("Too little evidence by itself", said)] if found else []
 
 
 def _models(identity: dict[str, dict[str, str]]) -> str:

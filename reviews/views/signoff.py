@@ -19,6 +19,7 @@ from reviews.models import Approval, Rollout, SignOff
 from reviews.views import signed_figures, signoff_form
 from reviews.views.frame import about, current_project, page
 from reviews.views.study import study_or_404
+from reviews.views.threshold import OTHERS
 from routing import policy
 
 #: The tabs of a sign-off, by the word in the address.
@@ -181,6 +182,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         "seen": signoff_form.stamp(row.study, estimate),
         "steps": signoff_form.steps(row),
         "guards": SignOff.Guard.choices,
+        "others": OTHERS,
         "changes": signed_figures.changes(_compared(row, estimate)),
     }
     return render(request, "reviews/signoff_edit.html", context)

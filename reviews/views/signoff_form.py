@@ -9,10 +9,11 @@ from django.core import signing
 from django.http import HttpRequest
 from django.utils import timezone
 
-from reviews import asking, estimation, evidence
+from reviews import asking, calibration, covering, estimation, evidence
 from reviews.errors import BadInput
 from reviews.models import SignOff, Study
-from reviews.views.threshold import SEEN
+from reviews.views.threshold import OTHERS, SEEN
+from routing import policy
 
 #: How long a page may be looked at before its numbers are signed, seconds.
 _LONGEST_LOOK_S = 3600
@@ -32,14 +33,26 @@ def read(request: HttpRequest, study: Study) -> dict[str, Any]:
         if name.startswith(_TASK) and str(value).strip()
     }
     return {
-        "threshold": _number(post.get("threshold", "")),
-        "thresholds": by_task,
+        **_by_rule(study, _number(post.get("threshold", "")), by_task, post.get("others", "")),
         "reason": post.get("reason", ""),
         "rollout": _ramp(request),
         "at": _time(post.get("at", "")) if post.get("rollout") == "at" else None,
         "if_guard_fails": post.get("if_guard_fails") or SignOff.Guard.HOLD,
         "seen": _seen(request, study),
     }
+
+
+def _by_rule(
+    study: Study, threshold: float, by_task: dict[str, float], others: str
+) -> dict[str, Any]:
+    """Return the thresholds, with the rule for other and unknown task types put into them."""
+    if others and others not in OTHERS:
+        raise BadInput("Say where other and unknown task types go: threshold or expensive.")
+    if others == "expensive":
+        found = calibration.certificate(study).as_json()
+        by_task = covering.by_rule(found, threshold, by_task)
+        threshold = policy.ALWAYS_EXPENSIVE
+    return {"threshold": threshold, "thresholds": by_task}
 
 
 def _number(text: str) -> float:

@@ -31,6 +31,7 @@ from reviews.needs import Needs
 from reviews.operating import Shown
 from reviews.parts import Part
 from reviews.previews import Asked, Preview
+from reviews.stats.selection import FEWEST_PER_TASK
 from reviews.views import exchange
 from reviews.views.frame import current_project, notices, page
 from reviews.views.study import chosen, study_or_404
@@ -39,6 +40,8 @@ from routing.models import Policy
 
 #: Salt of what a page showed: the sign-off form carries it back.
 SEEN = "reviews.threshold.seen"
+#: Where task types go that have no threshold of their own, as the sign-off form says it.
+OTHERS = {"threshold": "go by the threshold above", "expensive": "always go to the expensive model"}
 #: The value of `raters` that asks for people corrected by a judge.
 WITH_JUDGE = "human_judge"
 
@@ -167,9 +170,9 @@ def _age(study: Study, preview: Preview) -> dict[str, Any]:
 
 def _live(study: Study, live: Policy | None) -> dict[str, Any]:
     """Return what is live, and whether this study is about it."""
-    named = (live.router_id, live.identity) if live else None
+    named = (live.router_id, live.identity, live.abstain) if live else None
     return {
-        "is_live": named == (study.router_id, study.policy.identity),
+        "is_live": named == (study.router_id, study.policy.identity, study.policy.abstain),
         "live_threshold": live.threshold if live else 0.0,
         **notices(study.project, study.policy),
     }
@@ -185,7 +188,9 @@ def _drawn(shown: Shown, live: Policy | None) -> dict[str, Any]:
         "points": points,
         "rows": [point for i, point in enumerate(points) if i % 5 == 0 or point is points[-1]],
         "small_curves": shown.tasks(),
-        "own": list(shown.own().items()),
+        "own": _own(shown),
+        "fewest": FEWEST_PER_TASK,
+        "others": OTHERS,
         "has_certified_tasks": any(at is not None for at in shown.own().values()),
         "by_task": shown.by_task(),
         "difference": shown.difference(),
@@ -197,6 +202,12 @@ def _drawn(shown: Shown, live: Policy | None) -> dict[str, Any]:
         "floor_percent": f"{100 * floor:g}",
         "n_ticks": len(view.rug.worse) + len(view.rug.fine),
     }
+
+
+def _own(shown: Shown) -> list[tuple[str, float | None, int | None]]:
+    """Return by task type the certified threshold and the ratings that its certificate has."""
+    found = shown.certificate.by_task if shown.certificate else {}
+    return [(task, at, found.get(task, {}).get("n_rated")) for task, at in shown.own().items()]
 
 
 def _power(needed: Needs | None) -> list[tuple[int, list[tuple[float, float]]]]:

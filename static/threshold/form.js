@@ -10,13 +10,24 @@ let known = read();
 // The thresholds by task type that the form holds, by name; read when they change, not every frame.
 export const own = () => known;
 
+// Where task types go that have no threshold of their own: by the one, or always to the expensive model.
+const others = document.getElementById("ask-others");
+
+// What is asked for, as the server reads the form.
+function asked(threshold) {
+  if (others?.value !== "expensive") return { threshold, tasks: known };
+  const enough = inputs.filter((input) => "enough" in input.dataset).map((input) => [input.dataset.task, threshold]);
+  return { threshold: 0, tasks: new Map([...enough, ...known]) };
+}
+
 // What a sign-off is certified by is decided on the server; this is the same rule, to say so before.
-function isCertified(threshold) {
-  const asked = [...known.values()];
-  if (Math.max(threshold, ...asked) <= 0) return true;
+function isCertified(proposed) {
+  const { threshold, tasks } = asked(proposed);
+  const largest = Math.max(threshold, ...tasks.values());
+  if (largest <= 0) return true;
   if (!plan.is_final) return false;
-  if (!plan.is_by_task) return plan.certified !== null && Math.max(threshold, ...asked) <= plan.certified;
-  return threshold <= 0 && inputs.every((input) => Number(input.value) <= Number(input.dataset.certified ?? 0));
+  if (!plan.is_by_task) return plan.certified !== null && largest <= plan.certified;
+  return threshold <= 0 && inputs.every((input) => (tasks.get(input.dataset.task) ?? 0) <= Number(input.dataset.certified ?? 0));
 }
 
 export function follow(p) {
@@ -37,6 +48,7 @@ export function follow(p) {
 export function wire(choose, soon) {
   if (!form) return;
   for (const input of inputs) input.addEventListener("input", () => { known = read(); soon(); });
+  others?.addEventListener("change", soon);
   document.getElementById("ask").addEventListener("change", (event) => choose(Number(event.target.value)));
   const rollout = document.getElementById("rollout");
   const at = document.getElementById("at-row");

@@ -396,3 +396,19 @@ def test_postgres_refuses_to_change_evidence(study):
     row = evidence.freeze(study, 0.4)
     with pytest.raises(ProgrammingError), transaction.atomic():
         Evidence.objects.filter(pk=row.pk).update(inputs=b"x")
+
+
+def test_task_types_with_enough_ratings_go_by_the_threshold_and_others_do_not():
+    found = {
+        "by_task": {
+            "math": {"n_rated": covering.FEWEST_PER_TASK},
+            "law": {"n_rated": covering.FEWEST_PER_TASK - 1},
+            "unknown": {"n_rated": 500},
+        }
+    }
+    assert covering.by_rule(found, 0.4, {}) == {"math": 0.4}
+    assert covering.by_rule(found, 0.4, {"math": 0.1, "law": 0.2}) == {"math": 0.1, "law": 0.2}
+    assert covering.thin(found, 0.0, {"math": 0.4, "law": 0.4}) == {
+        "law": covering.FEWEST_PER_TASK - 1
+    }
+    assert covering.thin(found, 0.4, {"law": 0.4, "chat": 0.3}) == {}

@@ -10,7 +10,7 @@ from django.urls import reverse
 from reviews import demo, permissions, rollout, sampling
 from reviews.models import Gold, Presentation, Rating, SignOff, Study
 from reviews.views.threshold import SEEN
-from routing import policy
+from routing import abstain, policy
 from routing.models import Project
 from routing.types import TierSpec
 from tests.reviews.rows import add_pair
@@ -429,3 +429,26 @@ def test_the_script_is_told_why_a_rating_is_refused(as_role, pairs_to_rate):
     form = {"choice": "equal", "left_adequate": "yes", "right_adequate": "no"}
     answer = client.post(f"/rate/{token}/", form, headers={"X-Requested-With": "fetch"})
     assert (answer.status_code, "You have seen which answer" in answer.text) == (409, True)
+
+
+def test_the_rules_in_force_are_sentences_and_others_are_another_policy(as_role, project):
+    client = as_role("engineering")
+    text = client.get("/policies/").text
+    assert "A request that brings tools goes to the expensive model." in text
+    form = {"project": "default", "rules": ["tools", "context_length"]}
+    assert client.post(reverse("put_rules"), form, follow=True).status_code == 200
+    live = policy.live(project)
+    assert (live.number, live.abstain) == (2, ["context_length", "tools"])
+    assert live.is_always_expensive
+    assert client.post(reverse("put_rules"), form | {"rules": ["size"]}).status_code == 400
+    reader = as_role("product").get("/policies/").text
+    assert "brings tools" in reader
+    assert "price of the two models" not in reader
+
+
+def test_a_study_is_of_one_set_of_rules(as_role, project):
+    study = sampling.start(policy.live(project), name="S", seed="1", rate=1.0)
+    assert len(sampling.policies(study)) == 1
+    abstain.put(project, ["tools"], by=None)
+    later = sampling.start(policy.live(project), name="T", seed="1", rate=1.0)
+    assert set(sampling.policies(later)).isdisjoint(sampling.policies(study))

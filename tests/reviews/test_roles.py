@@ -87,6 +87,7 @@ PAGES = {
     "audit/": ("GET", SEE),
     "audit.jsonl": ("GET", SEE),
     "policies/": ("GET", SEE),
+    "policies/rules/": ("POST", {"engineering", "admin"}),
     "policies/roll-back/": ("POST", {"engineering", "admin"}),
     "settings/": ("GET", {"admin"}),
     "settings/shadow/": ("POST", {"lead", "admin"}),

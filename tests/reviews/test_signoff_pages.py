@@ -68,6 +68,31 @@ def test_a_form_edits_thresholds_ramp_and_time(client, asked, people):
     assert asked.if_guard_fails == SignOff.Guard.BACK
 
 
+def test_a_form_keeps_other_and_unknown_task_types_with_the_expensive_model(client, asked, people):
+    client.force_login(people["both"])
+    page = client.get(f"/signoffs/{asked.pk}/edit/")
+    form = {
+        "seen": page.context["seen"], "revision": "1", "reason": "less", "rollout": "now",
+        "threshold": "0.4", "threshold_math": "0.2",
+    }  # fmt: skip
+    assert post(client, people["both"], asked, "edit", **form, others="x").status_code == 400
+    post(client, people["both"], asked, "edit", **form, others="expensive")
+    # No task type of this study has the ratings that one needs to go by the threshold.
+    assert (asked.revision, asked.threshold, asked.thresholds) == (2, 0.0, {"math": 0.2})
+    summary = client.get(f"/signoffs/{asked.pk}/").content.decode()
+    assert "other and unknown task types: always expensive" in summary
+    assert "other and unknown task types stay with the expensive one" in summary
+    assert "Too little evidence by itself" in summary
+
+
+def test_a_smaller_threshold_of_a_task_type_takes_no_evidence_of_its_own(client, study, people):
+    row = ask(study, people["both"], 0.5, thresholds={"math": 0.2})
+    client.force_login(people["both"])
+    summary = client.get(f"/signoffs/{row.pk}/").content.decode()
+    assert "Too little evidence by itself" not in summary
+    assert "of other and unknown task types those below 0.50" in summary
+
+
 def test_a_name_of_a_field_that_cannot_be_stored_is_refused(client, asked, people):
     form = {"decision": "approve", "revision": "1", "threshold_a\0": "0.2"}
     assert post(client, people["engineer"], asked, "decide", **form).status_code == 400
