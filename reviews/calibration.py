@@ -101,7 +101,7 @@ def _read(study: Study, moment: Moment) -> Inputs:
             np.full(n, THERE, np.int8),
             _why(lost),
         ),
-        *((column, nothing) for column in (*said, guesses, draws.cost_cheap, draws.cost_expensive)),
+        *((column, nothing) for column in (*said, guesses, *_costs(draws))),
     ]
     columns = (np.concatenate(pair) for pair in both)
     from_queue = estimation.is_queued(study, kind, moment)
@@ -109,6 +109,10 @@ def _read(study: Study, moment: Moment) -> Inputs:
         Columns(*columns),
         About(kind, from_queue, tasks, problem, str(moment), _n_others(study, moment)),
     )
+
+
+def _costs(draws: frames.Draws) -> tuple[np.ndarray, ...]:
+    return draws.cost_cheap, draws.cost_expensive, draws.cost_baseline
 
 
 @memo.once
@@ -122,7 +126,8 @@ def _n_others(study: Study, moment: Moment) -> int:
     others = Study.objects.filter(
         Exists(rated.exclude(rater__kind=_KINDS.LLM_JUDGE)),
         project=study.project,
-        policy__in=sampling.policies(study),
+        router=study.router_id,
+        policy__in=sampling.policies_of_models(study),
     ).exclude(pk=study.pk)
     windows = (sampling.window(one) for one in others)
     return sum(one_begin < end and begin < one_end for one_begin, one_end in windows)

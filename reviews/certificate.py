@@ -263,10 +263,13 @@ def _saving(columns: Columns, rows: Taken, threshold: float | None) -> float | N
     """Return the share of the baseline's cost that is not spent, over rows with both costs."""
     if threshold is None:
         return None
-    cheap, expensive = columns.cost_cheap[rows.places], columns.cost_expensive[rows.places]
-    known = ~np.isnan(cheap) & ~np.isnan(expensive)
+    cheap, expensive, alone = (
+        cost[rows.places]
+        for cost in (columns.cost_cheap, columns.cost_expensive, columns.cost_baseline)
+    )
+    known = ~np.isnan(cheap) & ~np.isnan(expensive) & ~np.isnan(alone)
     traffic = np.where(known, np.asarray(rows.rows.traffic), 0.0)
-    baseline = float((traffic * np.where(known, expensive, 0.0)).sum())
-    routed = known & (np.asarray(rows.rows.score) < threshold)
-    saved = float((traffic * np.where(routed, expensive - cheap, 0.0)).sum())
-    return saved / baseline if baseline > 0 else None
+    baseline = float((traffic * np.where(known, alone, 0.0)).sum())
+    is_cheap = np.asarray(rows.rows.score) < threshold
+    saved = np.where(known, alone - np.where(is_cheap, cheap, expensive), 0.0)
+    return float((traffic * saved).sum()) / baseline if baseline > 0 else None

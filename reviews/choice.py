@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reviews import estimation, frames
+from reviews import estimation, frames, scoring
 from reviews.estimation import Rows
+from reviews.models import Study
+from routing.models import Policy
 
 #: Between the two sides of `sided`.
 BETWEEN = np.array([0.5])
@@ -39,11 +41,39 @@ class Thresholds(NamedTuple):
 def sided(found: Rows, chosen: Thresholds) -> Rows:
     """Return the rows with scores of 0 where they go to CHEAP and 1 elsewhere.
 
-    What knows one threshold only takes them at `BETWEEN`.
+    What knows one threshold only takes them at `BETWEEN`. Where a task type's threshold is 0 no
+    cheap answer is asked for first.
     """
+    frame, at = found.frame, chosen.of(found.frame.task)
+    score = np.where(frame.score < at, 0.0, 1.0)
+    cost = np.where(at > 0, frame.cost_expensive, frame.cost_baseline)
+    return found._replace(frame=frame._replace(score=score, cost_expensive=cost))
+
+
+def decided_by(study: Study, found: Rows, live: Policy) -> tuple[Rows, np.ndarray]:
+    """Return the rows with the scores and costs of the live policy's router, and which it decided.
+
+    Of a challenger's study these are not the study's own: (N,) is True where the live router
+    decided, and elsewhere nobody knows what it would have said.
+    """
+    if scoring.is_live(study, live):
+        return found, np.ones(found.rated.size, bool)
     frame = found.frame
-    is_cheap = frame.score < chosen.of(frame.task)
-    return found._replace(frame=frame._replace(score=np.where(is_cheap, 0.0, 1.0)))
+    last = int(frame.draw_id.max(initial=0))
+    said = frames.by_router(study, live.router_id, frame, last)
+    own = frame._replace(
+        score=said.score, cost_cheap=said.cost_cheap, cost_expensive=said.cost_expensive
+    )
+    return found._replace(frame=own), said.known
+
+
+def live_point(study: Study, found: Rows, live: Policy) -> dict[str, Any]:
+    """Return the figures of the live policy, by the scores of its own router."""
+    rows, known = decided_by(study, found, live)
+    if not known.all():
+        frame = type(rows.frame)(*(column[known] for column in rows.frame))
+        rows = rows._replace(frame=frame, rated=rows.rated[known])
+    return point(rows, Thresholds(live.threshold, live.thresholds))
 
 
 def point(found: Rows, chosen: Thresholds) -> dict[str, Any]:

@@ -116,6 +116,7 @@ class Columns(NamedTuple):
     score: np.ndarray
     cost_cheap: np.ndarray
     cost_expensive: np.ndarray
+    cost_baseline: np.ndarray
     pi: np.ndarray
     selected: np.ndarray
     rate: np.ndarray
@@ -223,6 +224,7 @@ def curve_of(found: Rows, thresholds: np.ndarray) -> Curve:
         score=frame.score,
         cost_cheap=frame.cost_cheap,
         cost_expensive=frame.cost_expensive,
+        cost_baseline=frame.cost_baseline,
         weight=traffic / np.where(frame.pi > 0, frame.pi, 1.0),
         rated=found.rated,
         adequate=frame.adequate,

@@ -28,7 +28,7 @@ from reviews import (
 )
 from reviews.choice import Thresholds
 from reviews.errors import Conflict, NothingToSign
-from reviews.inputs import About, Columns
+from reviews.inputs import About, read, stored
 from reviews.models import Evidence, Rater, Study
 from routing import policy
 from routing.models import Policy
@@ -39,7 +39,8 @@ _HERE = Path(__file__).parent
 #: What a figure of the evidence can depend on, and what goes along in a pack as it is.
 _SOURCES = (
     "besides.py", "calibration.py", "certificate.py", "choice.py", "estimation.py", "frames.py",
-    "inputs.py", "looks.py", "missing.py", "pack/README.txt", "pack/recompute.py", "stats/*.py",
+    "inputs.py", "looks.py", "missing.py", "pack/README.txt", "pack/recompute.py", "scoring.py",
+    "stats/*.py",
 )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def freeze(
     estimate = estimation.estimate(study, *((seen.kind, seen.moment) if seen else ()))
     _check_carries(estimate, seen)
     inputs = calibration.arrays(study, _moment(study, estimate))
-    frozen = columnar.parquet(inputs.columns._asdict())
+    frozen = columnar.parquet(stored(inputs.columns))
     _check_tasks(threshold, thresholds or {}, inputs.about.tasks)
     found = _looked_after(study, Thresholds(threshold, thresholds or {}))
     content = {
@@ -171,7 +172,13 @@ def _not_certified(certificate: calibration.Certificate) -> str:
 def _of_study(study: Study) -> dict[str, Any]:
     """Return what is studied."""
     return {
-        "study": {"id": study.pk, "name": study.name, "seed": study.seed, "rate": study.rate},
+        "study": {
+            "id": study.pk,
+            "name": study.name,
+            "seed": study.seed,
+            "rate": study.rate,
+            "is_challenge": study.is_challenge,
+        },
         "project": {"slug": study.project.slug, "name": study.project.name},
         "router": {"name": study.router.name, "sha256": study.router.sha256},
         "models": study.policy.identity,
@@ -189,7 +196,7 @@ def _of_policies(
     found = estimation.rows(study, estimate.kind, estimate.moment)
     return {
         "policy": _policy(live),
-        "point_live": choice.point(found, Thresholds(live.threshold, live.thresholds)),
+        "point_live": choice.live_point(study, found, live),
         "point": choice.point(found, _asked(asked)),
     }
 
@@ -206,6 +213,7 @@ def _policy(row: Policy) -> dict[str, Any]:
         "threshold": row.threshold,
         "thresholds": row.thresholds,
         "router": row.router.sha256,
+        "router_name": row.router.name,
         "models": row.identity,
     }
 
@@ -228,7 +236,7 @@ def _described(frozen: bytes, inputs: calibration.Inputs) -> dict[str, Any]:
         "format": "parquet",
         "sha256": hashlib.sha256(frozen).hexdigest(),
         "rows": int(inputs.columns.score.size),
-        "columns": list(inputs.columns._fields),
+        "columns": list(stored(inputs.columns)),
         "about": vars(inputs.about),
     }
 
@@ -249,13 +257,9 @@ def inputs_of(frozen: bytes, content: dict[str, Any]) -> calibration.Inputs:
     Raises:
         ValueError: when the file is none, or holds other columns.
     """
-    columns = columnar.read_parquet(frozen)
-    if tuple(columns) != Columns._fields:
-        raise ValueError(f"the columns are {', '.join(columns)}")
+    columns = read(columnar.read_parquet(frozen))
     about = content["inputs"]["about"]
-    return calibration.Inputs(
-        Columns(**columns), About(**(about | {"tasks": tuple(about["tasks"])}))
-    )
+    return calibration.Inputs(columns, About(**(about | {"tasks": tuple(about["tasks"])})))
 
 
 def remade(frozen: bytes, content: dict[str, Any]) -> bytes:

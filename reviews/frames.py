@@ -16,7 +16,7 @@ import numpy as np
 from django.db import Error, connection
 from django.db.models import Max
 
-from reviews import memo
+from reviews import memo, scoring
 from reviews.models import Study
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ _DRAWS = """
 SELECT string_agg(int8send(pair_id), '' ORDER BY id),
     string_agg(float8send(coalesce(score, 'NaN')), '' ORDER BY id),
     string_agg(float8send(coalesce(cheap, 'NaN')::float8), '' ORDER BY id),
+    string_agg(float8send(coalesce(expensive + asking, 'NaN')::float8), '' ORDER BY id),
     string_agg(float8send(coalesce(expensive, 'NaN')::float8), '' ORDER BY id),
     string_agg(float8send(inclusion_probability), '' ORDER BY id),
     string_agg(boolsend(selected), '' ORDER BY id),
@@ -41,8 +42,9 @@ SELECT string_agg(int8send(pair_id), '' ORDER BY id),
     string_agg(float8send(extract(epoch FROM received_at)::float8), '' ORDER BY id),
     array_agg(task ORDER BY id)
 FROM (
-    SELECT draw.*, pair.score, pair.rate, pair.task, request.id AS request_id, request.received_at,
-        cheap.cost_usd AS cheap, expensive.cost_usd AS expensive
+    SELECT draw.*, {score} AS score, pair.rate, pair.task, request.id AS request_id,
+        request.received_at, coalesce({asking}, cheap.cost_usd) AS cheap,
+        expensive.cost_usd AS expensive, coalesce({asking}, 0) AS asking
     FROM (SELECT id, pair_id, inclusion_probability, u,
               selected AND purpose = 'calibrate' AS selected FROM reviews_sampledpair
           WHERE study_id = %s AND id > %s AND id <= %s ORDER BY id LIMIT %s) AS draw
@@ -50,6 +52,22 @@ FROM (
     JOIN routing_request AS request ON request.id = pair.request_id
     JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
     JOIN routing_completion AS expensive ON expensive.id = pair.expensive_id
+    {join}
+) AS rows
+"""
+
+_BY_ROUTER = """
+SELECT string_agg(int8send(pair_id), '' ORDER BY pair_id),
+    string_agg(float8send(coalesce(score, 'NaN')), '' ORDER BY pair_id),
+    string_agg(float8send(coalesce(cheap, 'NaN')::float8), '' ORDER BY pair_id),
+    string_agg(float8send(coalesce(expensive, 'NaN')::float8), '' ORDER BY pair_id)
+FROM (
+    SELECT draw.pair_id, pair.score, coalesce(pair.probe_usd, cheap.cost_usd) AS cheap,
+        expensive.cost_usd + coalesce(pair.probe_usd, 0) AS expensive
+    FROM reviews_sampledpair AS draw JOIN routing_shadowpair AS pair ON pair.id = draw.pair_id
+    JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
+    JOIN routing_completion AS expensive ON expensive.id = pair.expensive_id
+    WHERE draw.study_id = %s AND draw.id <= %s AND pair.router_id = %s
 ) AS rows
 """
 
@@ -85,16 +103,19 @@ FROM (
 class Draws(NamedTuple):
     """The draws of a frame as arrays of shape (N,), in the order in which pairs came into it.
 
-    Score and costs are nan where they are unknown. `selected` is for calibration; a pair drawn
-    for training is in the frame and never counts as rated. `order` is the beginning of the SHA-256
-    of seed and request that a certificate takes the rows in; it has nothing to do with the draw.
-    `received_at` is in seconds since 1970, `task` a number: it indexes this process's `task_names`.
+    Score and costs are nan where they are unknown. What a router paid to see cheap answers first is
+    part of both costs, and not of `cost_baseline`, the expensive answer alone. `selected` is for
+    calibration; a pair drawn for training is in the frame and never counts as rated. `order` is the
+    beginning of the SHA-256 of seed and request that a certificate takes the rows in; it has
+    nothing to do with the draw. `received_at` is in seconds since 1970, `task` a number: it indexes
+    this process's `task_names`.
     """
 
     pair_id: np.ndarray
     score: np.ndarray
     cost_cheap: np.ndarray
     cost_expensive: np.ndarray
+    cost_baseline: np.ndarray
     pi: np.ndarray
     selected: np.ndarray
     rate: np.ndarray
@@ -117,6 +138,19 @@ class Said(NamedTuple):
     strict: np.ndarray
 
 
+class ByRouter(NamedTuple):
+    """What the router that decided said and paid of each row: arrays of shape (N,).
+
+    Attributes:
+        known: whether it was this router; else the others are nan.
+    """
+
+    known: np.ndarray
+    score: np.ndarray
+    cost_cheap: np.ndarray
+    cost_expensive: np.ndarray
+
+
 class OfPairs(Protocol):
     """Rows that each have a pair."""
 
@@ -125,7 +159,7 @@ class OfPairs(Protocol):
         """Return the numbers of the pairs, each once: shape (N,)."""
 
 
-_TYPES = (">i8", ">f8", ">f8", ">f8", ">f8", "?", ">f8", ">f8", ">i8", ">u8", ">f8", ">i8")
+_TYPES = (">i8", ">f8", ">f8", ">f8", ">f8", ">f8", "?", ">f8", ">f8", ">i8", ">u8", ">f8", ">i8")
 _NONE = Draws(*(np.empty(0, np.dtype(kind).newbyteorder("=")) for kind in _TYPES))
 
 _kept: OrderedDict[int, Draws] = OrderedDict()
@@ -143,6 +177,20 @@ def draws(study: Study, last_id: int) -> Draws:
             _keep(study.pk, found)
     n = int(np.searchsorted(found.draw_id, last_id, side="right"))
     return Draws(*(column[:n] for column in found))
+
+
+def by_router(study: Study, router_id: int, rows: OfPairs, last_id: int) -> ByRouter:
+    """Return what a router said of each row when it decided them, and what both tiers cost then."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_ROUTER, [study.pk, last_id, router_id])
+        pair_id, *said = (_array(b, t) for b, t in zip(cursor.fetchone(), _TYPES[:4], strict=True))
+    at, is_there = places(rows.pair_id, pair_id)
+    known = np.zeros(rows.pair_id.size, bool)
+    known[at[is_there]] = True
+    columns = np.full((3, known.size), np.nan)
+    for column, values in zip(columns, said, strict=True):
+        column[at[is_there]] = values[is_there]
+    return ByRouter(known, *columns)
 
 
 def warm() -> None:
@@ -221,7 +269,8 @@ def _extended(known: Draws, study: Study, last_id: int) -> Draws:
 
 def _read(study: Study, after: int, last_id: int) -> Draws:
     with connection.cursor() as cursor:
-        cursor.execute(_DRAWS, [study.seed, study.pk, after, last_id, _GROUP])
+        wanted = _DRAWS.format(**scoring.of_pairs(study)._asdict())
+        cursor.execute(wanted, [study.seed, study.pk, after, last_id, _GROUP])
         *packed, tasks = cursor.fetchone()
     columns = (_array(b, kind) for b, kind in zip(packed, _TYPES[:-1], strict=True))
     return Draws._make((*columns, task_numbers(tasks or ())))

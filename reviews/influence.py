@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from reviews import estimation
+from reviews import estimation, scoring
 from reviews.estimation import Moment
 from reviews.models import Rater, SignOff, Study
 from routing import policy
@@ -43,7 +43,7 @@ def threshold(study: Study) -> Threshold:
 
 
 def _is_about(study: Study, live: Any) -> bool:
-    return (live.router_id, live.identity) == (study.router_id, study.policy.identity)
+    return scoring.is_live(study, live) and scoring.fits(study, live)
 
 
 def of(study: Study, rater: Rater) -> Influence:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -41,8 +42,10 @@ class Columns(NamedTuple):
         adequate: of the cheap answer.
         strict: mean of harm times inadequacy.
         judge: the judge's guess of the plan's loss, nan where there is none.
-        cost_cheap: USD, nan where unknown.
-        cost_expensive: USD, nan where unknown.
+        cost_cheap: USD of a request that is routed cheap, nan where unknown.
+        cost_expensive: the same of one that is not: a router that asks the cheap model before it
+            decides has paid for that, too.
+        cost_baseline: USD of the expensive answer alone, nan where unknown.
     """
 
     pair_id: np.ndarray
@@ -61,6 +64,30 @@ class Columns(NamedTuple):
     judge: np.ndarray
     cost_cheap: np.ndarray
     cost_expensive: np.ndarray
+    cost_baseline: np.ndarray
+
+
+def stored(columns: Columns) -> dict[str, np.ndarray]:
+    """Return the columns as they are frozen: the baseline only where something is asked first.
+
+    So evidence from before there were such routers is made again to the byte.
+    """
+    named = columns._asdict()
+    if np.array_equal(columns.cost_baseline, columns.cost_expensive, equal_nan=True):
+        del named["cost_baseline"]
+    return named
+
+
+def read(named: Mapping[str, np.ndarray]) -> Columns:
+    """Return the columns out of those that were frozen; the other way round than `stored`.
+
+    Raises:
+        ValueError: when they are others.
+    """
+    known = {"cost_baseline": named["cost_expensive"]} if "cost_expensive" in named else {}
+    if list(named) not in (list(Columns._fields), list(Columns._fields[:-1])):
+        raise ValueError(f"the columns are {', '.join(named)}")
+    return Columns(**(known | dict(named)))
 
 
 @dataclass(frozen=True)
@@ -97,7 +124,7 @@ class Inputs:
     def sha256(self) -> str:
         """Return the hash of names, types and bytes of every column, and of what is said."""
         digest = hashlib.sha256(json.dumps(asdict(self.about), sort_keys=True).encode())
-        for name, column in self.columns._asdict().items():
+        for name, column in stored(self.columns).items():
             digest.update(f"|{name}|{column.dtype.str}|".encode())
             digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import Max
 
-from reviews import frames, memo, sampling
+from reviews import frames, memo, sampling, scoring
 from reviews.models import Study
 from reviews.stats import missingness
 from routing import counts, shadow
@@ -22,8 +23,8 @@ from routing.models.shadow import LOST
 _OF_STUDY = """
 WITH lost AS MATERIALIZED ({jobs})
 SELECT {columns} FROM lost, LATERAL (
-    SELECT d.score, r.received_at, r.task FROM routing_request AS r
-    JOIN routing_decision AS d ON d.request_id = r.id
+    SELECT {score} AS score, r.received_at, r.task FROM routing_request AS r
+    JOIN routing_decision AS d ON d.request_id = r.id {join}
     WHERE r.id = lost.request_id AND d.policy_id = ANY (%s)
         AND r.received_at >= %s AND r.received_at < %s
     OFFSET 0) AS of_study
@@ -61,6 +62,16 @@ class Lost(NamedTuple):
     cheap: np.ndarray
     failed: np.ndarray
     task: np.ndarray
+
+
+class _Of(NamedTuple):
+    """Which requests a study is about, and how their scores are read."""
+
+    project_id: int
+    policies: tuple[int, ...]
+    begin: datetime
+    end: datetime
+    scores: scoring.Sql
 
 
 class Decile(NamedTuple):
@@ -147,9 +158,8 @@ def _known_rows(seed: str, until: Any, about: tuple[Any, ...]) -> Lost:
     lost = ShadowJob.objects.filter(LOST)
     if until is not None:
         lost = lost.filter(finished_at__lte=until)
-    project_id, policies, begin, end, _ = about
     also = [seed, list(shadow.OURS)]
-    ((*packed, tasks),) = _asked(_ROWS, "", lost, project_id, policies, begin, end, also)
+    ((*packed, tasks),) = _asked(_ROWS, "", lost, about[0], also)
     columns = (
         np.frombuffer(sent or b"", kind).astype(np.dtype(kind).newbyteorder("="))
         for sent, kind in zip(packed, _TYPES, strict=True)
@@ -159,8 +169,8 @@ def _known_rows(seed: str, until: Any, about: tuple[Any, ...]) -> Lost:
 
 @memo.once
 def n_open(study: Study) -> int:
-    """Count the study's requests whose other answer is still to be asked for."""
-    return _open(*_about(study)[:-1])
+    """Count the study's requests whose other answer is still to be asked for, or whose score is."""
+    return _open(_about(study)[0]) + sampling.waiting(study).count()
 
 
 def by_why(study: Study) -> dict[str, int]:
@@ -171,66 +181,55 @@ def by_why(study: Study) -> dict[str, int]:
 
 
 @memo.once
-def _about(study: Study) -> tuple[int, tuple[int, ...], Any, Any, tuple[Any, ...]]:
+def _about(study: Study) -> tuple[_Of, tuple[Any, ...]]:
     """Return what the lost jobs of a study depend on; it changes when the project has others."""
     ends = (ShadowJob.State.FAILED, ShadowJob.State.SKIPPED)
     ended = tuple(row for row in counts.jobs(study.project) if row.state in ends)
-    return study.project_id, tuple(sampling.policies(study)), *sampling.window(study), ended
+    scores, policies = scoring.of_decisions(study), tuple(sampling.policies(study))
+    about = _Of(study.project_id, policies, *sampling.window(study), scores)
+    return about, (*ended, scoring.newest(study))
 
 
 @lru_cache(maxsize=64)
-def _lost(
-    project_id: int, policies: tuple[int, ...], begin: Any, end: Any, ended: tuple[Any, ...]
-) -> tuple[tuple[str, int], ...]:
+def _lost(about: _Of, ended: tuple[Any, ...]) -> tuple[tuple[str, int], ...]:
     """Count the jobs that ended without a pair; again only when the project has others."""
-    rows = _counted(ShadowJob.objects.filter(LOST), project_id, policies, begin, end)
+    rows = _counted(ShadowJob.objects.filter(LOST), about)
     return tuple((f"{tier}: {reason}", n) for tier, reason, n in rows)
 
 
 @lru_cache(maxsize=16)
-def _lost_scores(
-    project_id: int, policies: tuple[int, ...], begin: Any, end: Any, ended: tuple[Any, ...]
-) -> bytes:
+def _lost_scores(about: _Of, ended: tuple[Any, ...]) -> bytes:
     """Return the scores of the requests whose pair is lost, as packed by Postgres."""
     lost = ShadowJob.objects.filter(LOST)
-    (row,) = _asked(_SCORES, "", lost, project_id, policies, begin, end)
+    (row,) = _asked(_SCORES, "", lost, about)
     return bytes(row[0] or b"")
 
 
-def _open(project_id: int, policies: tuple[int, ...], begin: Any, end: Any) -> int:
+def _open(about: _Of) -> int:
     """Count the jobs that are still to be asked; each state has an index of its own."""
     return sum(
         n
         for state in ShadowJob.OPEN
-        for *_, n in _counted(
-            ShadowJob.objects.filter(state=state), project_id, policies, begin, end
-        )
+        for *_, n in _counted(ShadowJob.objects.filter(state=state), about)
     )
 
 
-def _counted(
-    jobs: Any, project_id: int, policies: tuple[int, ...], begin: Any, end: Any
-) -> list[Any]:
-    return _asked(_COUNT, _BY_COUNT, jobs, project_id, policies, begin, end)
+def _counted(jobs: Any, about: _Of) -> list[Any]:
+    return _asked(_COUNT, _BY_COUNT, jobs, about)
 
 
 def _asked(
-    columns: str,
-    grouping: str,
-    jobs: Any,
-    project_id: int,
-    policies: tuple[int, ...],
-    begin: Any,
-    end: Any,
-    also: Sequence[Any] = (),
+    columns: str, grouping: str, jobs: Any, about: _Of, also: Sequence[Any] = ()
 ) -> list[Any]:
     """Return columns of the jobs whose requests belong to the study; `also` are their values."""
+    pair = ShadowJob.Purpose.PAIR
     # No job is older than its request: this bound lets an index find them.
-    jobs = jobs.filter(project_id=project_id, created_at__gte=begin, purpose=ShadowJob.Purpose.PAIR)
+    jobs = jobs.filter(project_id=about.project_id, created_at__gte=about.begin, purpose=pair)
     query, values = jobs.values(
         "tier", "reason", "request_id", "rate", "state"
     ).query.sql_with_params()
     with connection.cursor() as cursor:
-        wanted = _OF_STUDY.format(jobs=query, columns=columns) + grouping
-        cursor.execute(wanted, [*values, *also, list(policies), begin, end])
+        read = about.scores._asdict()
+        wanted = _OF_STUDY.format(jobs=query, columns=columns, **read) + grouping
+        cursor.execute(wanted, [*values, *also, list(about.policies), about.begin, about.end])
         return cursor.fetchall()

@@ -35,6 +35,9 @@ UNKNOWABLE = (
     "Cannot be known from this window: below this threshold no score band of a task type has "
     "enough feedback on both tiers."
 )
+_NOT_ITS_OWN = (
+    "Cannot be known from this window: the scores of another router decided which tier served."
+)
 #: Where the score decided; what a client or a conversation chose says nothing of scores.
 _BY_SCORE = (
     Reason.BELOW_THRESHOLD, Reason.AT_OR_ABOVE_THRESHOLD, Reason.RULE,
@@ -90,6 +93,7 @@ class Answers(NamedTuple):
         task_completed: 0 or 1, nan where nothing was said; so are the others.
         thumb: 1 for up.
         said: the score that was given, in [0, 1].
+        unknowable: why nothing can be said where nothing can.
     """
 
     score: np.ndarray
@@ -100,6 +104,7 @@ class Answers(NamedTuple):
     task_completed: np.ndarray
     thumb: np.ndarray
     said: np.ndarray
+    unknowable: str = UNKNOWABLE
 
     def of(self, metric: str) -> np.ndarray:
         """Return the values of a metric, nan where nothing was said.
@@ -162,6 +167,9 @@ def _read(study: Study) -> Answers:
         cursor.execute(_ANSWERS, said)
         *columns, names = cursor.fetchone()
     found = Answers(*(_array(sent, kind) for sent, kind in zip(columns, _TYPES, strict=True)))
+    if study.is_challenge:  # within a band of its scores the tiers served different requests
+        nowhere = np.zeros(found.by_score.size, bool)
+        found = found._replace(by_score=nowhere, unknowable=_NOT_ITS_OWN)
     return found._replace(task=frames.task_numbers(names or ())[found.task - 1])
 
 
@@ -210,7 +218,7 @@ def _point(known: Answers, metric: str, threshold: float) -> dict[str, Any]:
         "high": _known(found.high),
         "n": found.n,
         "coverage": found.coverage,
-        "words": "" if found.n else UNKNOWABLE,
+        "words": "" if found.n else known.unknowable,
     }
 
 
@@ -246,6 +254,9 @@ def _guardrail(known: Answers, metric: str, largest_drop: float, chosen: Thresho
         return Guardrail(metric, "unknown", f"“{metric}” is no outcome that applications tell.")
     found = _contrast(known, metric, chosen)
     level = _level(found, largest_drop)
+    if not found.n:
+        why = known.unknowable[0].lower() + known.unknowable[1:]
+        return Guardrail(metric, level, f"{METRICS[metric]}: {why}")
     return Guardrail(metric, level, f"{METRICS[metric]}: {_sentence(found, largest_drop, level)}")
 
 
@@ -258,8 +269,6 @@ def _level(found: Contrast, largest_drop: float) -> str:
 
 
 def _sentence(found: Contrast, largest_drop: float, level: str) -> str:
-    if not found.n:
-        return UNKNOWABLE[0].lower() + UNKNOWABLE[1:]
     told = (
         f"cheap less expensive is {_points(found.difference)} points "
         f"({_points(found.low)} to {_points(found.high)}) from {found.n} requests with feedback, "

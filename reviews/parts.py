@@ -212,9 +212,10 @@ def _money(found: Rows, thresholds: np.ndarray, level: float) -> daily.Month:
     """Return what a month saves; where no cost is known, from no days."""
     frame = found.frame
     saved = (frame.cost_expensive - frame.cost_cheap) / frame.rate
+    asking = (frame.cost_expensive - frame.cost_baseline) / frame.rate
     some = slice(0, 0) if np.isnan(saved).all() else slice(None)
     at, score = frame.received_at[some], frame.score[some]
-    return daily.per_month(at, score, saved[some], thresholds, level=level)
+    return daily.per_month(at, score, saved[some], thresholds, level, asking[some])
 
 
 def _adequate(found: Rows, result: Curve) -> np.ndarray:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Avg, Count, F, FloatField, Max, Q, QuerySet, Sum, Value
+from django.db.models import Avg, Count, F, FloatField, Max, Min, Q, QuerySet, Sum, Value
 from django.db.models.functions import Cast, Floor, Least
 from django.utils import timezone
 
-from reviews import memo
+from reviews import memo, scoring
 from reviews.models import SampledPair, Slot, Study
 from reviews.plan import Plan
-from routing.models import Policy, ShadowPair
+from routing.models import Policy, RouterVersion, ShadowPair
 
 _GROUP = 2_000
 #: Score bands of the strata; tasks are crossed with them.
@@ -43,16 +44,16 @@ def uniform(seed: str, request_id: object) -> float:
     return int(digest[:13], 16) / 16**13
 
 
-def inclusion_probability(study: Study, pair: ShadowPair) -> float:
+def inclusion_probability(study: Study, score: float | None) -> float:
     """Return the probability with which the pair is drawn to calibrate.
 
     Equal below the largest candidate, or rising by score band to `tilt` times as much. Pairs
     scored at or above it go to EXPENSIVE under every threshold in question, so that rating them
     would decide nothing. A pair without a score (the router failed) is never cheap.
     """
-    if pair.score is None or pair.score >= study.largest_threshold:
+    if score is None or score >= study.largest_threshold:
         return 0.0
-    return study.rate * (1 + (study.tilt - 1) * _band(study, pair.score) / (_BANDS - 1))
+    return study.rate * (1 + (study.tilt - 1) * _band(study, score) / (_BANDS - 1))
 
 
 def _band(study: Study, score: float) -> int:
@@ -60,10 +61,10 @@ def _band(study: Study, score: float) -> int:
     return min(int(score / min(study.largest_threshold, _TOP_SCORE) * _BANDS), _BANDS - 1)
 
 
-def stratum(study: Study, pair: ShadowPair) -> str:
+def stratum(study: Study, task: str, score: float | None) -> str:
     """Return task type and score band, such as `math/2`."""
-    is_in = pair.score is not None and pair.score < study.largest_threshold
-    return f"{pair.task}/{_band(study, pair.score or 0.0) if is_in else 'none'}"
+    is_in = score is not None and score < study.largest_threshold
+    return f"{task}/{_band(study, score or 0.0) if is_in else 'none'}"
 
 
 def warning(tilt: float) -> str:
@@ -84,13 +85,13 @@ class Preview(NamedTuple):
     ratings: int
 
 
-def preview(live: Policy, plan: Plan) -> Preview:
+def preview(studied: Policy, plan: Plan, *, is_challenge: bool = False) -> Preview:
     """Return what a study would draw if it started now; writes nothing."""
     study = Study(
-        project=live.project, policy=live, router=live.router, created_at=timezone.now(),
-        **plan.as_fields(),
+        project=studied.project, policy=studied, router=studied.router, created_at=timezone.now(),
+        is_challenge=is_challenge, **plan.as_fields(),
     )  # fmt: skip
-    matters = Q(score__lt=study.largest_threshold)
+    matters = Q(study_score__lt=study.largest_threshold)
     counted = _banded(frame(study), study).aggregate(
         pairs=Count("pk"), bands=Sum("band", filter=matters), n=Count("pk", filter=matters)
     )
@@ -103,7 +104,7 @@ def preview(live: Policy, plan: Plan) -> Preview:
 def _banded(pairs: QuerySet[ShadowPair], study: Study) -> QuerySet[ShadowPair]:
     """Return the pairs with their score band, as `_band` counts it."""
     top = min(study.largest_threshold, _TOP_SCORE)
-    share = Floor(Cast(F("score"), FloatField()) / Value(top) * Value(float(_BANDS)))
+    share = Floor(Cast(F("study_score"), FloatField()) / Value(top) * Value(float(_BANDS)))
     return pairs.annotate(band=Least(share, Value(_BANDS - 1.0)))
 
 
@@ -140,27 +141,35 @@ def strata(study: Study) -> list[Stratum]:
     ]  # fmt: skip
 
 
-def start(live: Policy, *, name: str, seed: str, rate: float, **plan: Any) -> Study:
+def start(
+    studied: Policy, *, name: str, seed: str, rate: float, is_challenge: bool = False, **plan: Any
+) -> Study:
     """Write a running study of a policy's router and models, and draw from the pairs there are.
 
     Args:
-        live: the policy studied.
+        studied: the policy whose router and models it is about.
         name: for people.
         seed: of every draw.
         rate: share of pairs drawn to calibrate; of the lowest score band when tilted.
+        is_challenge: the router decides nothing, and scores in the background: see `scoring`.
         plan: other fields of the study, as `Plan.as_fields` names them.
     """
     study = Study.objects.create(
-        project=live.project, policy=live, router=live.router, name=name, seed=seed, rate=rate,
-        **plan,
+        project=studied.project, policy=studied, router=studied.router, name=name, seed=seed,
+        rate=rate, is_challenge=is_challenge, **plan,
     )  # fmt: skip
     extend(study)
     return study
 
 
 def frame(study: Study) -> QuerySet[ShadowPair]:
-    """Return the pairs the study is about."""
-    return ShadowPair.objects.filter(**subject(study))
+    """Return the pairs the study is about, each with its score as `study_score`."""
+    return scoring.scored(study, ShadowPair.objects.filter(**subject(study)))
+
+
+def waiting(study: Study) -> QuerySet[ShadowPair]:
+    """Return the study's pairs that its challenger is still to score."""
+    return scoring.waiting(study, ShadowPair.objects.filter(**subject(study)))
 
 
 def subject(study: Study) -> dict[str, Any]:
@@ -175,24 +184,47 @@ def subject(study: Study) -> dict[str, Any]:
 
 
 def window(study: Study) -> tuple[datetime, datetime]:
-    """Return when the study's requests came: as far back from its start as forward."""
+    """Return when the study's requests came: as far back from its start as forward.
+
+    No further back than to the newest request that its router was trained on: on what trained it a
+    router looks better than it is.
+    """
     reach = timedelta(days=study.window_days)
-    return study.created_at - reach, study.created_at + reach
+    begin, trained_until = study.created_at - reach, _trained_until(study.router_id)
+    if trained_until is not None:
+        begin = max(begin, trained_until + timedelta(microseconds=1))
+    return begin, study.created_at + reach
+
+
+@lru_cache(4096)
+def _trained_until(router_id: int) -> datetime | None:
+    """Return when the newest request came that a router learnt from, read once: it never changes.
+
+    Alone, since a version's artifact may be large.
+    """
+    rows = RouterVersion.objects.filter(pk=router_id)
+    return rows.values_list("trained_until", flat=True).get()
 
 
 @memo.once
 def policies(study: Study) -> list[int]:
-    """Return the ids of the project's policies with the study's router, models and rules.
+    """Return the ids of the project's policies with the study's models that decided its requests.
 
-    So identities are compared once a policy, not once a request.
+    They have its router; of a challenger they have any other. So identities are compared once a
+    policy, not once a request.
     """
+    is_own = Q(router=study.router_id)
+    return policies_of_models(study, ~is_own if study.is_challenge else is_own)
+
+
+def policies_of_models(study: Study, also: Q = Q()) -> list[int]:
+    """Return the ids of the project's policies that ask the study's models."""
     models = {
         f"{tier}__{name}": value
         for tier, identity in study.policy.identity.items()
         for name, value in identity.items()
     }
-    known = {"router": study.router, "abstain": study.policy.abstain}
-    same = Policy.objects.filter(project=study.project, **known, **models)
+    same = Policy.objects.filter(also, project=study.project, **models)
     return list(same.order_by("pk").values_list("pk", flat=True))
 
 
@@ -205,6 +237,7 @@ def extend(study: Study) -> int:
     done = Study.objects.values_list("looked_to", flat=True).get(pk=study.pk)
     mine = ShadowPair.objects.filter(project=study.project)
     last = mine.aggregate(last=Max("id"))["last"] or 0
+    behind = waiting(study).filter(id__gt=done - _GROUP).aggregate(first=Min("id"))["first"]
     # Pairs get their number before they are committed: look a little behind the last one, too.
     new = frame(study).filter(id__gt=done - _GROUP, id__lte=last).order_by("id")
     new = new.exclude(draws__study=study)
@@ -212,7 +245,8 @@ def extend(study: Study) -> int:
     while group := list(new[:_GROUP]):
         total += _draw(study, group)
         new = new.filter(id__gt=group[-1].pk)
-    Study.objects.filter(pk=study.pk, looked_to__lt=last).update(looked_to=last)
+    seen = last if behind is None else min(last, behind - 1)
+    Study.objects.filter(pk=study.pk, looked_to__lt=seen).update(looked_to=seen)
     return total
 
 
@@ -230,15 +264,16 @@ def _draw(study: Study, pairs: Iterable[ShadowPair]) -> int:
     return len(written)
 
 
-def _row(study: Study, pair: ShadowPair) -> SampledPair:
-    probability = inclusion_probability(study, pair)
+def _row(study: Study, pair: Any) -> SampledPair:
+    """Return the draw of a pair of the frame."""
+    probability = inclusion_probability(study, pair.study_score)
     u = uniform(study.seed, pair.request_id)
     trains = probability > 0 and probability <= u < probability + study.train_rate
     return SampledPair(
         study=study,
         pair=pair,
         purpose=_PURPOSE.TRAIN if trains else _PURPOSE.CALIBRATE,
-        stratum=stratum(study, pair),
+        stratum=stratum(study, pair.task, pair.study_score),
         u=u,
         inclusion_probability=probability,
         selected=trains or u < probability,

@@ -108,6 +108,7 @@ def changes(content: dict[str, Any]) -> list[str]:
     more = _per_hundred(then["cheap_share"], now["cheap_share"])
     saved = f"{percent(then['saving_share'])} instead of {percent(now['saving_share'])}"
     return [
+        *_router(content),
         f"Of 100 requests, {abs(more):.0f} {'fewer' if more < 0 else 'more'} go to the cheap"
         f" model: {percent(then['cheap_share'])} instead of {percent(now['cheap_share'])}.",
         f"Of all requests, {_interval(then, 'degradation', 'n_harm')} are made worse;"
@@ -115,6 +116,17 @@ def changes(content: dict[str, Any]) -> list[str]:
         f"Of the answers of the cheap model,"
         f" {_interval(then, 'adequacy', 'n_adequacy')} are good enough.",
         f"Against always asking the expensive model, {saved} of the cost is saved.",
+    ]
+
+
+def _router(content: dict[str, Any]) -> list[str]:
+    """Return that another router would decide, or nothing."""
+    live = content["policy"]
+    if live["router"] == content["router"]["sha256"]:
+        return []
+    return [
+        f"Another router decides: {content['router']['name']} instead of {live['router_name']}."
+        " The study compared them on the same requests, which the live one decided."
     ]
 
 

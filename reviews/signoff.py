@@ -23,6 +23,7 @@ from reviews import (
     notices,
     permissions,
     rollout,
+    scoring,
     signatures,
     statements,
 )
@@ -134,11 +135,14 @@ def _check_own(row: SignOff, user: User) -> None:
 
 
 def _base(study: Study) -> Policy:
-    """Return the live policy, which the new one is a copy of but for its thresholds."""
+    """Return the live policy, which the new one is a copy of but for its thresholds.
+
+    And but for its router, where the study is about a challenger.
+    """
     live = policy.live(study.project)
-    if live is None or live.router_id != study.router_id:
+    if live is None or not (study.is_challenge or scoring.is_live(study, live)):
         raise Conflict("The live policy uses another router than this study.")
-    if live.identity != study.policy.identity:
+    if not scoring.fits(study, live):
         raise Conflict("The live policy asks other models than this study compared.")
     if live.abstain != study.policy.abstain:
         raise Conflict("The live policy abstains by other rules than this study's.")
@@ -216,7 +220,8 @@ def _moved_by(row: SignOff, decision: str) -> SignOff:
 def _approve(row: SignOff) -> SignOff:
     _check_still(row)
     now, note = timezone.now(), f"Sign-off {row.pk}"
-    target = policy.with_threshold(row.policy_before, row.threshold, note, row.thresholds)
+    router = row.study.router
+    target = policy.with_threshold(row.policy_before, row.threshold, note, row.thresholds, router)
     row.policy_after = target
     row.expires_at = now + timedelta(days=signatures.plan(row)["valid_days"])
     row = _move(row, _STATES.APPROVED)
@@ -287,7 +292,8 @@ def _locked(row: SignOff) -> SignOff:
     """Lock project and sign-off in this order; every change of either does."""
     policy.lock(row.project)
     rows = SignOff.objects.select_for_update(of=("self",))
-    return rows.select_related("study__policy", "project", "policy_before").get(pk=row.pk)
+    related = ("study__policy", "study__router", "project", "policy_before")
+    return rows.select_related(*related).get(pk=row.pk)
 
 
 def _move(row: SignOff, state: str) -> SignOff:

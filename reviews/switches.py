@@ -13,12 +13,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Q
 
-from reviews import estimation, frames
+from reviews import choice, estimation, frames
 from reviews.choice import Thresholds
 from reviews.estimation import Estimate, Moment, Rows
 from reviews.exchange import blindness
 from reviews.models import Study
 from reviews.stats import intervals, weighting
+from routing.models import Policy
 
 #: How a request fares after the switch, the worst first; the last one is of unrated pairs.
 FARES = (
@@ -93,22 +94,43 @@ class Switching(NamedTuple):
         is_switching: (N,) whether the tier changes.
         to_cheap: (N,) whether it is CHEAP afterwards.
         fare: (N,) place in FARES, seen from the tier after the switch.
+        n_unknown: rows of which nobody knows where they went, since another router than the live
+            one decided.
     """
 
     rows: Rows
     is_switching: np.ndarray
     to_cheap: np.ndarray
     fare: np.ndarray
+    n_unknown: int = 0
 
 
-def find(study: Study, estimate: Estimate, before: Thresholds, after: Thresholds) -> Switching:
-    """Return what switches between two choices of thresholds, at the moment of an estimate."""
+def find(
+    study: Study,
+    estimate: Estimate,
+    before: Thresholds,
+    after: Thresholds,
+    live: Policy | None = None,
+) -> Switching:
+    """Return what switches between two choices of thresholds, at the moment of an estimate.
+
+    Args:
+        study: whose scores `after` is compared with.
+        estimate: whose ratings count, and up to when.
+        before: compared with the scores of the live policy's router.
+        after: what is proposed.
+        live: the live policy; None takes the study's scores for both.
+    """
     rows = estimation.rows(study, estimate.kind, estimate.moment)
-    frame = rows.frame
-    was, will = (frame.score < chosen.of(frame.task) for chosen in (before, after))
+    frame, own, known = rows.frame, rows, np.ones(rows.rated.size, bool)
+    if live is not None:
+        own, known = choice.decided_by(study, rows, live)
+    will = frame.score < after.of(frame.task)
+    was = np.where(known, own.frame.score < before.of(frame.task), will)
     lean, bad = _said(study, estimate.kind, estimate.moment, frame.pair_id)
     toward = np.where(will, lean, -lean)
-    return Switching(rows, was != will, will, _fares(toward, bad, rows.rated))
+    fares = _fares(toward, bad, rows.rated)
+    return Switching(rows, was != will, will, fares, int((~known).sum()))
 
 
 def _said(

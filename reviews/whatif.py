@@ -14,33 +14,44 @@ from typing import Any
 import numpy as np
 from django.db import connection
 
-from reviews import estimation
+from reviews import estimation, scoring
 from reviews.models import Study
 from routing import pricing
 from routing.models import Policy
 from routing.types import Price, Tier
 
-#: Columns of the sums: requests, then tokens of each tier.
-COLUMNS = ("requests", "cheap_input", "cheap_output", "expensive_input", "expensive_output")
+#: Columns of the sums: requests, then tokens of each tier, and of the cheap tier what a router asks
+#: for before it decides, which is paid on either side.
+COLUMNS = (
+    "requests", "cheap_input", "cheap_output", "expensive_input", "expensive_output",
+    "asking_input", "asking_output",
+)  # fmt: skip
 _STUDIES_KEPT = 16
 
-# Cached input is counted as the input it costs as much as, by the price of the study's policy.
+# Cached input is counted as the input it costs as much as, by the price of the study's policy. What
+# is asked first is counted in cheap answers: as many as it cost times as much as the pair's own.
 _SUMS = """
-SELECT pair.task, coalesce(width_bucket(pair.score, %(grid)s::float8[]), cardinality(%(grid)s)),
+SELECT pair.task, coalesce(width_bucket({score}, %(grid)s::float8[]), cardinality(%(grid)s)),
     count(*), count(*) FILTER (WHERE known.yes),
     sum(1 / pair.rate) FILTER (WHERE known.yes),
-    sum((c.input_tokens + %(c_write)s * c.cache_write_tokens + %(c_hour)s * c.cache_write_1h_tokens
-        + %(c_read)s * c.cache_read_tokens) / pair.rate) FILTER (WHERE known.yes),
-    sum(c.output_tokens / pair.rate) FILTER (WHERE known.yes),
+    sum(coalesce(first.times, 1) * known.cheap_input / pair.rate) FILTER (WHERE known.yes),
+    sum(coalesce(first.times, 1) * c.output_tokens / pair.rate) FILTER (WHERE known.yes),
     sum((e.input_tokens + %(e_write)s * e.cache_write_tokens + %(e_hour)s * e.cache_write_1h_tokens
         + %(e_read)s * e.cache_read_tokens) / pair.rate) FILTER (WHERE known.yes),
-    sum(e.output_tokens / pair.rate) FILTER (WHERE known.yes)
+    sum(e.output_tokens / pair.rate) FILTER (WHERE known.yes),
+    sum(coalesce(first.times, 0) * known.cheap_input / pair.rate) FILTER (WHERE known.yes),
+    sum(coalesce(first.times, 0) * c.output_tokens / pair.rate) FILTER (WHERE known.yes)
 FROM reviews_sampledpair AS draw
 JOIN routing_shadowpair AS pair ON pair.id = draw.pair_id
 JOIN routing_completion AS c ON c.id = pair.cheap_id
-JOIN routing_completion AS e ON e.id = pair.expensive_id,
+JOIN routing_completion AS e ON e.id = pair.expensive_id
+{join},
 LATERAL (SELECT c.input_tokens + c.output_tokens + e.input_tokens + e.output_tokens
-    IS NOT NULL AS yes) AS known
+    IS NOT NULL AS yes,
+    c.input_tokens + %(c_write)s * c.cache_write_tokens + %(c_hour)s * c.cache_write_1h_tokens
+        + %(c_read)s * c.cache_read_tokens AS cheap_input) AS known,
+LATERAL (SELECT CASE WHEN {asking} IS NOT NULL
+    THEN coalesce({asking} / nullif(c.cost_usd, 0), 1) END::float8 AS times) AS first
 WHERE draw.study_id = %(study)s AND draw.id > %(after)s AND draw.id <= %(last)s
 GROUP BY 1, 2
 """
@@ -51,7 +62,7 @@ class Sums:
     """Tokens of a study's traffic.
 
     Attributes:
-        by_task: (T + 1, 5) each: by the first threshold that routes a row cheap, in COLUMNS.
+        by_task: (T + 1, 7) each: by the first threshold that routes a row cheap, in COLUMNS.
         n_pairs: pairs behind them, and those left out because a token count is unknown.
         last: number of the last draw in them.
     """
@@ -94,7 +105,8 @@ def _added(known: Sums, study: Study, last: int) -> Sums:
     n_pairs, n_unknown = known.n_pairs, known.n_unknown
     about = {"grid": grid, "study": study.pk, "after": known.last, "last": last}
     with connection.cursor() as cursor:
-        cursor.execute(_SUMS, about | _factors(study.policy))
+        wanted = _SUMS.format(**scoring.of_pairs(study)._asdict())
+        cursor.execute(wanted, about | _factors(study.policy))
         for task, place, n, n_known, *amounts in cursor.fetchall():
             table = by_task.setdefault(task, np.zeros((len(grid) + 1, len(COLUMNS))))
             table[place] += [float(amount or 0) for amount in amounts]

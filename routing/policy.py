@@ -141,16 +141,27 @@ def _by_task(thresholds: Mapping[str, float]) -> dict[str, float]:
 
 
 def with_threshold(
-    base: Policy, threshold: float, note: str, thresholds: Mapping[str, float] | None = None
+    base: Policy,
+    threshold: float,
+    note: str,
+    thresholds: Mapping[str, float] | None = None,
+    router: RouterVersion | None = None,
 ) -> Policy:
     """Write a copy of a policy with other thresholds; those of the base's task types are not kept.
+
+    Args:
+        base: what it is a copy of.
+        threshold: as in `create`; so are note and thresholds.
+        note: why it was written.
+        thresholds: by task type.
+        router: another one than the base's.
 
     Raises:
         ValueError, django.db.IntegrityError: as `create` does.
     """
     return create(
         project=base.project,
-        router=base.router,
+        router=router or base.router,
         threshold=threshold,
         cheap=base.tier_spec(Tier.CHEAP),
         expensive=base.tier_spec(Tier.EXPENSIVE),
@@ -203,7 +214,10 @@ def deploy(
 
 
 def _check_ramp(target: Policy, rest: Policy) -> None:
-    """Refuse two policies of other models: a conversation could not stay with its model."""
+    """Refuse two policies of other models: a conversation could not stay with its model.
+
+    Their routers may differ: each request goes by the score of the router that decides it.
+    """
     if target == rest or target.project_id != rest.project_id:
         raise ValueError("The two policies of a ramp are different ones of one project.")
     if target.identity != rest.identity:

@@ -17,6 +17,7 @@ from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
 from routing.models import (
+    ChallengerScore,
     Completion,
     Decision,
     Feedback,
@@ -33,7 +34,9 @@ _BUDGET_S = 20.0
 #: What was found to be kept is looked at again after a day: its study may be gone by then.
 _REMEMBERED_S = 86_400
 #: What goes with a request, in the order of foreign keys.
-_WITH_REQUEST = (Feedback, RepeatPair, ShadowPair, ShadowJob, Completion, Decision)
+_WITH_REQUEST = (
+    Feedback, ChallengerScore, RepeatPair, ShadowPair, ShadowJob, Completion, Decision
+)  # fmt: skip
 
 _kept: list[Callable[[], Exists]] = []
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task, signals
 
-from routing import retention, shadow, shifts
+from routing import challenging, retention, shadow, shifts
 
 #: A worker that is told to stop waits this long for calls that no running task waits for.
 _DRAIN_S = 45.0
@@ -28,6 +28,13 @@ def delete_old_requests() -> None:
     """Delete requests that are old enough, and ask for another hand while there are more."""
     if retention.run():
         delete_old_requests.apply_async(retry=False, expires=600)
+
+
+@shared_task
+def run_challengers() -> None:
+    """Let challengers score what was served, and ask for another hand while there is more."""
+    if challenging.run():
+        run_challengers.apply_async(retry=False, expires=30)
 
 
 @signals.worker_shutting_down.connect

@@ -167,6 +167,7 @@ CELERY_BEAT_SCHEDULE = {
         ("judge", "reviews.tasks.run_judge_calls", 10),
         ("judge-batches", "reviews.tasks.run_judge_batches", 60),
         ("judge-recover", "reviews.tasks.recover_judge_calls", 60),
+        ("challengers", "routing.tasks.run_challengers", 5),
         ("retention", "routing.tasks.delete_old_requests", 600),
         ("reminders", "reviews.tasks.remind_raters", 3600),
         ("rollouts", "reviews.tasks.run_rollouts", 5),

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max, Model, QuerySet
 
-from reviews import blinding, revealing
+from reviews import blinding, revealing, scoring
 from reviews.exchange.columns import Row
 from reviews.models import Rater, Rating, SampledPair, Skip, Slot, Study, Verdict
 from routing.models import ShadowPair
@@ -86,10 +86,11 @@ class Export:
         ids = {row["pair_id"] for row in rows}
         draws = _draws(self.study, ids)
         pairs = {pair.pk: pair for pair in _pairs(ids, texts=self.texts)}
+        scores = scoring.by_pair(self.study, ids)
         for row in rows:
             pair: ShadowPair = pairs[row["pair_id"]]  # type: ignore[index]
             row |= {"study_id": self.study.pk, "study": self.study.name, **_of_pair(pair)}
-            row |= draws.get(pair.pk, {})
+            row |= draws.get(pair.pk, {}) | scores.get(pair.pk, {})
             row["rater"] = self._rater(row)
             if self.texts:
                 row |= _texts(pair, row.get("kind"))

@@ -56,12 +56,15 @@ IF NEW.state = 'approved' AND OLD.state <> 'approved' THEN
         AND target.project_id = NEW.project_id AND target.threshold = NEW.threshold
         AND target.thresholds = NEW.thresholds)
     THEN RAISE EXCEPTION 'The policy is not the one that was approved.'; END IF;
-    IF NOT EXISTS (SELECT FROM routing_policy AS target, routing_policy AS base
+    IF NOT EXISTS (SELECT FROM routing_policy AS target, routing_policy AS base,
+        reviews_study AS study
         WHERE target.id = NEW.policy_after_id AND base.id = NEW.policy_before_id
-        AND target.router_id = base.router_id
+        AND study.id = NEW.study_id AND target.router_id = study.router_id
+        AND (target.router_id = base.router_id OR study.is_challenge)
         AND {known} || target.cheap - 'price' = {known} || base.cheap - 'price'
         AND {known} || target.expensive - 'price' = {known} || base.expensive - 'price')
-    THEN RAISE EXCEPTION 'The policy asks other models than the one before it.'; END IF;
+    THEN RAISE EXCEPTION 'The policy asks other models than the one before it, or has a router that'
+        ' was not studied.'; END IF;
 END IF;
 RETURN NEW;
 """.replace("{known}", _KNOWN)

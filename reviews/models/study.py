@@ -62,9 +62,13 @@ class Study(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     policy = models.ForeignKey(
         Policy, models.CASCADE, related_name="studies",
-        help_text="The live policy at its start: its router and models are what is studied",
+        help_text="Its router and models are studied: the live one at its start, or a challenger's",
     )  # fmt: skip
     router = models.ForeignKey(RouterVersion, models.RESTRICT, related_name="+")
+    is_challenge = models.BooleanField(
+        default=False, db_default=False,
+        help_text="The router decided none of these requests: it scored them in the background",
+    )  # fmt: skip
     seed = models.CharField(max_length=40)
     window_days = models.PositiveSmallIntegerField(default=14)
     rate = models.FloatField(

@@ -41,10 +41,12 @@ class Curve:
             cheap, since D(t) is 0 there by definition.
         n_harm: rows behind degradation, the same at every threshold.
         events: rows rated for harm, routed cheap, with harm above 0.
-        cost_usd: mean cost per request at t; nan when no row has both costs.
-        baseline_cost_usd: mean cost per request with everything expensive, over the same rows.
+        cost_usd: mean cost per request at t, with what the router pays to see cheap answers before
+            it decides; nan when no row has both costs.
+        baseline_cost_usd: mean cost per request with everything expensive and nothing asked first,
+            over the same rows.
         saving_share: 1 - cost_usd / baseline_cost_usd, negative when switching costs more; nan when
-            the baseline is unknown or zero. The router's own cost is not in it.
+            the baseline is unknown or zero. The router's own work is not in it.
         n_cost_unknown: rows left out of both costs because either is unknown.
         weights_too_unequal: whether the degradation interval rests on weights so unequal, with so
             few events among the heaviest rows, that it may be too short.
@@ -78,6 +80,7 @@ class _Frame(NamedTuple):
     traffic: FloatArray
     cost_cheap: FloatArray
     cost_expensive: FloatArray
+    cost_baseline: FloatArray
     weight: FloatArray
     adequate: FloatArray
     harm: FloatArray
@@ -120,6 +123,7 @@ def curve(
     level: float = 0.95,
     traffic: ArrayLike | None = None,
     drawable: ArrayLike | None = None,
+    cost_baseline: ArrayLike | None = None,
 ) -> Curve:
     """Estimate traffic, quality and cost at each threshold, with R = 1 where score < t, strictly.
 
@@ -129,8 +133,9 @@ def curve(
 
     Args:
         score: (N,) in [0, 1]; nan where the router gave none, which is never routed cheap.
-        cost_cheap: (N,) USD, nan where unknown.
-        cost_expensive: (N,) USD, nan where unknown.
+        cost_cheap: (N,) USD of a request that is routed cheap, nan where unknown.
+        cost_expensive: (N,) the same of one that is not: a cascade has paid for the cheap answer,
+            too.
         weight: (N,) 1 / P(the request became a pair and was drawn); read on rated rows only.
         rated: (N,) boolean, sampled and rated at least once.
         adequate: (N,) in [0, 1], mean over the raters of the pair; nan where none said.
@@ -140,6 +145,8 @@ def curve(
         traffic: (N,) requests each row stands for, 1 / shadow rate; 1 each when None.
         drawable: (N,) boolean, could be drawn at all (pi > 0); all when None. Rows that could not
             are routed cheap at no threshold asked for, so that they dilute D(t) and harm nobody.
+        cost_baseline: (N,) USD of the expensive answer alone, nan where unknown; `cost_expensive`
+            when None. At a threshold of 0 nothing is asked first, and this is what is paid.
 
     Returns:
         The curve; an empty frame gives nan estimates, [0, 1] intervals and counts of 0.
@@ -164,12 +171,20 @@ def curve(
         ([0, 2, 3], 0.5, [0, 1, 1])
         >>> result.cost_usd.tolist(), result.saving_share.tolist()
         ([4.0, 2.0, 1.0], [0.0, 0.5, 0.75])
+        >>> asking = curve(  # the same, where the cheap model is always asked first
+        ...     score=[0.1, 0.4, 0.9], cost_cheap=[1, 1, 1], cost_expensive=[5, 5, 5],
+        ...     weight=[2, 2, 2], rated=[True, True, True], adequate=[1, 0, 1], harm=[0, 1, 0],
+        ...     thresholds=[0.0, 0.5, 1.01], cost_baseline=[4, 4, 4],
+        ... )
+        >>> asking.cost_usd.round(2).tolist(), asking.baseline_cost_usd.tolist()[1]
+        ([4.0, 2.33, 1.0], 4.0)
     """
     grid = _checked_thresholds(thresholds)
     traffic = np.ones(np.size(score)) if traffic is None else traffic
     frame = _checked_frame(
-        score, traffic, cost_cheap, cost_expensive, weight, rated, adequate, harm, grid
-    )
+        score, traffic, cost_cheap, cost_expensive, weight, rated, adequate, harm, grid,
+        cost_expensive if cost_baseline is None else cost_baseline,
+    )  # fmt: skip
     adequacy, adequacy_interval, n_adequacy = _estimate(_adequacy_sums(frame), level)
     degradation, degradation_interval, n_harm = _estimate(_degradation_sums(frame), level)
     covered = _covered(frame, drawable)
@@ -177,7 +192,7 @@ def curve(
     degradation_interval = Interval(*(covered * end for end in degradation_interval))
     n_frame, cheap_count = frame.bins.size, _below(frame, np.ones(frame.bins.size))[:-1]
     degradation_interval = _exact_where_nothing_is_cheap(degradation_interval, cheap_count, n_harm)
-    cost, baseline, saving, unknown = _costs(frame)
+    cost, baseline, saving, unknown = _costs(frame, grid)
     return Curve(
         thresholds=grid,
         cheap_count=_whole(cheap_count),
@@ -253,14 +268,15 @@ def _estimate(sums: _Sums, level: float) -> tuple[FloatArray, Interval[FloatArra
     return mean, interval, _whole(n)
 
 
-def _costs(frame: _Frame) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
+def _costs(frame: _Frame, grid: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
     """Return cost, baseline cost, saving share and rows left out, each of shape (T,)."""
-    known = ~np.isnan(frame.cost_cheap) & ~np.isnan(frame.cost_expensive)
-    expensive = np.where(known, frame.traffic * frame.cost_expensive, 0.0)
-    difference = frame.traffic * (frame.cost_expensive - frame.cost_cheap)
-    saved = _below(frame, np.where(known, difference, 0.0))[:-1]
+    costs = (frame.cost_cheap, frame.cost_expensive, frame.cost_baseline)
+    known = ~np.isnan(costs).any(axis=0)
+    cheap, expensive, alone = (np.where(known, frame.traffic * cost, 0.0) for cost in costs)
+    asked_first = np.where(grid > 0, (expensive - alone).sum(), 0.0)
+    saved = _below(frame, expensive - cheap)[:-1] - asked_first
     n_known = np.full(frame.n_thresholds, float(frame.traffic[known].sum()))
-    total = np.full(frame.n_thresholds, expensive.sum())
+    total = np.full(frame.n_thresholds, alone.sum())
     baseline = _ratio(total, n_known)
     unknown = np.full(frame.n_thresholds, known.size - known.sum())
     return baseline - _ratio(saved, n_known), baseline, _ratio(saved, total), _whole(unknown)
@@ -301,18 +317,21 @@ def _checked_frame(
     adequate: ArrayLike,
     harm: ArrayLike,
     grid: FloatArray,
+    cost_baseline: ArrayLike,
 ) -> _Frame:
     """Return the inputs as arrays of one length, refusing what no frame holds."""
-    scores, requests, cheap, expensive, weights, adequates, harms = (
+    scores, requests, cheap, expensive, alone, weights, adequates, harms = (
         np.asarray(values, dtype=np.float64)
-        for values in (score, traffic, cost_cheap, cost_expensive, weight, adequate, harm)
-    )
+        for values in (
+            score, traffic, cost_cheap, cost_expensive, cost_baseline, weight, adequate, harm
+        )
+    )  # fmt: skip
     is_rated = _boolean(rated)
-    _check_shapes(scores, requests, cheap, expensive, weights, is_rated, adequates, harms)
+    _check_shapes(scores, requests, cheap, expensive, alone, weights, is_rated, adequates, harms)
     _check_scores(scores)
     _check_weights("weight", weights[is_rated])
     _check_weights("traffic", requests)
-    _check_costs(cheap, expensive)
+    _check_costs(cost_cheap=cheap, cost_expensive=expensive, cost_baseline=alone)
     has_adequate = is_rated & ~_unit("adequate", adequates)
     has_harm = is_rated & ~_unit("harm", harms)
     bins = np.searchsorted(grid, scores, side="right")
@@ -321,6 +340,7 @@ def _checked_frame(
         traffic=requests,
         cost_cheap=cheap,
         cost_expensive=expensive,
+        cost_baseline=alone,
         weight=weights,
         adequate=adequates,
         harm=harms,
@@ -357,9 +377,9 @@ def _check_weights(name: str, weights: FloatArray) -> None:
         raise ValueError(f"{name} must be finite and above 0 on every row that counts")
 
 
-def _check_costs(cheap: FloatArray, expensive: FloatArray) -> None:
+def _check_costs(**named: FloatArray) -> None:
     """Refuse negative and infinite costs; nan means unknown and stays."""
-    for name, costs in (("cost_cheap", cheap), ("cost_expensive", expensive)):
+    for name, costs in named.items():
         if not (np.isnan(costs) | (np.isfinite(costs) & (costs >= 0))).all():
             raise ValueError(f"{name} must be finite and not negative, or nan where unknown")
 

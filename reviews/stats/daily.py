@@ -40,6 +40,7 @@ def per_month(
     saved: ArrayLike,
     thresholds: ArrayLike,
     level: float = 0.95,
+    asking: ArrayLike | None = None,
 ) -> Month:
     """Scale what full days save to a month; the days are the sample of the interval.
 
@@ -49,9 +50,12 @@ def per_month(
         at_s: (N,) when each row came, seconds since any fixed moment.
         score: (N,) in [0, 1]; nan is never routed cheap.
         saved: (N,) USD that all requests the row stands for save when it is routed cheap; nan,
-            where a cost is unknown, counts as nothing saved.
+            where a cost is unknown, counts as nothing saved. Of a router that asks the cheap model
+            first: against the expensive answer with that.
         thresholds: (T,) strictly increasing; score < t is cheap.
         level: two-sided confidence.
+        asking: (N,) USD that a router pays to see cheap answers first, at every threshold above
+            0; nan likewise; nothing when None.
 
     Raises:
         ValueError: lengths differ.
@@ -67,16 +71,19 @@ def per_month(
         >>> [round(float(end[1]), 2) for end in found.interval]
         [-14.52, 134.52]
     """
-    times, scores, amounts = (np.asarray(a, dtype=np.float64) for a in (at_s, score, saved))
-    if not times.shape == scores.shape == amounts.shape:
-        raise ValueError("at_s, score and saved must have the same length")
+    first = np.zeros(np.shape(saved)) if asking is None else asking
+    times, scores, amounts, paid = (
+        np.asarray(a, dtype=np.float64) for a in (at_s, score, saved, first)
+    )
+    if not times.shape == scores.shape == amounts.shape == paid.shape:
+        raise ValueError("at_s, score, saved and asking must have the same length")
     grid = np.asarray(thresholds, dtype=np.float64)
     day = np.floor((times - times.min(initial=np.inf)) / DAY_S).astype(np.int64)
     n_days = int(day.max(initial=0))
     if n_days < FEWEST_DAYS:
         unknown = np.full(grid.size, np.nan)
         return Month(unknown, Interval(unknown, unknown), n_days)
-    totals = _totals(day, scores, amounts, grid)[:n_days]
+    totals = (_totals(day, scores, amounts, grid) - _paid(day, paid, grid))[:n_days]
     mean = totals.mean(axis=0)
     error = totals.std(axis=0, ddof=1) / np.sqrt(n_days)
     half = stats.t.ppf((1 + level) / 2, n_days - 1) * error
@@ -96,3 +103,11 @@ def _totals(
     sums = np.bincount(place, weights=known, minlength=n_days * n_bins).astype(np.float64)
     below: FloatArray = np.cumsum(sums.reshape(n_days, n_bins), axis=1)[:, :-1]
     return below
+
+
+def _paid(day: NDArray[np.int64], paid: FloatArray, grid: FloatArray) -> FloatArray:
+    """Return what asking first costs each day at each threshold: (D, T)."""
+    known = np.where(np.isnan(paid), 0.0, paid)
+    of_day = np.bincount(day, weights=known, minlength=int(day.max()) + 1)
+    each: FloatArray = np.where(grid > 0, of_day[:, None], 0.0)
+    return each

@@ -192,9 +192,10 @@ def _compared(row: SignOff, estimate: estimation.Estimate) -> dict[str, Any]:
     """Return the figures of now of what is live and of what is asked for."""
     live = policy.live(row.project)
     found = estimation.rows(row.study, estimate.kind, estimate.moment)
-    before = Thresholds(live.threshold, live.thresholds) if live else Thresholds(0.0)
-    asked = Thresholds(row.threshold, row.thresholds)
-    return {"point_live": choice.point(found, before), "point": choice.point(found, asked)}
+    nothing = choice.point(found, Thresholds(0.0))
+    before = choice.live_point(row.study, found, live) if live else nothing
+    asked = choice.point(found, Thresholds(row.threshold, row.thresholds))
+    return {"point_live": before, "point": asked}
 
 
 @require_POST

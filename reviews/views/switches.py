@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from reviews import estimation
+from reviews import estimation, scoring
 from reviews import switches as switching
 from reviews.choice import Thresholds
 from reviews.models import Study
@@ -52,9 +52,10 @@ def proposed(request: HttpRequest, default: float) -> Thresholds:
 def _of_study(request: HttpRequest, study: Study) -> dict[str, Any]:
     live = policy.live(study.project)
     before = Thresholds(live.threshold, live.thresholds) if live else Thresholds(0.0)
-    after = proposed(request, before.threshold)
+    at = before.threshold if scoring.is_live(study, live) else 0.0
+    after = proposed(request, at)
     estimate = estimation.estimate(study)
-    found = switching.find(study, estimate, before, after)
+    found = switching.find(study, estimate, before, after, live)
     assert isinstance(request.user, User)
     task, fare = request.GET.get("task", ""), request.GET.get("fare", "")
     ids, fares, n_hidden = switching.pairs(found, study, request.user, task, fare)
@@ -62,13 +63,15 @@ def _of_study(request: HttpRequest, study: Study) -> dict[str, Any]:
     lines = switching.lines(found)
     return {
         "before": before,
+        "live_router": live.router if live and not scoring.is_live(study, live) else None,
+        "n_unknown": found.n_unknown,
         "after": after,
         "lines": lines,
         "tasks": sorted({line.task for line in lines if line.task}),
         "task": task,
         "fare": fare,
         "fares": FARES,
-        "rows": _rows([(int(ids[i]), int(fares[i])) for i in paged]),
+        "rows": _rows(study, [(int(ids[i]), int(fares[i])) for i in paged]),
         "paged": paged,
         "n_hidden": n_hidden,
         "estimate": estimate,
@@ -76,10 +79,16 @@ def _of_study(request: HttpRequest, study: Study) -> dict[str, Any]:
     }
 
 
-def _rows(shown: list[tuple[int, int]]) -> list[tuple[ShadowPair, str]]:
-    """Return the pairs with what the list shows, in its order."""
-    found = ShadowPair.objects.select_related("request").in_bulk([pk for pk, _ in shown])
-    return [(found[pk], FARES[fare]) for pk, fare in shown if pk in found]
+def _rows(study: Study, shown: list[tuple[int, int]]) -> list[tuple[ShadowPair, str, float | None]]:
+    """Return the pairs with what the list shows, in its order, and the study's score of each."""
+    ids = [pk for pk, _ in shown]
+    found = ShadowPair.objects.select_related("request").in_bulk(ids)
+    scores = scoring.by_pair(study, ids)
+    return [
+        (found[pk], FARES[fare], scores.get(pk, {"score": found[pk].score})["score"])
+        for pk, fare in shown
+        if pk in found
+    ]
 
 
 def _address(request: HttpRequest) -> str:

@@ -23,6 +23,7 @@ from reviews import (
     parts,
     permissions,
     previews,
+    scoring,
 )
 from reviews import whatif as what_ifs
 from reviews.estimation import Estimate
@@ -107,8 +108,9 @@ def _page(request: HttpRequest, study: Study) -> dict[str, Any]:
     preview, part = asked_for(request, study)
     estimate, shown = preview.estimate, preview.shown
     live = policy.live(study.project)
-    start = number(request.GET.get("at"), shown.start(live))
-    drawn = _drawn(shown, live)
+    comparable = live if scoring.is_live(study, live) else None
+    start = number(request.GET.get("at"), shown.start(comparable))
+    drawn = _drawn(shown, comparable)
     return {
         **_of_estimate(study, estimate),
         **_age(study, preview),
@@ -170,10 +172,10 @@ def _age(study: Study, preview: Preview) -> dict[str, Any]:
 
 def _live(study: Study, live: Policy | None) -> dict[str, Any]:
     """Return what is live, and whether this study is about it."""
-    named = (live.router_id, live.identity, live.abstain) if live else None
     return {
-        "is_live": named == (study.router_id, study.policy.identity, study.policy.abstain),
+        "is_live": scoring.fits(study, live),
         "live_threshold": live.threshold if live else 0.0,
+        "decides": scoring.is_live(study, live),
         **notices(study.project, study.policy),
     }
 

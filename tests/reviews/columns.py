@@ -41,5 +41,6 @@ def study(n=2000, pi=0.25, days=20, seed=7, tasks=("chat", "math"), about=None, 
         "cost_cheap": np.full(n, 1.0),
         "cost_expensive": np.full(n, 5.0),
     } | columns
+    given.setdefault("cost_baseline", given["cost_expensive"])
     said = {"kind": "human", "from_queue": True, "judge_problem": "", "moment": "1.1"}
     return Inputs(Columns(**given), About(**(said | {"tasks": tasks} | (about or {}))))

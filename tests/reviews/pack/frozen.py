@@ -76,6 +76,7 @@ def inputs(
         judge=guess if judge else np.full(n, np.nan),
         cost_cheap=np.full(n, 0.01),
         cost_expensive=np.full(n, 0.05),
+        cost_baseline=np.full(n, 0.05),
     )
     tasks = tuple(f"task-{number}" for number in range(n_tasks))
     return Inputs(columns, About("human", True, tasks, "" if judge else "There is none.", "9.7"))

@@ -1,0 +1,149 @@
+"""Challengers at work: routers that score what was served, in the background, and decide nothing.
+
+A request that somebody waits for knows nothing of them. What they say is a row a request, written
+once; a request whose router fails has one without a score.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from routing import counts, routers
+from routing.models import Challenger, ChallengerScore, Request, RouterVersion
+from routing.routers.base import Router
+from routing.types import Reason
+
+log = logging.getLogger(__name__)
+
+_GROUP = 500
+_BUDGET_S = 20.0
+_MOST_RULE = 60
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Records may wait in a journal: what came so long ago is looked at again by every run,
+_OVERLAP = timedelta(minutes=10)
+#: and everything since the start each hour.
+_PASS_S = 3600
+
+#: A policy keeps these from any router: with another one they would have gone the same way.
+ABSTAINED = (Reason.TOOLS, Reason.CONTEXT_LENGTH, Reason.UNPRICED)
+#: What clients or conversations chose, or an API: no score decides it, so none is asked for.
+_NOT_BY_SCORE = (Reason.FORCED, Reason.BYPASSED, Reason.STICKY, Reason.UNTRANSLATABLE)
+
+
+class Asked(NamedTuple):
+    """One request to be scored, and how it was decided."""
+
+    id: UUID
+    received_at: datetime
+    query: str
+    reason: str
+    rule: str
+
+
+def run(budget_s: float = _BUDGET_S) -> bool:
+    """Score what running challengers have not scored yet; return whether there may be more.
+
+    Nothing is done while shadow work gives way. Safe to stop at any moment, and to run twice at
+    once: a score is written once, whoever comes first.
+    """
+    end = time.monotonic() + budget_s
+    if counts.backlog() > settings.SHADOWEVAL_SHADOW_BACKLOG:
+        return False
+    for challenger in Challenger.objects.filter(stopped_at=None).order_by("pk"):
+        router = _loaded(challenger)
+        while router is not None and _score_group(challenger, router):
+            if time.monotonic() >= end:
+                return True
+    return False
+
+
+def _loaded(challenger: Challenger) -> Router | None:
+    try:
+        return _load(challenger.router_id)
+    except Exception:
+        # The others go on; the page shows that this one scores nothing.
+        log.exception("challenger %s cannot be loaded", challenger.pk)
+        return None
+
+
+@lru_cache(8)
+def _load(router_id: int) -> Router:
+    version = RouterVersion.objects.get(pk=router_id)
+    return routers.load(version.kind, bytes(version.artifact), version.embedder)
+
+
+def _score_group(challenger: Challenger, router: Router) -> bool:
+    """Score the oldest requests without a score; return whether there may be more."""
+    now = timezone.now()
+    group = due(challenger, _since(challenger))
+    rows = [_row(challenger, router, asked) for asked in group]
+    ChallengerScore.objects.bulk_create(rows, ignore_conflicts=True)
+    is_full = len(group) == _GROUP
+    _remember(challenger, group[-1].received_at if is_full else now)
+    return is_full
+
+
+def due(challenger: Challenger, since: datetime) -> list[Asked]:
+    """Return requests received since then that the challenger has not scored, the oldest first.
+
+    Not those that no score decided, nor those that its own router did.
+    """
+    said = ChallengerScore.objects.filter(request=OuterRef("pk"), router=challenger.router_id)
+    no_score = Q(decision__reason__in=_NOT_BY_SCORE)
+    no_score |= Q(decision__reason=Reason.FALLBACK, decision__score=None)
+    rows = Request.objects.filter(
+        ~Exists(said), project=challenger.project_id, received_at__gte=since
+    )
+    rows = rows.exclude(decision=None).exclude(no_score)
+    rows = rows.exclude(decision__policy__router=challenger.router_id).order_by("received_at")
+    wanted = ("pk", "received_at", "query", "decision__reason", "decision__rule")
+    return [Asked(*row) for row in rows.values_list(*wanted)[:_GROUP]]
+
+
+def _row(challenger: Challenger, router: Router, asked: Asked) -> ChallengerScore:
+    if asked.reason in ABSTAINED:
+        value, rule = 1.0, asked.rule or asked.reason
+    else:
+        value, rule = _score(router, asked.query)
+    return ChallengerScore(
+        request_id=asked.id, router_id=challenger.router_id, score=value, rule=rule[:_MOST_RULE]
+    )
+
+
+def _score(router: Router, query: str) -> tuple[float | None, str]:
+    """Return score and rule; no score where the request would have gone to EXPENSIVE by failure."""
+    try:
+        said = router.score(query)
+        is_score = math.isfinite(said.value) and 0.0 <= said.value <= 1.0
+    except Exception as exc:
+        log.warning("challenger failed: %s", type(exc).__name__)
+        return None, ""
+    # What needs the cheap answer first has no score of its own.
+    return (said.value, said.rule) if is_score and not said.needs_answer else (None, "")
+
+
+def _since(challenger: Challenger) -> datetime:
+    """Return from when on requests are looked at: all since the start, once an hour."""
+    place = f"challenge:{challenger.pk}"
+    if cache.add(f"{place}:pass", 1, _PASS_S):
+        return challenger.started_at
+    at_us: int | None = cache.get(place)
+    if at_us is None:
+        return challenger.started_at
+    return max(challenger.started_at, _EPOCH + timedelta(microseconds=at_us) - _OVERLAP)
+
+
+def _remember(challenger: Challenger, until: datetime) -> None:
+    at_us = (until - _EPOCH) // timedelta(microseconds=1)
+    cache.set(f"challenge:{challenger.pk}", at_us, _PASS_S)
