@@ -190,14 +190,14 @@ def window(study: Study) -> tuple[datetime, datetime]:
     router looks better than it is.
     """
     reach = timedelta(days=study.window_days)
-    begin, trained_until = study.created_at - reach, _trained_until(study.router_id)
-    if trained_until is not None:
-        begin = max(begin, trained_until + timedelta(microseconds=1))
+    begin, learnt = study.created_at - reach, trained_until(study.router_id)
+    if learnt is not None:
+        begin = max(begin, learnt + timedelta(microseconds=1))
     return begin, study.created_at + reach
 
 
 @lru_cache(4096)
-def _trained_until(router_id: int) -> datetime | None:
+def trained_until(router_id: int) -> datetime | None:
     """Return when the newest request came that a router learnt from, read once: it never changes.
 
     Alone, since a version's artifact may be large.

@@ -5,6 +5,7 @@ from django.urls import path
 from reviews.views import (
     adjudication,
     agreement,
+    challengers,
     evidence,
     exchange,
     gold,
@@ -54,6 +55,10 @@ urlpatterns = [
     path("threshold/switches/", switches.switches, name="switches"),
     path("threshold/what-if/<int:pk>/", threshold.what_if, name="what_if"),
     path("routers/", routers.routers, name="routers"),
+    path("routers/challengers/", challengers.challengers, name="challengers"),
+    path("routers/challengers/start/", challengers.start, name="challenger_start"),
+    path("routers/challengers/<int:pk>/stop/", challengers.stop, name="challenger_stop"),
+    path("routers/decide/", challengers.decide, name="router_decides"),
     path("adjudicate/", adjudication.adjudicate, name="adjudicate"),
     path("adjudicate/<uuid:token>/", adjudication.submit, name="adjudicate_submit"),
     path("adjudicate/<uuid:token>/skip/", adjudication.skip, name="adjudicate_skip"),

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from reviews import demo as demo_content
-from reviews import listing, permissions, rating, rendering, revealing
+from reviews import listing, permissions, rating, rendering, revealing, suggestions
 from reviews.models import Gold, Study, Verdict
 from reviews.views.frame import about, current_project, page
 from routing import counts, policy, pricing, spend
@@ -37,6 +37,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "deployment": policy.deployment(project) if project else None,
         "can_demo": permissions.can(request.user, "administer"),
         "unpriced": _unpriced(project),
+        "suggestions": suggestions.of(project),
         "base_url": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "reviews/overview.html", context)

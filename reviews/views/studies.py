@@ -6,19 +6,20 @@ import secrets
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
-from reviews import closing, needs, permissions, plan, planning, sampling, status
+from reviews import challenges, closing, needs, permissions, plan, planning, sampling, status
 from reviews.errors import NothingToSign
 from reviews.models import Study
 from reviews.plan import PlanError
 from reviews.views import planform
 from reviews.views.frame import about, current_project, page, posted_project
-from reviews.views.study import context, study_or_404
+from reviews.views.study import context, is_id, study_or_404
 from routing import policy
-from routing.models import Policy, Project
+from routing.models import Challenger, Policy, Project
 
 
 @require_GET
@@ -39,20 +40,34 @@ def new(request: HttpRequest) -> HttpResponse:
     """
     if request.method != "POST":
         return _form(request, current_project(request), {})
-    project = posted_project(request)
+    project, challenger = posted_project(request), _challenger(request)
     try:
         wanted = plan.parse(request.POST.dict())
     except PlanError as exc:
         return _form(request, project, exc.problems)
-    live = _live(project)
+    studied = challenges.draft(challenger) if challenger else _live(project)
     warning = sampling.warning(wanted.tilt)
     is_accepted = not warning or request.POST.get("accept") == "yes"
     if request.POST.get("action") == "preview" or not is_accepted:
-        drawn = sampling.preview(live, wanted)
+        drawn = sampling.preview(studied, wanted, is_challenge=challenger is not None)
         return _form(request, project, {}, preview=drawn, warning=warning)
-    study = sampling.start(live, seed=secrets.token_hex(8), **wanted.as_fields())
+    seed = secrets.token_hex(8)
+    if challenger is None:
+        study = sampling.start(studied, seed=seed, **wanted.as_fields())
+    else:
+        assert isinstance(request.user, User)
+        study = challenges.study(challenger, wanted, seed=seed, by=request.user)
     messages.success(request, f"“{study}” runs: raters find its pairs on their page.")
     return redirect("study", study.pk)
+
+
+def _challenger(request: HttpRequest) -> Challenger | None:
+    """Return the running challenger that the study is to be about; None for the live router."""
+    named = request.POST.get("challenger") or request.GET.get("challenger", "")
+    if not named:
+        return None
+    rows = Challenger.objects.select_related("router", "project").filter(stopped_at=None)
+    return get_object_or_404(rows, pk=named if is_id(named) else 0)
 
 
 def _live(project: Project) -> Policy:
@@ -68,9 +83,12 @@ def _form(
     problems: dict[str, str],
     **more: Any,
 ) -> HttpResponse:
-    values = plan.shown(plan.usual(), request.POST.dict())
+    values, challenger = plan.shown(plan.usual(), request.POST.dict()), _challenger(request)
+    if challenger is not None:
+        project = challenger.project
+        values["name"] = values["name"] or f"{challenger.router}, before it decides"
     shown = {
-        **about(project), "name": values["name"], "problems": problems,
+        **about(project), "challenger": challenger, "name": values["name"], "problems": problems,
         "groups": planform.form(values, problems), **more,
     }  # fmt: skip
     return render(request, "reviews/study_new.html", shown)
@@ -94,6 +112,7 @@ def study(request: HttpRequest, pk: int) -> HttpResponse:
         "strata": sampling.strata(row),
         "next_up": needs.next_up(row),
         "end": sampling.window(row)[1],
+        "trained_until": sampling.trained_until(row.router_id),
         **now_possible,
     }
     return render(request, "reviews/study.html", shown)

@@ -381,3 +381,14 @@ def test_rows_that_could_not_be_drawn_dilute_the_degradation():
     )
     with pytest.raises(ValueError, match="same shape"):
         curve(**half, thresholds=GRID, drawable=[True])
+
+
+def test_what_is_asked_first_is_paid_on_both_sides_but_at_threshold_0():
+    frame = small_frame(
+        cost_cheap=np.full(4, 2.0), cost_expensive=np.full(4, 7.0), cost_baseline=np.full(4, 5.0)
+    )
+    found = curve(**frame, thresholds=[0.0, 1.01])
+    assert found.cost_usd.tolist() == pytest.approx([5.0, 2.0])
+    assert found.baseline_cost_usd.tolist() == pytest.approx([5.0, 5.0])
+    with pytest.raises(ValueError, match="cost_baseline must be"):
+        curve(**frame | {"cost_baseline": [-1, 1, 1, 1]}, thresholds=[0.5])

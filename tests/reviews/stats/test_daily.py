@@ -75,3 +75,17 @@ def test_nineteen_of_twenty_intervals_hold_the_true_month():
         low, high = month(days, np.full(days.size, 0.1), amounts.ravel()).interval
         hits += low[0] <= 30 * 200 <= high[0]
     assert 0.90 <= hits / runs <= 0.98
+
+
+def test_what_is_asked_first_is_paid_at_every_threshold_above_0():
+    """Four a day: two cheap ones save 3 each, and asking costs 1 each."""
+    at = [day * 86_400 for day in range(5) for _ in range(4)]
+    found = daily.per_month(
+        at, [0.1, 0.1, 0.9, 0.9] * 5, [4.0] * 20, [0, 0.5, 1.01], asking=[1.0] * 20
+    )
+    assert found.saved.tolist() == pytest.approx([0, 30 * (2 * 4 - 4), 30 * (4 * 4 - 4)])
+
+
+def test_asking_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="same length"):
+        daily.per_month([0, 1], [0.1, 0.2], [1, 1], [0.5], asking=[1])

@@ -149,3 +149,26 @@ def test_scores_that_tell_nothing_are_calibrated_to_the_mean():
 def test_impossible_input_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_two_routers_are_compared_on_the_same_pairs():
+    """Their difference is known better than either area: what is hard is hard for both."""
+    rng = np.random.default_rng(3)
+    loss = (rng.random(400) < 0.3).astype(float)
+    noise = rng.normal(size=400)
+    good, worse = (1 / (1 + np.exp(-(gain * loss + noise))) for gain in (1.2, 0.9))
+    found = routers.compared(good, worse, loss, np.ones(400), np.random.default_rng(7))
+    assert found.one.value == routers.auroc(good, loss)
+    assert found.other.value == routers.auroc(worse, loss)
+    assert found.difference.value == pytest.approx(found.one.value - found.other.value)
+    width = [one.interval.high - one.interval.low for one in found[:3]]
+    assert width[2] < min(width[:2]) / 2
+    assert found.difference.interval.low > 0
+    assert (found.n, found.events) == (400, int(loss.sum()))
+
+
+def test_a_router_compared_with_itself_differs_by_nothing_and_nothing_by_nan():
+    score, loss = [0.1, 0.4, 0.4, 0.9], [0, 1, 0, 1]
+    same = routers.compared(score, score, loss, np.ones(4), np.random.default_rng(7))
+    assert same.difference.value == 0
+    assert np.isnan(routers.compared([], [], [], [], np.random.default_rng(7)).one.value)

@@ -1,0 +1,165 @@
+"""What the data say is to be done about a project's router: train, train again, study a challenger.
+
+Each sentence rests on counts and intervals; below the minimums that stand here nothing is said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from django.db import connection
+from django.utils import timezone
+
+from reviews import challenges, labels
+from reviews.challenges import is_enough
+from reviews.labels import Label
+from reviews.models import TrainingRun
+from reviews.stats import routers as quality
+from reviews.stats.agreement import Estimate
+from routing import policy
+from routing.models import Challenger, ChallengerScore, Policy, Project, RouterVersion, ShadowPair
+
+#: Heuristics say something of every pair, and are no reason.
+_SPOKEN = ("human", "judge")
+#: Reading all labels takes a while, and nothing here is urgent.
+_EVERY_S = 300
+_RESAMPLES = 500
+_SEED = 7
+
+
+class Least(NamedTuple):
+    """Below what nothing is said.
+
+    Attributes:
+        first: labels by people or judges, for a first training.
+        new: the same since the last one.
+        scored: requests that a challenger scored: a study of fewer would draw next to nothing.
+    """
+
+    first: int = 200
+    new: int = 200
+    scored: int = 500
+
+
+USUAL = Least()
+
+
+class Suggestion(NamedTuple):
+    """What is to be done, and why.
+
+    Attributes:
+        challenger: number of the challenger that it is about; None where it is about training.
+    """
+
+    title: str
+    text: str
+    challenger: int | None = None
+
+
+def of(project: Project | None, least: Least = USUAL) -> list[Suggestion]:
+    """Return what the data suggest, looked at again every few minutes."""
+    if project is None:
+        return []
+    if connection.in_atomic_block:  # what is not committed yet may never be
+        return _of(project, least)
+    return _of_minutes(project, least, int(time.monotonic() // _EVERY_S))
+
+
+@lru_cache(maxsize=64)
+def _of_minutes(project: Project, least: Least, minutes: int) -> list[Suggestion]:
+    return _of(project, least)
+
+
+def _of(project: Project, least: Least) -> list[Suggestion]:
+    live = policy.live(project)
+    if live is None:
+        return []
+    return [*_training(project, live, least), *_studies(project, least)]
+
+
+def _training(project: Project, live: Policy, least: Least) -> Iterator[Suggestion]:
+    """Suggest a training, unless one is under way or a newer version waits to be used."""
+    newer = RouterVersion.objects.filter(project=project, pk__gt=live.router_id)
+    if newer.exists() or project.trainings.filter(state__in=TrainingRun.OPEN).exists():
+        return
+    if live.router.is_starter:
+        yield from _first(project, least)
+    elif live.router.trained_until is not None:
+        yield from _again(project, live, least)
+
+
+def _first(project: Project, least: Least) -> Iterator[Suggestion]:
+    by_source = labels.counts(project).by_source
+    n = sum(by_source.get(source, 0) for source in _SPOKEN)
+    if n >= least.first:
+        yield Suggestion(
+            "Train a first router",
+            f"The starter decides, which never saw your requests, and {n:,} pairs have labels by "
+            "people or judges.",
+        )
+
+
+def _again(project: Project, live: Policy, least: Least) -> Iterator[Suggestion]:
+    new = labels.collect(project, _SPOKEN, since=live.router.trained_until)
+    found = _ranking(live.router, new)
+    then = _auroc_then(live.router)
+    fell = found is not None and then is not None and found.interval.high < then
+    if len(new) < least.new and not fell:
+        return
+    said = f"{len(new):,} new labels; the live router is {_age(live.router.created_at)} old"
+    if found is not None and then is not None:
+        said += (
+            f"; its AUROC, {then:.2f} when it was trained, is {found.value:.2f} on them "
+            f"({found.interval.low:.2f} to {found.interval.high:.2f})"
+        )
+    yield Suggestion("Retrain", f"{said}.")
+
+
+def _ranking(router: RouterVersion, new: list[Label]) -> Estimate | None:
+    """Return how the live scores rank what was labelled since; None where it says nothing."""
+    pairs = ShadowPair.objects.filter(pk__in=[one.pair_id for one in new], router=router)
+    scores = dict(pairs.exclude(score=None).values_list("pk", "score"))
+    known = [one for one in new if one.pair_id in scores]
+    loss = np.array([(1 - one.cheap_ok) * one.expensive_ok for one in known])
+    if not is_enough(loss):
+        return None
+    score = [scores[one.pair_id] for one in known]
+    weight, rng = [one.weight for one in known], np.random.default_rng(_SEED)
+    return quality.quality(score, loss, weight, rng, resamples=_RESAMPLES).auroc
+
+
+def _auroc_then(router: RouterVersion) -> float | None:
+    """Return the cross-validated AUROC of the router's card; None where it has none."""
+    said = (router.card or {}).get("auroc")
+    value = said.get("value") if isinstance(said, dict) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _age(since: datetime) -> str:
+    """Return how long ago that was, in whole weeks or days."""
+    days = (timezone.now() - since).days
+    weeks = days // 7
+    n, unit = (weeks, "week") if weeks else (days, "day")
+    return f"{n} {unit}{'' if n == 1 else 's'}"
+
+
+def _studies(project: Project, least: Least) -> Iterator[Suggestion]:
+    """Suggest a study of each challenger that has scored enough and has none."""
+    running = Challenger.objects.filter(project=project, stopped_at=None).defer("router__artifact")
+    for row in running.select_related("router"):
+        scored = ChallengerScore.objects.filter(
+            router=row.router_id, request__project=project, request__received_at__gte=row.started_at
+        )
+        n = scored.count()
+        if n >= least.scored and not challenges.is_studied(row):
+            yield Suggestion(
+                f"Start a study of {row.router}",
+                f"It has scored {n:,} requests since {row.started_at:%Y-%m-%d} and decides none; "
+                "without a study nobody can sign it.",
+                row.pk,
+            )

@@ -1,0 +1,133 @@
+"""What the data suggest: to train, to train again, to study a challenger; else nothing."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from reviews import challenges, rating, suggestions
+from reviews.models import TrainingRun, Verdict
+from reviews.plan import Plan
+from routing import policy
+from routing.models import Challenger, ChallengerScore, Request
+from tests.reviews import labelled
+from tests.reviews.challenged import challenger, say, version
+from tests.reviews.rows import add_pair
+from tests.reviews.signing import person
+
+pytestmark = pytest.mark.django_db
+#: Fewer than usual: that there are minimums is what is tested.
+FEW = suggestions.Least(first=80, new=80, scored=5)
+
+
+def labels(project, n, harmed, purpose="train"):
+    """Write so many labelled pairs, drawn to train."""
+    rates = {"rate": 0.0001, "train_rate": 0.999} if purpose == "train" else {"rate": 1.0}
+    study, _ = labelled.start(project, [place / n for place in range(n)], **rates)
+    rita = rating.rater_of(person(f"rita-{study.pk}", "rater"))
+    drawn = study.sample.filter(selected=True, purpose=purpose).select_related("pair")
+    for draw in drawn:
+        is_harm = harmed(draw.pair.score)
+        Verdict.objects.create(
+            study=study, pair=draw.pair, rater=rita,
+            preference="expensive" if is_harm else "tie", cheap_adequate=not is_harm,
+            expensive_adequate=True,
+        )  # fmt: skip
+    return study
+
+
+@pytest.fixture
+def trained(project):
+    """A router of the project's own, live, three weeks old, that ranked well."""
+    router = version(
+        project=project, trained_until=timezone.now() - timedelta(days=22),
+        card={"auroc": {"value": 0.74}},
+    )  # fmt: skip
+    live = policy.with_threshold(policy.live(project), 0.0, "own", router=router)
+    policy.deploy(live, by=None, reason="test")
+    return router
+
+
+def titles(project):
+    return [one.title for one in suggestions.of(project, FEW)]
+
+
+def test_nothing_is_said_of_nothing(project):
+    assert suggestions.of(None) == []
+    assert suggestions.of(project, FEW) == []
+    labels(project, 40, lambda score: score > 0.5)
+    assert suggestions.of(project, FEW) == []
+
+
+def test_the_starter_and_enough_labels_suggest_a_first_training(project):
+    labels(project, 90, lambda score: score > 0.5)
+    (one,) = suggestions.of(project, FEW)
+    assert one.title == "Train a first router"
+    assert "pairs have labels by people or judges" in one.text
+
+
+def test_labels_of_pairs_drawn_to_calibrate_suggest_nothing(project):
+    labels(project, 90, lambda score: score > 0.5, purpose="calibrate")
+    assert suggestions.of(project, FEW) == []
+
+
+def test_a_training_under_way_or_a_newer_version_needs_no_other(project):
+    labels(project, 90, lambda score: score > 0.5)
+    run = TrainingRun.objects.create(project=project, name="r", kind="constant")
+    assert titles(project) == []
+    run.delete()
+    version(project=project)
+    assert titles(project) == []
+
+
+def test_new_labels_suggest_another_training_and_say_how_the_live_router_ranks_them(
+    project, trained
+):
+    labels(project, 90, lambda score: score > 0.5)
+    (one,) = suggestions.of(project, FEW)
+    assert one.title == "Retrain"
+    assert "new labels; the live router is 0 days old" in one.text
+    assert "its AUROC, 0.74 when it was trained, is 1.00 on them (1.00 to 1.00)" in one.text
+
+
+def test_with_labels_of_one_kind_nothing_is_said_of_ranking(project, trained):
+    labels(project, 90, lambda score: False)
+    (one,) = suggestions.of(project, FEW)
+    assert "AUROC" not in one.text
+
+
+def test_a_fall_beyond_the_interval_is_told_with_fewer_labels(project, trained):
+    labels(project, 60, lambda score: score < 0.5)
+    (one,) = suggestions.of(project, FEW)
+    assert "is 0.00 on them" in one.text
+
+
+def test_few_labels_that_rank_as_before_say_nothing(project, trained):
+    labels(project, 60, lambda score: score > 0.5)
+    assert suggestions.of(project, FEW) == []
+
+
+def test_what_came_before_its_training_ended_is_not_new(project, trained):
+    labels(project, 90, lambda score: score > 0.5)
+    Request.objects.update(received_at=timezone.now() - timedelta(days=30))
+    assert suggestions.of(project, FEW) == []
+
+
+def test_a_challenger_that_scored_enough_is_to_be_studied_once(project):
+    router = version(project=project)
+    row = challenger(project, router)
+    say(router, [add_pair(project, 0.5) for _ in range(5)], lambda own: own)
+    (one,) = suggestions.of(project, FEW)
+    assert (one.title, one.challenger) == ("Start a study of router-2", row.pk)
+    assert "scored 5 requests" in one.text
+    challenges.study(row, Plan("s", rate=1.0), seed="7", by=person("lena", "lead"))
+    assert suggestions.of(project, FEW) == []
+    assert ChallengerScore.objects.count() == 5
+    assert Challenger.objects.count() == 1
+
+
+def test_overview_and_routers_show_them(as_role, project):
+    labels(project, suggestions.USUAL.first + 10, lambda score: score > 0.5)
+    client = as_role("lead")
+    for page in ("/overview/", "/routers/", "/routers/challengers/"):
+        assert "Train a first router" in client.get(page).content.decode()

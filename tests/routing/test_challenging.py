@@ -1,0 +1,140 @@
+"""Challengers score what a score decided, in the background, once; and disturb nobody."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+
+from routing import challenging, policy, retention
+from routing.embedders import ids
+from routing.models import Challenger, ChallengerScore, Request, RouterVersion, ShadowJob
+from routing.routers import embedding
+from routing.types import Reason, Tier
+from tests.reviews.challenged import challenger, version
+from tests.reviews.rows import add_pair, add_request
+
+pytestmark = pytest.mark.django_db
+DEAR = Tier.EXPENSIVE
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    cache.clear()
+
+
+def said(router):
+    rows = ChallengerScore.objects.filter(router=router)
+    return {row.request_id: (row.score, row.rule) for row in rows}
+
+
+def test_what_a_score_decided_is_scored_and_nothing_else(project):
+    early = add_request(project, 0.3, DEAR, threshold=0.0)
+    Request.objects.filter(pk=early).update(received_at=timezone.now() - timedelta(hours=1))
+    router = version(value=0.25)
+    challenger(project, router)
+    by_score = [
+        add_request(project, 0.3, tier, threshold=0.5, reason=reason)
+        for tier, reason in (
+            (Tier.CHEAP, Reason.BELOW_THRESHOLD), (DEAR, Reason.AT_OR_ABOVE_THRESHOLD),
+            (DEAR, Reason.RULE), (DEAR, Reason.ROUTER_ERROR), (DEAR, Reason.FALLBACK),
+            (DEAR, Reason.UNFAMILIAR), (DEAR, Reason.IMPORTED), (DEAR, Reason.ESCALATED),
+        )
+    ]  # fmt: skip
+    for reason in (Reason.FORCED, Reason.BYPASSED, Reason.STICKY, Reason.UNTRANSLATABLE):
+        add_request(project, None, DEAR, threshold=0.5, reason=reason)
+    add_request(project, None, DEAR, threshold=0.5, reason=Reason.FALLBACK)  # of a forced one
+    assert not challenging.run()
+    assert said(router) == dict.fromkeys(by_score, (0.25, ""))
+
+
+def test_what_the_policy_keeps_from_any_router_stays_expensive(project):
+    router = version(value=0.25)
+    challenger(project, router)
+    kept = add_request(project, 1.0, DEAR, threshold=0.5, reason=Reason.TOOLS)
+    challenging.run()
+    assert said(router) == {kept: (1.0, "tools")}
+
+
+def test_each_run_goes_on_where_the_last_one_ended_and_writes_nothing_twice(project):
+    router = version()
+    challenger(project, router)
+    for n in (1, 2):
+        add_request(project, 0.3, DEAR, threshold=0.5)
+        challenging.run()
+        challenging.run()
+        assert len(said(router)) == n
+
+
+def test_a_record_that_comes_late_is_scored_by_the_hourly_pass(project):
+    router = version()
+    row = challenger(project, router)
+    Challenger.objects.filter(pk=row.pk).update(started_at=timezone.now() - timedelta(days=1))
+    challenging.run()
+    late = add_request(project, 0.3, DEAR, threshold=0.5)
+    Request.objects.filter(pk=late).update(received_at=timezone.now() - timedelta(hours=5))
+    challenging.run()
+    assert said(router) == {}
+    cache.delete(f"challenge:{row.pk}:pass")  # as after an hour
+    challenging.run()
+    assert set(said(router)) == {late}
+
+
+def test_what_its_own_router_decided_has_a_score_already(project):
+    challenger(project, policy.live(project).router)
+    add_request(project, 0.3, DEAR, threshold=0.5)
+    challenging.run()
+    assert not ChallengerScore.objects.exists()
+
+
+def test_a_stopped_challenger_scores_no_more(project):
+    row = challenger(project, version())
+    Challenger.objects.filter(pk=row.pk).update(stopped_at=timezone.now())
+    add_request(project, 0.3, DEAR, threshold=0.5)
+    challenging.run()
+    assert not ChallengerScore.objects.exists()
+
+
+def test_a_router_that_raises_leaves_a_row_without_a_score_and_another_goes_on(project):
+    artifact = embedding.dumps(np.zeros(3), 0.0)  # its embedder's vectors have 256 numbers
+    broken = RouterVersion.objects.create(
+        name="broken", kind=embedding.KIND, embedder=ids.STATIC, artifact=artifact, sha256="0" * 64
+    )
+    nothing = version("nothing", kind="no-such-kind")
+    good = version("good", value=0.75)
+    for router in (nothing, broken, good):
+        challenger(project, router)
+    request = add_request(project, 0.3, DEAR, threshold=0.5)
+    challenging.run()
+    assert said(nothing) == {}
+    assert said(broken) in ({request: (None, "")}, {})  # it may be refused when it is loaded
+    assert said(good) == {request: (0.75, "")}
+
+
+def test_nothing_is_scored_while_shadow_work_gives_way(project, settings):
+    settings.SHADOWEVAL_SHADOW_BACKLOG = 1
+    router = version()
+    challenger(project, router)
+    for _ in range(2):
+        add_pair(project, 0.3)
+    jobs = list(ShadowJob.objects.values_list("pk", flat=True))
+    ShadowJob.objects.filter(pk__in=jobs).update(state="pending", finished_at=None)
+    assert not challenging.run()
+    assert said(router) == {}
+    ShadowJob.objects.filter(pk__in=jobs).update(state="done", finished_at=timezone.now())
+    challenging.run()
+    assert len(said(router)) == 2
+
+
+def test_scores_go_with_their_request(project, settings):
+    settings.SHADOWEVAL_RETENTION_DAYS = 100
+    router = version()
+    row = challenger(project, router)
+    Challenger.objects.filter(pk=row.pk).update(started_at=timezone.now() - timedelta(days=300))
+    request = add_request(project, 0.3, DEAR, threshold=0.5)
+    Request.objects.filter(pk=request).update(received_at=timezone.now() - timedelta(days=200))
+    challenging.run()
+    assert set(said(router)) == {request}
+    retention.run()
+    assert not Request.objects.exists()
