@@ -78,7 +78,7 @@ def test_nineteen_of_twenty_intervals_hold_the_true_month():
 
 
 def test_what_is_asked_first_is_paid_at_every_threshold_above_0():
-    """Four a day: two cheap ones save 3 each, and asking costs 1 each."""
+    """Four a day: a cheap one saves 4, and each is asked first for 1."""
     at = [day * 86_400 for day in range(5) for _ in range(4)]
     found = daily.per_month(
         at, [0.1, 0.1, 0.9, 0.9] * 5, [4.0] * 20, [0, 0.5, 1.01], asking=[1.0] * 20
