@@ -269,8 +269,8 @@ def _scores(challenger: Challenger, live: Policy | None) -> _Scores:
     with connection.cursor() as cursor:
         cursor.execute(_SCORES, asked)
         requests, mine, theirs, tasks = cursor.fetchone()
-    columns = (np.frombuffer(sent or b"", ">f8").astype(np.float64) for sent in (mine, theirs))
-    return _Scores(tuple(requests or ()), *columns, task_numbers(tasks or ()))
+    own, other = (np.frombuffer(sent or b"", ">f8").astype(np.float64) for sent in (mine, theirs))
+    return _Scores(tuple(requests or ()), own, other, task_numbers(tasks or ()))
 
 
 def _switches(scores: _Scores, live: Policy | None) -> Switches:
@@ -307,10 +307,9 @@ def _ranking(challenger: Challenger, scores: _Scores) -> tuple[quality.Compared 
     if not is_enough(loss):
         return None, at.size
     rng = np.random.default_rng(_SEED)
-    found = quality.compared(
-        scores.mine[at], scores.live[at], loss, weight, rng, resamples=_RESAMPLES
-    )
-    return found, at.size
+    mine, live = scores.mine[at], scores.live[at]
+    found = quality.compared(mine, live, loss, weight, rng, resamples=_RESAMPLES)
+    return (None if np.isnan(found.difference.interval.low) else found), at.size
 
 
 def is_enough(loss: np.ndarray) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.db.models import Exists, OuterRef
 
-from reviews.models import Reveal, SampledPair, Verdict
+from reviews.models import Reveal, SampledPair, TrainingExample, Verdict
 
 
 def _drawn() -> Exists:
@@ -24,4 +24,9 @@ def _revealed() -> Exists:
     return Exists(Reveal.objects.filter(pair__request=OuterRef("pk")))
 
 
-CONDITIONS: tuple[Callable[[], Exists], ...] = (_drawn, _judged, _revealed)
+def _learnt() -> Exists:
+    """Hold for requests whose pair a router learnt from: a training can be made again."""
+    return Exists(TrainingExample.objects.filter(pair__request=OuterRef("pk")))
+
+
+CONDITIONS: tuple[Callable[[], Exists], ...] = (_drawn, _judged, _revealed, _learnt)

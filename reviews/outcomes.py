@@ -166,7 +166,9 @@ def _read(study: Study) -> Answers:
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERS, said)
         *columns, names = cursor.fetchone()
-    found = Answers(*(_array(sent, kind) for sent, kind in zip(columns, _TYPES, strict=True)))
+    found = Answers._make(
+        (*(_array(sent, kind) for sent, kind in zip(columns, _TYPES, strict=True)), UNKNOWABLE)
+    )
     if study.is_challenge:  # within a band of its scores the tiers served different requests
         nowhere = np.zeros(found.by_score.size, bool)
         found = found._replace(by_score=nowhere, unknowable=_NOT_ITS_OWN)

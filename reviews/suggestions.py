@@ -123,14 +123,15 @@ def _again(project: Project, live: Policy, least: Least) -> Iterator[Suggestion]
 def _ranking(router: RouterVersion, new: list[Label]) -> Estimate | None:
     """Return how the live scores rank what was labelled since; None where it says nothing."""
     pairs = ShadowPair.objects.filter(pk__in=[one.pair_id for one in new], router=router)
-    scores = dict(pairs.exclude(score=None).values_list("pk", "score"))
+    scores = {pk: score for pk, score in pairs.values_list("pk", "score") if score is not None}
     known = [one for one in new if one.pair_id in scores]
     loss = np.array([(1 - one.cheap_ok) * one.expensive_ok for one in known])
     if not is_enough(loss):
         return None
     score = [scores[one.pair_id] for one in known]
     weight, rng = [one.weight for one in known], np.random.default_rng(_SEED)
-    return quality.quality(score, loss, weight, rng, resamples=_RESAMPLES).auroc
+    found = quality.quality(score, loss, weight, rng, resamples=_RESAMPLES).auroc
+    return None if np.isnan(found.interval.low) else found
 
 
 def _auroc_then(router: RouterVersion) -> float | None:

@@ -112,10 +112,8 @@ def due(challenger: Challenger, since: datetime) -> list[Asked]:
 
 
 def _row(challenger: Challenger, router: Router, asked: Asked) -> ChallengerScore:
-    if asked.reason in ABSTAINED:
-        value, rule = 1.0, asked.rule or asked.reason
-    else:
-        value, rule = _score(router, asked.query)
+    is_kept = asked.reason in ABSTAINED
+    value, rule = (1.0, asked.rule or asked.reason) if is_kept else _score(router, asked.query)
     return ChallengerScore(
         request_id=asked.id, router_id=challenger.router_id, score=value, rule=rule[:_MOST_RULE]
     )

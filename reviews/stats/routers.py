@@ -214,11 +214,11 @@ def compared(
         ]
     )
     columns = np.column_stack([areas, areas[:, 0] - areas[:, 1]])
-    found = (
+    first, second, difference = (
         Estimate(float(column[0]), resampling.percentile_interval(column[1:], level))
         for column in columns.T
     )
-    return Compared(*found, n, int((both[0].loss > 0).sum()))
+    return Compared(first, second, difference, n, int((both[0].loss > 0).sum()))
 
 
 def reliability(

@@ -100,7 +100,7 @@ def test_without_any_score_nothing_is_said(project, router):
 
 
 def test_both_rank_the_labelled_pairs_of_the_challengers_time(project, router):
-    """The challenger ranks all labels right, the live router all wrong."""
+    """The challenger ranks most labels right, the live router most of them wrong."""
     study, _ = labelled.start(project, [n / 120 for n in range(120)], rate=0.0001, train_rate=0.9)
     row = challenger(project, router)
     Challenger.objects.filter(pk=row.pk).update(started_at=timezone.now() - timedelta(days=1))
@@ -109,7 +109,7 @@ def test_both_rank_the_labelled_pairs_of_the_challengers_time(project, router):
     say(router, pairs, lambda own: 1 - own)
     rita = rating.rater_of(person("rita", "rater"))
     for draw in study.sample.filter(selected=True, purpose="train").select_related("pair"):
-        is_harm = draw.pair.score < 0.5
+        is_harm = (draw.pair.score < 0.5) != (draw.pair_id % 11 == 0)
         Verdict.objects.create(
             study=study, pair=draw.pair, rater=rita,
             preference="expensive" if is_harm else "tie", cheap_adequate=not is_harm,
@@ -117,9 +117,9 @@ def test_both_rank_the_labelled_pairs_of_the_challengers_time(project, router):
         )  # fmt: skip
     found = challenges.standing(row, policy.live(project))
     assert found.n_labels > challenges.FEWEST_LABELS
-    assert found.ranking.one.value > 0.95
-    assert found.ranking.other.value < 0.05
-    assert found.ranking.difference.interval.low > 0.9
+    assert found.ranking.one.value > 0.85
+    assert found.ranking.other.value < 0.15
+    assert found.ranking.difference.interval.low > 0.5
     learnt = timezone.now() + timedelta(minutes=1)
     late = challenger(project, version("router-3", trained_until=learnt))
     assert challenges.standing(late, policy.live(project)).n_labels == 0
@@ -191,7 +191,7 @@ def test_two_studies_of_a_challenger_share_the_policy_that_is_studied(project, r
     assert calibration.arrays(again).about.n_others == 0
 
 
-def test_what_switches_is_against_the_live_routers_scores(project, router, unsigned):
+def test_what_switches_is_against_the_live_routers_scores(unsigned, project, router):
     study, pairs = studied(project, router, [0.1, 0.2, 0.9])
     live = policy.with_threshold(policy.live(project), 0.5, "live")
     policy.deploy(live, by=None, reason="test")
@@ -280,7 +280,7 @@ def test_the_database_lets_no_other_router_live_than_the_one_that_was_studied(pr
     SignOff.objects.filter(pk=row.pk).update(state="approved", policy_after=own)
 
 
-def test_a_study_of_a_router_that_was_replaced_cannot_be_signed(project, router, unsigned):
+def test_a_study_of_a_router_that_was_replaced_cannot_be_signed(unsigned, project, router):
     study, _ = labelled.start(project, [0.1, 0.9], certified_only=False)
     labelled.label(study)
     policy.deploy(

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from reviews import revealing, sampling
-from reviews.models import Rater, SampledPair, Verdict
+from reviews.models import Rater, SampledPair, TrainingExample, TrainingRun, Verdict
 from routing import counts, policy, retention
 from routing.models import (
     Completion,
@@ -53,6 +53,16 @@ def test_zero_days_keep_everything(project, settings):
     aged(project, 30_000)
     assert not retention.run()
     assert Request.objects.count() == 1
+
+
+def test_a_pair_that_a_router_learnt_from_stays(project):
+    learnt, _ = aged(project, 101), aged(project, 101)
+    run = TrainingRun.objects.create(project=project, name="r", kind="constant")
+    TrainingExample.objects.create(
+        run=run, pair=learnt, source="human", cheap_ok=1, expensive_ok=1, provenance={}, score=0.5
+    )
+    retention.run()
+    assert list(ShadowPair.objects.all()) == [learnt]
 
 
 def test_a_pair_in_a_study_with_a_verdict_or_seen_by_somebody_stays(project):
