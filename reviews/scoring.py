@@ -82,10 +82,11 @@ def scored(study: Study, pairs: QuerySet[ShadowPair]) -> QuerySet[ShadowPair]:
 
 def waiting(study: Study, pairs: QuerySet[ShadowPair]) -> QuerySet[ShadowPair]:
     """Return the pairs that a running challenger is still to score; none of another study."""
-    running = Challenger.objects.filter(
-        project=study.project_id, router=study.router_id, stopped_at=None
-    ).first()
-    if not study.is_challenge or running is None:
+    if not study.is_challenge:
+        return pairs.none()
+    mine = Challenger.objects.filter(project=study.project_id, router=study.router_id)
+    running = mine.filter(stopped_at=None).first()
+    if running is None:
         return pairs.none()
     said = Q(request__challenger_scores__router=study.router_id)
     of_challenger = FilteredRelation("request__challenger_scores", condition=said)

@@ -249,16 +249,19 @@ def previous(project: Project) -> Policy | None:
     """Return what a rollback may go back to: on a ramp its rest, else what was live before.
 
     None when there is none: nothing is safer than always expensive, and what was rolled back is
-    never gone back to.
+    never gone back to. Where another router was let decide at always expensive, nothing was rolled
+    back.
     """
     row = deployment(project)
     if row is None or row.rest is not None:
         return row.rest if row else None
-    if row.policy.is_always_expensive:
-        return None
     whole = Deployment.objects.filter(project=project, share=1).order_by("id")
     before = _before_last(whole.values_list("policy_id", flat=True))
-    return None if before is None else Policy.objects.select_related("router").get(pk=before)
+    if before is None:
+        return None
+    target = Policy.objects.select_related("router").get(pk=before)
+    is_rolled_back = row.policy.is_always_expensive and target.router_id == row.policy.router_id
+    return None if is_rolled_back else target
 
 
 def _before_last(deployed: Iterable[int]) -> int | None:

@@ -306,6 +306,18 @@ def test_always_expensive_with_another_router_takes_no_sign_off(project, router)
         challenges.always_expensive_with(project, router, by=engineer, reason="again")
 
 
+def test_from_there_the_policy_before_can_be_gone_back_to_and_not_from_a_rollback(
+    unsigned, project, router
+):
+    engineer, was = people()[1], policy.with_threshold(policy.live(project), 0.5, "signed")
+    policy.deploy(was, by=None, reason="test")
+    challenges.always_expensive_with(project, router, by=engineer, reason="evidence")
+    assert policy.previous(project) == was
+    rollout.roll_back(project, by=engineer, reason="odd")
+    assert policy.live(project).router == router
+    assert policy.previous(project) is None
+
+
 def test_it_ends_a_rollout_under_way(project, router):
     study, _ = studied(project, router, [n / 20 for n in range(20)], certified_only=False)
     row = signed(rated(study))
