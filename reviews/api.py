@@ -1,18 +1,22 @@
-"""The part of the native API that is about studies."""
+"""The part of the native API that is about studies and what was learnt from them."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from django.http.response import HttpResponseBase
 from ninja import Path, Query, Router, Schema
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from reviews import calibration, estimation, status
+from reviews import calibration, estimation, label_files, labels, sources, status
 from reviews.exchange import blindness, streaming
 from reviews.exchange.exports import Export
 from reviews.exchange.formats import FORMATS
+from reviews.labels import Label
 from reviews.models import Rater, Study
+from routing.api import cursors
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
 from routing.errors import NotFound
@@ -104,6 +108,121 @@ def read_curve(request: KeyRequest, study_id: int = Path(..., ge=1, le=_MOST_ID)
         "certificate": None if is_judged else calibration.certificate(study).as_json(),
         "points": estimate.points,
     }
+
+
+class LabelFilters(Schema):
+    """Which labels, and how many."""
+
+    source: list[Literal["human", "judge", "proxy"]] = Field(
+        ["human", "judge", "proxy"], description="The sources that are asked; the others count as silent"
+    )
+    since: AwareDatetime | None = Field(None, description="Of requests of this time or later")
+    until: AwareDatetime | None = Field(None, description="Of requests before this time")
+    texts: bool = Field(False, description="With the query of each")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the last page")
+
+
+class SaidOut(Schema):
+    """What a source says that is not believed."""
+
+    source: Literal["human", "judge", "proxy"]
+    how: str
+    cheap_ok: float
+    expensive_ok: float
+
+
+class LabelOut(Schema):
+    """How well both answers of a pair do, by the strongest source that speaks of it."""
+
+    pair_id: int
+    request_id: UUID
+    received_at: datetime
+    task: str
+    source: Literal["human", "judge", "proxy"]
+    how: str = Field(description="Who or what said it: `2 people`, a judge, a heuristic")
+    said_at: datetime | None = Field(description="Null for a heuristic on two texts")
+    cheap_ok: float = Field(description="How well the cheap answer does, in [0, 1]")
+    expensive_ok: float
+    weight: float = Field(description="How many requests the pair stands for")
+    overruled: list[SaidOut]
+    cheap_model: str
+    expensive_model: str
+    query: str | None
+
+
+class LabelPage(Schema):
+    """A page of labels, the newest request first."""
+
+    items: list[LabelOut]
+    next_cursor: str | None
+
+
+@router.get(
+    "/labels",
+    auth=Needs(Scope.READ),
+    operation_id="list_labels",
+    summary="What routers may be trained on, newest request first",
+    response={200: LabelPage},
+    openapi_extra={"responses": problems(400, 401, 403, 405, 429, 503)},
+)
+def list_labels(request: KeyRequest, filters: Query[LabelFilters]) -> dict[str, Any]:
+    """One label for each pair of the key's project, with where it comes from. Scope: `read`.
+
+    Pairs that were drawn to calibrate have none. A key may be anybody's: pairs that wait for a
+    rating or are in dispute are left out.
+    """
+    page = labels.page(
+        request.auth.project,
+        hidden=blindness.hidden_from_anybody(),
+        asked=filters.source,
+        since=filters.since,
+        until=filters.until,
+        before=_place(filters.cursor) if filters.cursor else None,
+        most=filters.limit,
+    )
+    return {
+        "items": [_label(one, texts=filters.texts) for one in page.labels],
+        "next_cursor": cursors.of(*page.last) if page.last else None,
+    }
+
+
+def _place(cursor: str) -> tuple[datetime, int]:
+    at, name = cursors.read(cursor)
+    if not name.isdecimal() or len(name) > len(str(_MOST_ID)) - 1:
+        raise cursors.refusal()
+    return at, int(name)
+
+
+def _label(one: Label, *, texts: bool) -> dict[str, Any]:
+    told = one.provenance
+    return {
+        **one._asdict(),
+        "how": told["how"],
+        "said_at": told["at"],
+        "overruled": told["overruled"],
+        "query": one.query if texts else None,
+    }
+
+
+class LabelFile(Schema):
+    """What the file holds."""
+
+    format: Literal["csv", "jsonl", "parquet"] = "csv"
+    texts: bool = Field(False, description="With the query of each")
+
+
+@router.get(
+    "/labels/export",
+    auth=Needs(Scope.READ),
+    operation_id="export_labels",
+    summary="All labels of the project as a file",
+    openapi_extra={"responses": {200: _OK, **problems(400, 401, 403, 405, 429, 503)}},
+)
+def export_labels(request: KeyRequest, options: Query[LabelFile]) -> HttpResponseBase:
+    """What `/labels` lists, in request order. Scope: `read`."""
+    hidden = blindness.hidden_from_anybody()
+    return label_files.response(request.auth.project, hidden, options.format, texts=options.texts)
 
 
 def _study(request: KeyRequest, study_id: int) -> Study:

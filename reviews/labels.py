@@ -16,13 +16,17 @@ from uuid import UUID
 
 import numpy as np
 from django.db import connection
+from django.db.models import QuerySet
 
 from reviews import memo, sources
 from reviews.models import SampledPair
 from reviews.sources import Said
 from reviews.stats import agreement as coefficients
 from reviews.stats import intervals
-from routing.models import Project
+from routing.models import Project, Request, ShadowPair
+
+#: Pairs of which a page asks at once whether somebody spoke of them.
+_LOOKED_AT = 2_000
 
 # What a draw to train brings in stands for as many pairs as were not drawn.
 _DETAILS = """
@@ -141,6 +145,63 @@ def collect(
     said = _read(project, sources, since, until)
     ids = list(said)[-most:] if most else list(said)
     return _labels(project, ids if most != 0 else [], said)
+
+
+def of_pairs(project: Project, ids: Sequence[int]) -> list[Label]:
+    """Return the labels of some pairs, none of which may have been drawn to calibrate."""
+    said = sources.of_pairs(project, ids)
+    return _labels(project, list(said), said)
+
+
+class Page(NamedTuple):
+    """Some labels, the newest request first, and where the next page goes on; None at the end."""
+
+    labels: list[Label]
+    last: tuple[datetime, int] | None
+
+
+def page(
+    project: Project,
+    *,
+    hidden: QuerySet[ShadowPair],
+    asked: Sequence[str] = sources.ALL,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: tuple[datetime, int] | None = None,
+    most: int,
+) -> Page:
+    """Return some labels, the newest request first, without reading the others.
+
+    Args:
+        project: whose pairs.
+        hidden: pairs that are left out.
+        asked: the sources that are asked.
+        since: only requests received then or later.
+        until: only requests received before.
+        before: where the page before this one ended.
+        most: labels of a page.
+    """
+    found: list[Label] = []
+    while len(found) <= most:
+        ids = sources.pairs(project, since=since, until=until, before=before, most=_LOOKED_AT)
+        said = without(sources.of_pairs(project, ids, asked), hidden)
+        found += _labels(project, list(said)[: most + 1 - len(found)], said)
+        if len(ids) < _LOOKED_AT:
+            break
+        before = (_received(ids[-1]), ids[-1])
+    shown = found[:most]
+    is_more = len(found) > most
+    return Page(shown, (shown[-1].received_at, shown[-1].pair_id) if is_more else None)
+
+
+def _received(pair_id: int) -> datetime:
+    return Request.objects.values_list("received_at", flat=True).get(pair=pair_id)
+
+
+def without(said: dict[int, list[Said]], hidden: QuerySet[ShadowPair]) -> dict[int, list[Said]]:
+    """Return what is said of the pairs that are not hidden."""
+    gone = set(hidden.filter(pk__in=list(said)).values_list("pk", flat=True)) if said else set()
+    return {pair_id: some for pair_id, some in said.items() if pair_id not in gone}
 
 
 def _read(

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import NamedTuple
+
+from routing.routers import gates
+from routing.routers.asking import Seen
 
 #: By name, what a heuristic goes by, as people read it. The first that speaks is believed.
 SENTENCES = {
@@ -18,30 +20,20 @@ SENTENCES = {
     "feedback": "The application told what became of the cheap answer when it was served.",
     "empty": "The cheap answer is empty, the expensive one is not.",
     "truncated": "The cheap answer reached its length limit, the expensive one ended by itself.",
-    "refused": "The cheap answer begins with a refusal, the expensive one does not.",
-    "broken_json": "The expensive answer is JSON as a whole, the cheap one begins so and is not.",
+    "refusal": "The cheap answer begins with a refusal, the expensive one does not.",
+    "broken_json": "The expensive answer is JSON as a whole; the cheap one begins so and is none.",
     "same_answer": "Both answers say the same, but for case, space and punctuation.",
     "same_result": "Both answers name the same final result.",
     "other_result": "The answers name different final results, so that the cheap one is doubted.",
 }
 #: How well the expensive answer does, where only the cheap one is known to fail.
 UNKNOWN = 0.5
-_CUT_OFF = {"length", "max_tokens", "model_context_window_exceeded"}
-#: A reply that ended otherwise may have called a tool: then it has no text, and is not empty.
-_ENDED = {"", "stop", "end_turn", "stop_sequence", "content_filter", "refusal", *_CUT_OFF}
-_REFUSED = {"refusal", "content_filter"}
-_REFUSAL = re.compile(
-    r"\s*(?:I(?:['’]m| am) (?:really |very |so )?sorry\b|Sorry\b|I apologi[sz]e\b|Unfortunately\b)?"
-    r"[\s,.;:]*(?:but |however,? )?(?:I(?:['’]m| am) (?:unable|not able)\b"
-    r"|I (?:can(?:no|['’])t|am not able to|won['’]t|do not have (?:access|the ability)"
-    r"|don['’]t have (?:access|the ability))\b"
-    r"|As an AI(?: language model)?,? I "
-    r"(?:can(?:no|['’])t|am (?:unable|not able)|do(?:n['’]t| not)))",
-    re.IGNORECASE,
-)
+#: What is wrong with an answer on its face, as gates of routers see it.
+_FAILURES = ("empty", "truncated", "refusal")
 _SPACE = re.compile(r"[\s*_`#>\"'“”‘’.,;:!?()\[\]{}-]+")
 #: Longer answers are alike by no accident, and never to the letter.
 _LONGEST_COMPARED = 4_000
+_BEGINNING = 80
 _TAIL = 600
 _RESULTS = (
     re.compile(r"####\s*([^\n]{1,60})"),
@@ -77,26 +69,25 @@ def of_answers(cheap: Answer, expensive: Answer) -> Told | None:
 
     Example:
         >>> of_answers(Answer("I'm sorry, but I can't help."), Answer("Press Save."))
-        Told(name='refused', cheap_ok=0.0, expensive_ok=1.0)
+        Told(name='refusal', cheap_ok=0.0, expensive_ok=1.0)
         >>> of_answers(Answer("So it is 3.\n#### 3"), Answer("Thus 3.0. #### 3.0")).name
         'same_result'
         >>> of_answers(Answer("Press Save."), Answer("Use the menu."))
     """
-    for name, fails in _FAILURES.items():
-        if fails(cheap) and not any(other(expensive) for other in _FAILURES.values()):
-            return Told(name, 0.0, 1.0)
-    if any(fails(expensive) for fails in _FAILURES.values()):
+    if failed(expensive):
         return None
-    if is_broken_json(cheap) or is_broken_json(expensive):
-        return Told("broken_json", 0.0, 1.0) if _is_json(expensive) else None
+    if name := failed(cheap):
+        return Told(name, 0.0, 1.0)
+    if is_broken_json(cheap) and _is_json(expensive):
+        return Told("broken_json", 0.0, 1.0)
+    if is_broken_json(expensive) and _is_json(cheap):
+        return None
     return _of_contents(cheap.text, expensive.text)
 
 
 def _of_contents(cheap: str, expensive: str) -> Told | None:
-    if max(len(cheap), len(expensive)) <= _LONGEST_COMPARED:
-        plain = _plain(cheap)
-        if plain and plain == _plain(expensive):
-            return Told("same_answer", 1.0, 1.0)
+    if _are_alike(cheap, expensive):
+        return Told("same_answer", 1.0, 1.0)
     one = result(cheap)
     other = result(expensive) if one else ""
     if not one or not other:
@@ -129,19 +120,9 @@ def of_feedback(*, is_cheap: bool, thumb: str, task_completed: bool | None) -> T
     return Told("feedback", 1.0, 1.0) if said.pop() else Told("feedback", 0.0, UNKNOWN)
 
 
-def is_empty(answer: Answer) -> bool:
-    """Return whether an answer that ended by itself holds nothing."""
-    return answer.stop_reason in _ENDED and not answer.text.strip()
-
-
-def is_truncated(answer: Answer) -> bool:
-    """Return whether an answer ended at its limit."""
-    return answer.stop_reason in _CUT_OFF
-
-
-def is_refusal(answer: Answer) -> bool:
-    """Return whether an answer begins with a refusal, or its API says that it is one."""
-    return answer.stop_reason in _REFUSED or _REFUSAL.match(answer.text) is not None
+def failed(answer: Answer) -> str:
+    """Return what is wrong with an answer on its face, or nothing."""
+    return gates.failed(Seen((answer.text,), (None,), answer.stop_reason), _FAILURES)
 
 
 def is_broken_json(answer: Answer) -> bool:
@@ -159,11 +140,16 @@ def _is_json(answer: Answer) -> bool:
     return True
 
 
-_FAILURES: dict[str, Callable[[Answer], bool]] = {
-    "empty": is_empty,
-    "truncated": is_truncated,
-    "refused": is_refusal,
-}
+def _are_alike(one: str, other: str) -> bool:
+    """Return whether two answers say the same; most differ at once, and are not read to the end."""
+    if max(len(one), len(other)) > _LONGEST_COMPARED or _begins(one) != _begins(other):
+        return False
+    plain = _plain(one)
+    return bool(plain) and plain == _plain(other)
+
+
+def _begins(text: str) -> str:
+    return _plain(text[:_BEGINNING])[: _BEGINNING // 4]
 
 
 def _plain(text: str) -> str:

@@ -8,7 +8,7 @@ that nobody could judge has none either. Why: docs/adr/0035.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -42,9 +42,11 @@ JOIN routing_request AS request ON request.id = pair.request_id
 WHERE pair.project_id = %(project)s
     AND (%(since)s::timestamptz IS NULL OR request.received_at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR request.received_at < %(until)s)
-    AND pair.id NOT IN (SELECT pair_id FROM reviews_sampledpair
-        WHERE selected AND purpose = 'calibrate')
-ORDER BY request.received_at, pair.id
+    AND (%(before)s::timestamptz IS NULL
+        OR (request.received_at, pair.id) < (%(before)s::timestamptz, %(before_id)s))
+    AND NOT EXISTS (SELECT FROM reviews_sampledpair AS draw
+        WHERE draw.pair_id = pair.id AND selected AND purpose = 'calibrate')
+ORDER BY request.received_at DESC, pair.id DESC LIMIT %(most)s
 """
 
 _VERDICTS = """
@@ -53,7 +55,7 @@ SELECT DISTINCT ON (verdict.pair_id, verdict.rater_id) verdict.pair_id, verdict.
 FROM reviews_verdict AS verdict
 JOIN reviews_study AS study ON study.id = verdict.study_id
 JOIN reviews_rater AS rater ON rater.id = verdict.rater_id
-WHERE study.project_id = %s AND rater.kind = %s
+WHERE study.project_id = %s AND rater.kind = %s AND verdict.pair_id = ANY(%s)
 ORDER BY verdict.pair_id, verdict.rater_id, verdict.id DESC
 """
 
@@ -75,7 +77,7 @@ SELECT pair.id,
 FROM routing_feedback AS feedback
 JOIN routing_shadowpair AS pair ON pair.request_id = feedback.request_id
 JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
-WHERE pair.project_id = %s AND NOT cheap.is_shadow AND NOT cheap.is_probe
+WHERE pair.id = ANY(%s) AND NOT cheap.is_shadow AND NOT cheap.is_probe
 GROUP BY pair.id
 """
 
@@ -142,13 +144,45 @@ def read(
         since: only requests received then or later.
         until: only requests received before.
     """
-    ids = [pk for (pk,) in _rows(_PAIRS, {"project": project.pk, "since": since, "until": until})]
+    ids = pairs(project, since=since, until=until)
+    return of_pairs(project, ids[::-1], sources)
+
+
+def pairs(
+    project: Project,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: tuple[datetime, int] | None = None,
+    most: int | None = None,
+) -> list[int]:
+    """Return the pairs that may train, whether somebody spoke of them or not, the newest first.
+
+    Args:
+        project: whose pairs.
+        since: only requests received then or later.
+        until: only requests received before.
+        before: when the request of a pair was received, and the pair: only those that follow it.
+        most: only so many.
+    """
+    at, pair_id = before or (None, None)
+    given = {"project": project.pk, "since": since, "until": until, "most": most}
+    return [pk for (pk,) in _rows(_PAIRS, {**given, "before": at, "before_id": pair_id})]
+
+
+def of_pairs(
+    project: Project, ids: Sequence[int], sources: Sequence[str] = ALL
+) -> dict[int, list[Said]]:
+    """Return what sources say of some pairs, in their order; those nobody speaks of are left out.
+
+    A fixed number of queries, however many pairs there are.
+    """
     found: dict[int, list[Said]] = {pk: [] for pk in ids}
     for source in ALL:
         if source in sources:
             for pair_id, said in _READERS[source](project, ids):
-                if (before := found.get(pair_id)) is not None and not _has(before, source):
-                    before.append(said)
+                if pair_id in found and not _has(found[pair_id], source):
+                    found[pair_id].append(said)
     return {pair_id: some for pair_id, some in found.items() if some}
 
 
@@ -162,10 +196,12 @@ def _rows(sql: str, given: Any) -> list[Any]:
         return list(cursor.fetchall())
 
 
-def _verdicts(project: Project, kind: str) -> Iterator[tuple[int, list[_Verdict]]]:
+def _verdicts(
+    project: Project, kind: str, ids: Sequence[int]
+) -> Iterator[tuple[int, list[_Verdict]]]:
     """Return the newest verdict of each rater of a kind, by pair, in the order they were said."""
     by_pair: dict[int, list[_Verdict]] = defaultdict(list)
-    for row in _rows(_VERDICTS, [project.pk, kind]):
+    for row in _rows(_VERDICTS, [project.pk, kind, list(ids)]):
         by_pair[row[0]].append(_Verdict(*row))
     yield from by_pair.items()
 
@@ -195,7 +231,7 @@ def outcome(
 # --- people
 
 
-def _people(project: Project, ids: Collection[int]) -> _Words:
+def _people(project: Project, ids: Sequence[int]) -> _Words:
     """Return what leads settled, then what people hold on average."""
     settled = Adjudication.objects.filter(study__project=project)
     newest = settled.order_by("pair_id", "-id").distinct("pair_id")
@@ -203,7 +239,7 @@ def _people(project: Project, ids: Collection[int]) -> _Words:
         fits = float(row.cheap_adequate), float(row.expensive_adequate)
         how = f"settled by a lead: {row.get_cause_display().lower()}"
         yield row.pair_id, Said(HUMAN, how, *fits, (row.rater_id,), row.created_at)
-    for pair_id, verdicts in _verdicts(project, Rater.Kind.HUMAN):
+    for pair_id, verdicts in _verdicts(project, Rater.Kind.HUMAN, ids):
         if said := _pooled(verdicts):
             yield pair_id, said
 
@@ -223,12 +259,12 @@ def _pooled(verdicts: Iterable[_Verdict]) -> Said | None:
 # --- judges
 
 
-def _judges(project: Project, ids: Collection[int]) -> _Words:
+def _judges(project: Project, ids: Sequence[int]) -> _Words:
     """Return what the newest judge says of each pair, where its two orders agree."""
     names = dict(Rater.objects.filter(kind=Rater.Kind.LLM_JUDGE).values_list("pk", "name"))
     specs = JudgeSpec.objects.filter(study__project=project).defer("prompt", "framing", "tool")
     ours = {spec.name: spec.pk for spec in specs.order_by("pk")}
-    for pair_id, verdicts in _verdicts(project, Rater.Kind.LLM_JUDGE):
+    for pair_id, verdicts in _verdicts(project, Rater.Kind.LLM_JUDGE, ids):
         one = max(verdicts, key=lambda one: (ours.get(names[one.rater_id], 0), one.pk))
         name = names[one.rater_id]
         if fits := _judged(one, is_ours=name in ours):
@@ -251,11 +287,11 @@ def _judged(one: _Verdict, *, is_ours: bool) -> tuple[float, float] | None:
 
 def _heuristics(project: Project, ids: Sequence[int]) -> _Words:
     """Return what heuristics say, the surest first."""
-    for pair_id, verdicts in _verdicts(project, Rater.Kind.ANSWER_KEY):
+    for pair_id, verdicts in _verdicts(project, Rater.Kind.ANSWER_KEY, ids):
         if fits := outcome(*verdicts[-1][2:5]):
             said = verdicts[-1]
             yield pair_id, Said(PROXY, "answer_key", *fits, (said.rater_id,), said.at)
-    for pair_id, thumb, task_completed, at in _rows(_FEEDBACK, [project.pk]):
+    for pair_id, thumb, task_completed, at in _rows(_FEEDBACK, [list(ids)]):
         told = proxies.of_feedback(is_cheap=True, thumb=thumb or "", task_completed=task_completed)
         if told:
             yield pair_id, Said(PROXY, *told, at=at)

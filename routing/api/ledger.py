@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 import time
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +12,10 @@ from ninja import Query, Router, Schema
 from pydantic import AwareDatetime, Field, field_validator
 
 from routing import ids
-from routing.api import shapes
+from routing.api import cursors, shapes
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
-from routing.errors import InvalidRequest, NotFound
+from routing.errors import NotFound
 from routing.models import Completion, Project, Request
 from routing.types import Reason, Scope, Tier
 
@@ -159,8 +157,7 @@ def _served(row: Request) -> Completion | None:
 
 
 def _cursor(row: Request) -> str:
-    place = f"{row.received_at.isoformat()}|{row.pk}"
-    return base64.urlsafe_b64encode(place.encode()).decode()
+    return cursors.of(row.received_at, row.pk)
 
 
 def _after(cursor: str) -> Q:
@@ -169,9 +166,9 @@ def _after(cursor: str) -> Q:
     Raises:
         InvalidRequest: when the cursor is none of ours.
     """
+    at, name = cursors.read(cursor)
     try:
-        time, _, request_id = base64.urlsafe_b64decode(cursor).decode("ascii").partition("|")
-        at, last = datetime.fromisoformat(time).astimezone(UTC), UUID(request_id)
-    except (ValueError, OverflowError) as exc:
-        raise InvalidRequest("cursor: send the next_cursor of an earlier page as it is.") from exc
+        last = UUID(name)
+    except ValueError as exc:
+        raise cursors.refusal() from exc
     return Q(received_at__lt=at) | Q(received_at=at, pk__lt=last)

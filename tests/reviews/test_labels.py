@@ -134,7 +134,7 @@ def test_people_beat_a_judge_and_a_judge_beats_heuristics(project):
     label = one(project)
     assert (label.source, label.provenance["how"]) == ("judge", model.name)
     assert label.provenance["overruled"] == [
-        {"source": "proxy", "how": "refused", "cheap_ok": 0.0, "expensive_ok": 1.0}
+        {"source": "proxy", "how": "refusal", "cheap_ok": 0.0, "expensive_ok": 1.0}
     ]
     spoken(study, pair, person(), "expensive", False, True)
     label = one(project)

@@ -12,7 +12,6 @@ REFUSALS = [
     "I'm sorry, but I can't help with that.",
     "I am unable to open attachments.",
     "Unfortunately, I cannot see your screen.",
-    "As an AI language model, I don't have feelings.",
     "I do not have access to your account.",
 ]
 NO_REFUSALS = [
@@ -30,7 +29,7 @@ def name(cheap, expensive):
 
 @pytest.mark.parametrize("text", REFUSALS)
 def test_a_refusal_is_seen(text):
-    assert proxies.of_answers(Answer(text), FINE) == ("refused", 0.0, 1.0)
+    assert proxies.of_answers(Answer(text), FINE) == ("refusal", 0.0, 1.0)
 
 
 @pytest.mark.parametrize("text", NO_REFUSALS)
@@ -47,7 +46,7 @@ def test_what_only_sounds_like_one_is_none(text):
         (Answer("Open the", "length"), "truncated"),
         (Answer("Open the", "max_tokens"), "truncated"),
         (Answer("", "content_filter"), "empty"),
-        (Answer("No.", "refusal"), "refused"),
+        (Answer("No.", "refusal"), "refusal"),
     ],
 )
 def test_how_an_answer_ended_counts(cheap, expected):
