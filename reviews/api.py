@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from ninja import Path, Query, Router, Schema
 from pydantic import AwareDatetime, Field
 
-from reviews import calibration, estimation, label_files, labels, sources, status
+from reviews import calibration, estimation, label_files, labels, status
 from reviews.exchange import blindness, streaming
 from reviews.exchange.exports import Export
 from reviews.exchange.formats import FORMATS
@@ -114,7 +114,8 @@ class LabelFilters(Schema):
     """Which labels, and how many."""
 
     source: list[Literal["human", "judge", "proxy"]] = Field(
-        ["human", "judge", "proxy"], description="The sources that are asked; the others count as silent"
+        ["human", "judge", "proxy"],
+        description="The sources that are asked; the others count as silent",
     )
     since: AwareDatetime | None = Field(None, description="Of requests of this time or later")
     until: AwareDatetime | None = Field(None, description="Of requests before this time")

@@ -1,4 +1,4 @@
-"""The demo: a support desk, a study that has ended, and one with some pairs left to rate.
+"""The demo: a support desk, two studies that have ended, and one with some pairs left to rate.
 
 It lives in a project of its own, so that nothing in it touches live routing and removing the
 project removes all of it.
@@ -45,6 +45,11 @@ GROUP = "demo"
 CONTENT = Path(__file__).parent / "data" / "demo_support_desk.jsonl"
 #: Of pairs that are rated by the time a person comes: before that they would not be used.
 GOLD = CONTENT.with_name("demo_gold.jsonl")
+#: Older requests, in no window of the other studies: what a router may learn from.
+TRAINING = CONTENT.with_name("demo_training.jsonl")
+#: Nearly all of them are drawn to train; a study draws some to calibrate.
+_TO_TRAIN: dict[str, Any] = {"rate": 0.05, "train_rate": 0.95}
+_LONG_AGO = 30
 _PEOPLE = {
     "demo-rater-1": "rater",
     "demo-rater-2": "rater",
@@ -85,10 +90,11 @@ def load() -> Project:
     slug = _free(SLUG, set(taken))
     project = ensure_project(slug, "Demo: support desk", version, Project.Kind.DEMO)
     content = rows()
-    _write_requests(project, version, content)
     live = policy.live(project)
     assert live is not None
     people = _people()
+    _write_labels(live, people)
+    _write_requests(project, version, content)
     open_study = _study(live, "Ten pairs to rate", content, people, unrated=_UNRATED)
     _write_gold(open_study, content, people["demo-product"])
     study = _study(live, "Demo study", content, people)
@@ -98,6 +104,18 @@ def load() -> Project:
     closing.close(study, by=None, basis=Study.Basis.WINDOW)
     _request_signoff(study, people["demo-product"], people["demo-product-2"])
     return project
+
+
+def _write_labels(live: Policy, people: dict[str, User]) -> None:
+    """Write older requests with a study that draws them to train, all rated."""
+    earlier = _read(TRAINING)
+    _write_requests(live.project, live.router, earlier, ended=_LONG_AGO)
+    name = "Pairs to train on"
+    study = sampling.start(live, name=name, seed=name, **_TO_TRAIN, **_PLAN)
+    _end_window(study, ended=_LONG_AGO)
+    sampling.extend(study)
+    _rate(study, earlier, people, unrated=0)
+    closing.close(study, by=None, basis=Study.Basis.WINDOW)
 
 
 def _study(
@@ -131,14 +149,21 @@ def remove() -> None:
 
 
 def _write_requests(
-    project: Project, version: RouterVersion, content: list[dict[str, Any]]
+    project: Project, version: RouterVersion, content: list[dict[str, Any]], ended: int = 0
 ) -> None:
-    """Record each query as served by EXPENSIVE, with its cheap shadow, over the last ten days."""
+    """Record each query as served by EXPENSIVE, with its cheap shadow, over ten days.
+
+    Args:
+        project: the demo.
+        version: whose scores they get.
+        content: the queries with their answers.
+        ended: so many days ago.
+    """
     router = routers.load(version.kind, bytes(version.artifact), version.embedder)
     live = policy.live(project)
     assert live is not None
     step = timedelta(days=10) / len(content)
-    start = timezone.now() - timedelta(days=10)
+    start = timezone.now() - timedelta(days=10 + ended)
     served = []
     for place, row in enumerate(content):
         score = router.score(row["query"])
@@ -148,7 +173,8 @@ def _write_requests(
         served.append(_served(project, live.pk, row, decision, start + place * step))
     recording.write(served)
     by_id = {uuid5(_NAMESPACE, row["id"]): row for row in content}
-    jobs = ShadowJob.objects.filter(project=project).select_related("request__decision__policy")
+    jobs = ShadowJob.objects.filter(request__in=list(by_id))
+    jobs = jobs.select_related("request__decision__policy")
     for job in jobs:
         _pair(job, by_id[job.request_id]["cheap"])
     jobs.update(state=ShadowJob.State.DONE, reason="", finished_at=timezone.now(), attempts=1)
@@ -219,9 +245,9 @@ def _people() -> dict[str, User]:
     return people
 
 
-def _end_window(study: Study) -> None:
-    """Let the study have begun so long ago that its window ends now, after its last request."""
-    begun = timezone.now() - timedelta(days=study.window_days)
+def _end_window(study: Study, ended: int = 0) -> None:
+    """Let the study have begun so long ago that its window ended some days ago, or ends now."""
+    begun = timezone.now() - timedelta(days=study.window_days + ended)
     Study.objects.filter(pk=study.pk).update(created_at=begun)
     study.refresh_from_db()
 

@@ -8,7 +8,7 @@ writes, and nothing here has seen a router. Why it is so: docs/adr/0035.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -292,26 +292,25 @@ def conflicting(project: Project) -> list[int]:
     return [pair_id for pair_id, some in reversed(said.items()) if _is_conflict(some)]
 
 
-def conflicts(
-    project: Project,
-    *,
-    hidden: Collection[int] = (),
-    first: int = 0,
-    most: int | None = None,
-) -> list[Conflict]:
+def conflicts(project: Project, *, first: int = 0, most: int | None = None) -> list[Conflict]:
     """Return pairs on which sources say different things, the newest request first.
+
+    Whoever shows them to a person leaves out what that person may still be asked about.
 
     Args:
         project: whose pairs.
-        hidden: pairs to leave out: those that the reader may still be asked about.
         first: how many to pass over.
         most: how many to return; all when None.
     """
-    there = [pair_id for pair_id in conflicting(project) if pair_id not in hidden]
-    wanted = there[first : None if most is None else first + most]
-    said = _read(project, sources.ALL, None, None)
-    found = _details(project, wanted)
-    return [_conflict(found[pk], said[pk]) for pk in wanted if pk in found]
+    there = conflicting(project)
+    return conflicts_of(project, there[first : None if most is None else first + most])
+
+
+def conflicts_of(project: Project, ids: Sequence[int]) -> list[Conflict]:
+    """Return what sources say of some of the pairs that `conflicting` names, in their order."""
+    said = sources.of_pairs(project, ids)
+    found = _details(project, ids)
+    return [_conflict(found[pk], said[pk]) for pk in ids if pk in found]
 
 
 def _conflict(row: Any, said: Sequence[Said]) -> Conflict:

@@ -9,6 +9,7 @@ from reviews import (
     demo,
     estimation,
     gold,
+    labels,
     practice,
     rating,
     repeats,
@@ -23,7 +24,7 @@ from routing.models import Project, Request, ShadowJob
 @pytest.mark.django_db
 def test_demo_is_almost_rated_and_waits_for_a_signature(starter):
     project = demo.load()
-    ended, running = project.studies.all()
+    ended, running, _ = project.studies.all()
     assert (ended.state, running.state) == ("closed", "running")
     for study, n_rated in ((ended, 120), (running, 109)):
         estimate = estimation.estimate(study)
@@ -36,9 +37,21 @@ def test_demo_is_almost_rated_and_waits_for_a_signature(starter):
 
 
 @pytest.mark.django_db
+def test_its_older_pairs_have_labels_to_train_on(starter):
+    project = demo.load()
+    study = project.studies.earliest("id")
+    counted = labels.counts(project)
+    assert (study.state, study.sample.count()) == ("closed", 40)
+    assert counted.by_source["human"] > 35
+    assert counted.left_out == 120 + 40 - counted.by_source["human"]
+    assert counted.conflicts > 0
+    assert counted.spoken["proxy"] > 10
+
+
+@pytest.mark.django_db
 def test_loading_twice_writes_once(starter):
     assert demo.load() == demo.load()
-    assert Request.objects.count() == 120
+    assert Request.objects.count() == 120 + 40
 
 
 @pytest.mark.django_db
