@@ -99,8 +99,10 @@ def test_the_api_asks_the_sources_that_are_named(client, project, pairs, api_key
     human = listed(client, api_key, source="human").json()["items"]
     assert [(row["source"], row["overruled"]) for row in human] == [("human", [])]
     everything = listed(client, api_key, since=_received(pairs[0])).json()["items"]
-    assert everything[-1]["overruled"] == []  # waiting pairs are left out, the rated one is not
-    assert [row["source"] for row in everything] == ["human"]
+    # Pairs that wait for a rating are left out; the rated one is not.
+    assert [(row["source"], row["overruled"][0]["how"]) for row in everything] == [
+        ("human", "refusal")
+    ]
 
 
 def _received(pair):

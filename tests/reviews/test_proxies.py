@@ -1,10 +1,12 @@
 """Heuristics speak where they are sure, and are silent everywhere else."""
 
+import doctest
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviews import proxies
+from reviews import proxies, sources
 from reviews.proxies import UNKNOWN, Answer
 
 FINE = Answer("Open the menu and press Save.", "end_turn")
@@ -125,3 +127,9 @@ def test_any_two_answers_get_one_of_the_names_or_none(one, other):
 def test_an_answer_beside_itself_never_fails(one):
     told = proxies.of_answers(one, one)
     assert told is None or (told.cheap_ok, told.expensive_ok) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("module", [proxies, sources])
+def test_examples_of_the_docstrings_hold(module):
+    done = doctest.testmod(module)
+    assert (done.failed, done.attempted > 0) == (0, True)
