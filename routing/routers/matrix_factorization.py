@@ -163,6 +163,6 @@ MATRIX = Kind(
     loads,
     fit=fit,
     has_embedder=True,
-    defaults={"rank": 16, "ridge": 3.0},
+    defaults={"rank": 8, "ridge": 10.0},
 )
 KINDS = (MATRIX,)
