@@ -58,6 +58,7 @@ def fit(
         ValueError: when a model has too few outcomes.
     """
     from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
 
     quality = np.asarray(outcomes.quality, np.float64)
     known = np.isfinite(quality)
@@ -67,14 +68,15 @@ def fit(
     mass = known * (weight / weight.mean())[:, None]
     target = np.where(known, quality, 0.0)
     x = np.asarray(embedded, np.float64)
-    found = minimize(
-        _loss,
-        _start(x.shape[1], mass, target, rank, seed),
-        args=(x, mass, target, rank, ridge),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 200},
-    )
+    with threadpool_limits(1):  # the same sums on any machine, and no waiting for busy cores
+        found = minimize(
+            _loss,
+            _start(x.shape[1], mass, target, rank, seed),
+            args=(x, mass, target, rank, ridge),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 200},
+        )
     projection, vectors = _split(found.x, x.shape[1], len(outcomes.models), rank)
     return Factors(projection, outcomes.models, vectors)
 
