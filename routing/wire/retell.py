@@ -22,14 +22,14 @@ _AT_THE_END = ("stop_reason", "stop_sequence", "stop_details", "container")
 _PIECEWISE = ("tool_use", "server_tool_use")
 
 
-def events(body: bytes, dialect: Dialect, include_usage: bool = False) -> Iterator[bytes]:
+def events(body: bytes, dialect: Dialect, include_usage: bool = True) -> Iterator[bytes]:
     """Yield the events of a whole reply.
 
     Args:
         body: the reply, in its dialect.
         dialect: the body's, and the stream's.
-        include_usage: whether a chat client asked for the chunk with the token counts; the
-            Messages API always tells them.
+        include_usage: whether a chat stream has the chunk with the token counts, as providers'
+            streams here always do; `translation.Relay` keeps it from clients that did not ask.
 
     Raises:
         ValueError: before the first event, when the body is no reply of this dialect.

@@ -7,8 +7,8 @@ import httpx2
 import openai
 import pytest
 
-from routing.types import Dialect
-from routing.wire import assemble, retell, sse
+from routing.types import ChatRequest, Dialect
+from routing.wire import assemble, retell, sse, translation
 from tests.routing.conformance.exchanges import ANTHROPIC_REPLIES, OPENAI_REPLIES
 
 #: What one choice of a stream can carry; the assembler reads one, and function calls.
@@ -55,7 +55,7 @@ def test_a_message_adds_up_to_itself(name):
 def test_a_completion_adds_up_to_itself(raw):
     said = json.loads(raw)
     said["choices"][0].pop("logprobs", None)  # which the assembler does not keep
-    assert set_values(added_up(raw, Dialect.CHAT, include_usage=True)) == set_values(said)
+    assert set_values(added_up(raw, Dialect.CHAT)) == set_values(said)
 
 
 @pytest.mark.parametrize("size", [0, 1, 1999, 2000, 2001, 100_000])
@@ -95,7 +95,7 @@ def test_the_anthropic_client_gets_the_same_message(name):
      OPENAI_REPLIES["annotations and audio"], OPENAI_REPLIES["two choices"], calls_reply()],
 )  # fmt: skip
 def test_the_openai_client_gets_the_same_completion(raw):
-    client = openai.OpenAI(api_key="k", http_client=served(raw, Dialect.CHAT, include_usage=True))
+    client = openai.OpenAI(api_key="k", http_client=served(raw, Dialect.CHAT))
     asked = {"model": "auto", "messages": [{"role": "user", "content": "q"}]}
     with client.chat.completions.stream(**asked) as stream:
         got = stream.get_final_completion().to_dict()
@@ -157,3 +157,24 @@ def test_half_a_character_is_told_as_json_tells_it():
 def test_what_is_no_reply_is_refused_before_the_first_event(dialect, raw):
     with pytest.raises(ValueError, match="."):
         retell.events(raw, dialect)
+
+
+@pytest.mark.parametrize("options", [{}, {"stream_options": {"include_usage": True}}])
+def test_clients_that_did_not_ask_for_counts_get_none_from_the_relay(options):
+    payload = {"messages": [], "stream": True, **options}
+    request = ChatRequest(payload, "q", "auto", dialect=Dialect.CHAT, is_stream=True)
+    relay = translation.Relay(request, Dialect.CHAT)
+    events = [relay.feed(raw, sse.read(raw)) for raw in told(OPENAI_REPLIES["text"], Dialect.CHAT)]
+    assert (b'"usage"' in b"".join(events)) is bool(options)
+
+
+def test_a_retold_completion_can_be_translated():
+    request = ChatRequest({"messages": []}, "q", "auto", is_stream=True)
+    relay = translation.Relay(request, Dialect.CHAT)
+    parts = assemble.assembler(Dialect.MESSAGES)
+    for raw in told(calls_reply(), Dialect.CHAT):
+        for event in sse.Splitter().feed(relay.feed(raw, sse.read(raw))):
+            parts.feed(sse.read(event))
+    body = json.loads(parts.body)
+    assert [block["name"] for block in body["content"]] == ["f", "g"]
+    assert body["usage"]["output_tokens"] == 10
