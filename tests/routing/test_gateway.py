@@ -12,7 +12,8 @@ from routing import gateway, providers, tasktypes
 from routing.errors import NotFound
 from routing.models import Policy, Project
 from routing.policy import spec_json
-from routing.types import ChatRequest, Reason, Score, Tier, TierSpec
+from routing.routers.asking import Ask, Judged
+from routing.types import ChatRequest, Dialect, Reason, Score, Tier, TierSpec
 from routing.wire import shape
 from tests.routing import standin
 
@@ -67,6 +68,23 @@ def asking(model="auto"):
 
 async def decide(request, policy, router):
     return await gateway.decide(request, shape.of(request), policy, router)
+
+
+class Asks(Says):
+    """A router that wants to see the cheap answer, and then says this."""
+
+    asks = Ask(confidence=False, samples=1)
+
+    def __init__(self, value, said=0.5):
+        super().__init__(value)
+        self.said = said
+
+    def score(self, query):
+        return Score(self.value, needs_answer=True)
+
+    def judge(self, query, before, seen):
+        said = self.said() if callable(self.said) else self.said
+        return Judged(Score(said), None)
 
 
 BROKEN = [
@@ -145,6 +163,32 @@ async def test_what_no_score_decided_names_its_task_types_threshold(request_, ro
 async def test_a_rule_obeys_the_threshold_and_is_named():
     made = await decide(asking(), policy(0.0), Says(0.0, "greeting"))
     assert (made.tier, made.reason, made.rule) == (Tier.EXPENSIVE, Reason.RULE, "greeting")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "tier", "reason"),
+    [
+        (0.5, Tier.EXPENSIVE, Reason.UNFAMILIAR),
+        (1.0, Tier.EXPENSIVE, Reason.UNFAMILIAR),
+        (1.01, Tier.CHEAP, Reason.BELOW_THRESHOLD),
+    ],
+)
+async def test_what_is_unfamiliar_obeys_the_threshold_and_says_so(threshold, tier, reason):
+    made = await decide(asking(), policy(threshold), Says(1.0, "unfamiliar"))
+    assert (made.tier, made.reason, made.rule) == (tier, reason, "unfamiliar")
+
+
+@pytest.mark.parametrize(
+    ("lowest", "threshold", "tier", "reason"),
+    [
+        (0.0, 0.0, Tier.EXPENSIVE, Reason.AT_OR_ABOVE_THRESHOLD),
+        (0.3, 0.3, Tier.EXPENSIVE, Reason.AT_OR_ABOVE_THRESHOLD),
+        (0.3, 0.31, Tier.CHEAP, Reason.CHEAP_FIRST),
+    ],
+)
+async def test_the_cheap_answer_decides_only_where_it_can(lowest, threshold, tier, reason):
+    made = await decide(asking(), policy(threshold), Asks(lowest))
+    assert (made.tier, made.reason, made.needs_answer) == (tier, reason, tier is Tier.CHEAP)
 
 
 class Instant(Says):
@@ -227,6 +271,70 @@ async def ask(url, model="auto"):
         return await gateway.answer(asking(model), made, mine)
     finally:
         await providers.close_all()
+
+
+async def ask_first(url, router, request=None):
+    mine, request = policy(0.5, url), request or asking()
+    made = await decide(request, mine, router)
+    try:
+        return await gateway.answer(request, made, mine, router)
+    finally:
+        await providers.close_all()
+
+
+def hang():
+    time.sleep(0.5)
+    return 0.1
+
+
+def fail():
+    raise ValueError
+
+
+@pytest.mark.parametrize("said", [fail, hang, math.nan, 1.7, -0.1, "0.2", None])
+async def test_a_router_that_cannot_judge_sends_to_expensive(provider, said, settings):
+    settings.SHADOWEVAL_ROUTER_TIMEOUT_S = 0.2
+    url, weak_reply, asked = provider
+    weak_reply[0] = 200
+    got = await ask_first(url, Asks(0.0, said))
+    assert (got.decision.tier, got.decision.reason) == (Tier.EXPENSIVE, Reason.ROUTER_ERROR)
+    assert (got.decision.score, got.decision.needs_answer, got.reply.text) == (
+        None,
+        False,
+        "recorded",
+    )
+    assert got.decision.probe_ms > 0
+    assert asked == ["weak", "strong"]
+
+
+async def test_a_router_that_asks_and_has_no_judge_costs_no_call(provider):
+    url, _, asked = provider
+    made = await decide(asking(), policy(0.5, url), Asks(0.0))
+    got = await gateway.answer(asking(), made, policy(0.5, url), Says(0.0))
+    await providers.close_all()
+    assert (got.decision.reason, got.decision.probe_ms) == (Reason.ROUTER_ERROR, None)
+    assert asked == ["strong"]
+
+
+async def test_no_answer_makes_a_score_lower_than_it_could_be(provider):
+    url, weak_reply, _ = provider
+    weak_reply[0] = 200
+    got = await ask_first(url, Asks(0.4, 0.1))
+    assert (got.decision.score, got.decision.tier) == (0.4, Tier.CHEAP)
+    assert (got.decision.probe_usd, got.total_usd) == (None, None)  # no price is known
+
+
+async def test_a_request_that_the_cheap_api_cannot_be_asked_is_not_asked_first(provider):
+    url, _, asked = provider
+    payload = {"messages": [{"role": "user", "content": "q"}], "n": 2, "logprobs": True}
+    request = replace(asking(), payload=payload, dialect=Dialect.CHAT)
+    made = await decide(request, policy(0.5, url), Asks(0.0))
+    answer = await gateway.probe(request, made, policy(0.5, url), Asks(0.0))
+    assert (answer.decision.reason, answer.decision.tier) == (
+        Reason.UNTRANSLATABLE,
+        Tier.EXPENSIVE,
+    )
+    assert asked == []
 
 
 @pytest.mark.parametrize(
