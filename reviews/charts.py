@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 #: At least 3:1 against the light and the dark ground alike.
-_TEAL, _PURPLE, _RED, _GREY = "#1a8f91", "#8573f0", "#d9566a", "#7d8590"
+TEAL, PURPLE, RED, GREY = "#1a8f91", "#8573f0", "#d9566a", "#7d8590"
 _GRID = "#80808033"
 _N_SHARES = 6
 _RANGE = [0, 1.02]
@@ -97,17 +97,17 @@ def _degradation(
 ) -> tuple[list[Trace], dict[str, Any]]:
     """Draw what gets worse with its band, against chance, a perfect router, and the floor."""
     traces = [
-        *_band(points, "band_low", "band_high", _RED),
+        *_band(points, "band_low", "band_high", RED),
         *_beside(points),
-        _line(points, "random", "at random", _GREY, "dot", 1.5),
-        _line(points, "oracle", "perfect router", _TEAL, "dashdot", 1.5),
-        _line(points, "degradation", f"{harm}, of all requests", _RED, "solid"),
+        _line(points, "random", "at random", GREY, "dot", 1.5),
+        _line(points, "oracle", "perfect router", TEAL, "dashdot", 1.5),
+        _line(points, "degradation", f"{harm}, of all requests", RED, "solid"),
         *_rug(rug),
     ]
     rows = {"domain": [0, 0.1], "range": [-0.5, 1.5], "showgrid": False, "zeroline": False}
-    floor_line = {"color": _RED, "width": 1.5, "dash": "dash"}
+    floor_line = {"color": RED, "width": 1.5, "dash": "dash"}
     return traces, {
-        "yaxis": _axis(harm) | {"tickformat": ".0%", "rangemode": "tozero", "domain": [0.16, 1]},
+        "yaxis": axis(harm) | {"tickformat": ".0%", "rangemode": "tozero", "domain": [0.16, 1]},
         "xaxis": {"anchor": "y2"},  # under the rug, not between it and the curve
         "yaxis2": rows | {"tickvals": [0, 1], "ticktext": ["not worse", "worse"]},
         "shapes": [_across(floor, floor_line), *_weak(points)],
@@ -126,15 +126,15 @@ def _weak(points: Points) -> list[dict[str, Any]]:
     last = points[-1] if points else None
     if last is None or last["degradation"] is None or last["threshold"] <= 1:
         return []
-    return [_across(last["degradation"], {"color": _GREY, "width": 1, "dash": "longdash"})]
+    return [_across(last["degradation"], {"color": GREY, "width": 1, "dash": "longdash"})]
 
 
 def _beside(points: Points) -> list[Trace]:
     """Draw the curve of people corrected by a judge, if there is one."""
     if all(point["judge_degradation"] is None for point in points):
         return []
-    line = _line(points, "judge_degradation", "with the judge", _PURPLE, "longdashdot", 2)
-    return [*_band(points, "judge_low", "judge_high", _PURPLE), line]
+    line = _line(points, "judge_degradation", "with the judge", PURPLE, "longdashdot", 2)
+    return [*_band(points, "judge_low", "judge_high", PURPLE), line]
 
 
 def _rug(rug: Rug) -> list[Trace]:
@@ -145,8 +145,8 @@ def _rug(rug: Rug) -> list[Trace]:
         | {"x": scores, "y": [place] * len(scores), "name": name}
         | {"hovertemplate": "score %{x:.3f}", "marker": _tick(colour)}
         for place, name, scores, colour in (
-            (1, "rated worse", rug.worse, _RED),
-            (0, "rated not worse", rug.fine, _TEAL),
+            (1, "rated worse", rug.worse, RED),
+            (0, "rated not worse", rug.fine, TEAL),
         )
     ]
 
@@ -157,25 +157,26 @@ def _tick(colour: str) -> dict[str, Any]:
 
 def _shares(points: Points) -> tuple[list[Trace], dict[str, Any]]:
     traces = [
-        *_band(points, "adequacy_low", "adequacy_high", _TEAL),
-        _line(points, "cheap_share", "routed cheap", _GREY, "dot"),
-        _line(points, "adequacy", "adequate among them", _TEAL, "solid"),
+        *_band(points, "adequacy_low", "adequacy_high", TEAL),
+        _line(points, "cheap_share", "routed cheap", GREY, "dot"),
+        _line(points, "adequacy", "adequate among them", TEAL, "solid"),
     ]
     return traces, {
-        "yaxis": _axis("share") | {"tickformat": ".0%", "range": [0, 1.02]},
+        "yaxis": axis("share") | {"tickformat": ".0%", "range": [0, 1.02]},
     }
 
 
 def _cost(points: Points) -> tuple[list[Trace], dict[str, Any]]:
     traces = [
-        _line(points, "cost_usd", "cost per request", _PURPLE, "solid"),
-        _line(points, "baseline_cost_usd", "always expensive", _GREY, "dot"),
+        _line(points, "cost_usd", "cost per request", PURPLE, "solid"),
+        _line(points, "baseline_cost_usd", "always expensive", GREY, "dot"),
     ]
     usd = {"tickprefix": "$", "exponentformat": "none", "rangemode": "tozero"}
-    return traces, {"yaxis": _axis("USD per request") | usd}
+    return traces, {"yaxis": axis("USD per request") | usd}
 
 
-def _axis(title: str) -> dict[str, Any]:
+def axis(title: str) -> dict[str, Any]:
+    """Return an axis in the pages' look."""
     return {"title": {"text": title}, "gridcolor": _GRID, "zeroline": False, "automargin": False}
 
 
@@ -232,12 +233,12 @@ def _finish(
     for_axis = {"type": "scatter", "x": [None], "y": [None], "xaxis": "x2", "showlegend": False}
     return {
         "data": [*traces, for_axis],
-        "key": _key(traces, marks),
+        "key": key(traces, marks),
         "layout": {
             **layout,
             "shapes": [*layout.get("shapes", []), *(_upright(mark) for mark in marks)],
             "annotations": layout.get("annotations", []),
-            "xaxis": _axis("threshold") | {"range": _RANGE} | layout.get("xaxis", {}),
+            "xaxis": axis("threshold") | {"range": _RANGE} | layout.get("xaxis", {}),
             "xaxis2": _share_axis(points),
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
@@ -248,14 +249,14 @@ def _finish(
     }
 
 
-def _key(traces: list[Trace], marks: list[Mark]) -> list[Key]:
+def key(traces: list[Trace], marks: list[Mark]) -> list[Key]:
     """Return what each line of a figure is, in its dash."""
     lines = [
         Key(trace["name"], trace["line"]["color"], _DASHES[trace["line"]["dash"]])
         for trace in traces
         if "dash" in trace.get("line", {})
     ]
-    uprights = [Key(_marked(mark), _GREY, _DASHES[mark.dash]) for mark in marks]
+    uprights = [Key(_marked(mark), GREY, _DASHES[mark.dash]) for mark in marks]
     return [*lines, *uprights]
 
 
@@ -276,7 +277,7 @@ def _share_axis(points: Points) -> dict[str, Any]:
 
 
 def _upright(mark: Mark) -> dict[str, Any]:
-    line = {"color": _GREY, "dash": mark.dash, "width": 1.5}
+    line = {"color": GREY, "dash": mark.dash, "width": 1.5}
     ends = {"x0": mark.threshold, "x1": mark.threshold, "y0": 0, "y1": 1, "yref": "paper"}
     return {"type": "line", "line": line, **ends}
 

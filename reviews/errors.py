@@ -7,6 +7,7 @@ ReviewError
 ├── BadInput        a form says something that cannot be done
 ├── TooOften        somebody tries again and again; wait a little
 ├── NotSent         the mail server did not take a mail
+├── CannotTell      a figure that only asking a model would show
 └── CannotPrint     what sets a PDF is not on this machine
 """
 
@@ -37,6 +38,10 @@ class TooOften(ReviewError):
 
 class NotSent(ReviewError):
     """A mail is not on its way."""
+
+
+class CannotTell(ReviewError):
+    """Only asking a model would show it."""
 
 
 class CannotPrint(ReviewError):

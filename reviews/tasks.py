@@ -1,6 +1,8 @@
 """Celery's hands for studies."""
 
-from celery import shared_task
+from typing import Any
+
+from celery import shared_task, signals
 
 from reviews import (
     closing,
@@ -13,6 +15,7 @@ from reviews import (
     reminders,
     rollout,
     sampling,
+    training,
 )
 from reviews.models import Study
 
@@ -78,3 +81,16 @@ def expire_signoffs() -> None:
 def send_notices() -> None:
     """Send what people and the webhook are to be told."""
     notices.send_due()
+
+
+@shared_task
+def run_trainings() -> None:
+    """Work on the training that waits longest, and ask for another hand while there are more."""
+    if training.run_due():
+        run_trainings.apply_async(retry=False, expires=30)
+
+
+@signals.worker_shutting_down.connect
+def _give_trainings_back(**_: Any) -> None:
+    """A training takes minutes: the next process begins it anew instead."""
+    training.stop()

@@ -5,7 +5,7 @@ from django.urls import path
 from reviews.views import (
     adjudication,
     agreement,
-    challengers,
+    cards,
     evidence,
     exchange,
     gold,
@@ -27,6 +27,7 @@ from reviews.views import (
     studies,
     switches,
     threshold,
+    training,
 )
 
 urlpatterns = [
@@ -56,8 +57,10 @@ urlpatterns = [
     path("threshold/switches/", switches.switches, name="switches"),
     path("threshold/what-if/<int:pk>/", threshold.what_if, name="what_if"),
     path("routers/", routers.routers, name="routers"),
-    path("routers/labels/", labels.labels, name="labels"),
-    path("routers/labels.<str:fmt>", labels.labels_file, name="labels_file"),
+    path("routers/<int:pk>/", cards.router, name="router"),
+    path("routers/train/", training.train, name="train"),
+    path("routers/train/<int:pk>/", training.training, name="training"),
+    path("routers/train/<int:pk>/cancel/", training.cancel, name="cancel_training"),
     path("adjudicate/", adjudication.adjudicate, name="adjudicate"),
     path("adjudicate/<uuid:token>/", adjudication.submit, name="adjudicate_submit"),
     path("adjudicate/<uuid:token>/skip/", adjudication.skip, name="adjudicate_skip"),

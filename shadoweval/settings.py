@@ -173,8 +173,12 @@ CELERY_BEAT_SCHEDULE = {
         ("rollouts", "reviews.tasks.run_rollouts", 5),
         ("expiry", "reviews.tasks.expire_signoffs", 600),
         ("notices", "reviews.tasks.send_notices", 10),
+        ("trainings", "reviews.tasks.run_trainings", 5),
     )
 }
+# Trainings compute for minutes: a worker of their own takes them, and no shadow call waits.
+TRAINING_QUEUE = "training"
+CELERY_TASK_ROUTES = {"reviews.tasks.run_trainings": {"queue": TRAINING_QUEUE}}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- people -------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ from shadoweval.supervisor import Supervisor
 _READY_WITHIN_S = 120
 #: The worker computes while nobody waits: on a shared machine replies go first.
 _WORKER_NICE = 10
+#: Trainings give way to shadow calls, too.
+_TRAINER_NICE = 15
 
 
 class Command(BaseCommand):
@@ -157,6 +159,15 @@ def _services(listener: socket.socket) -> list[Service]:
             [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "warning"],
             stop_timeout_s=60,  # the shadow calls in hand are paid for: let most of them end
             nice=_WORKER_NICE,
+        ),
+        Service(
+            "trainer",
+            [
+                *celery, "worker", "--queues", settings.TRAINING_QUEUE, "--hostname", "trainer@%h",
+                "--pool", "threads", "--concurrency", "1", "-l", "warning",
+            ],
+            stop_timeout_s=30,  # a training stops at its next step and begins anew later
+            nice=_TRAINER_NICE,
         ),
         Service(
             "beat",

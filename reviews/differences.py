@@ -1,0 +1,118 @@
+"""Which recorded requests would change tier if another router decided them.
+
+Both routers score the same recorded texts, so that nothing but the router differs. What a request
+did is not read: it may have been decided by a third one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from reviews.choice import Thresholds
+from reviews.errors import CannotTell
+from routing.models import Project, Request
+from routing.routers.base import Router
+from routing.types import Reason, Tier
+
+#: Newest requests that are looked at.
+MOST = 5000
+#: Requests that no score decides, whatever the router.
+_UNSCORED = (
+    Reason.BYPASSED, Reason.FORCED, Reason.STICKY, Reason.UNTRANSLATABLE, Reason.TOOLS,
+    Reason.CONTEXT_LENGTH, Reason.UNPRICED,
+)  # fmt: skip
+_CHUNK = 500
+
+Progress = Callable[[int, int], None]
+
+
+class Switch(NamedTuple):
+    """A request that would go to another tier; a score is None where its router failed."""
+
+    request_id: UUID
+    query: str
+    task: str
+    old_score: float | None
+    new_score: float | None
+    to: Tier
+
+
+class Differences(NamedTuple):
+    """What would change: `n` requests were looked at, newest first, and these would switch."""
+
+    n: int
+    switched: list[Switch]
+
+
+def between(
+    project: Project,
+    old: Router,
+    new: Router,
+    thresholds: Thresholds,
+    most: int = MOST,
+    progress: Progress | None = None,
+) -> Differences:
+    """Return which of the newest recorded requests would switch, at the same thresholds.
+
+    Requests that no score decides, such as forced ones, are not looked at. A router that fails
+    sends to EXPENSIVE, as it does live.
+
+    Args:
+        project: whose requests.
+        old: who decides now.
+        new: who would decide.
+        thresholds: for all requests, and by task type.
+        most: requests looked at.
+        progress: told how many are done, of how many; it may stop the work by raising.
+
+    Raises:
+        CannotTell: when a router needs to see the cheap answer.
+    """
+    rows = _newest(project)
+    total = min(rows.count(), most)
+    switched: list[Switch] = []
+    done = 0
+    for request_id, query, task in rows[:most].iterator(chunk_size=_CHUNK):
+        threshold = thresholds.by_task.get(task, thresholds.threshold)
+        before, after = scored(old, query), scored(new, query)
+        was, will = tier(before, threshold), tier(after, threshold)
+        if was is not will:
+            switched.append(Switch(request_id, query, task, before, after, will))
+        done += 1
+        if progress is not None:
+            progress(done, max(total, done))
+    return Differences(done, switched)
+
+
+def scored(router: Router, query: str) -> float | None:
+    """Return what a router says of a text; None when it fails or says what is no score.
+
+    Raises:
+        CannotTell: when it needs to see the cheap answer.
+    """
+    try:
+        said = router.score(query)
+    except Exception:
+        return None
+    if said.needs_answer:
+        raise CannotTell("This router looks at the cheap answer first: it would have to be asked.")
+    return said.value if 0 <= said.value <= 1 else None
+
+
+def tier(score: float | None, threshold: float) -> Tier:
+    """Return where a score sends a request.
+
+    Example:
+        >>> [tier(score, 0.5).value for score in (0.4, 0.5, None)]
+        ['cheap', 'expensive', 'expensive']
+    """
+    return Tier.CHEAP if score is not None and score < threshold else Tier.EXPENSIVE
+
+
+def _newest(project: Project) -> QuerySet[Request, tuple[UUID, str, str]]:
+    rows = Request.objects.filter(project=project).exclude(decision__reason__in=_UNSCORED)
+    return rows.order_by("-received_at").values_list("id", "query", "task")

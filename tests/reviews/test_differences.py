@@ -1,0 +1,98 @@
+"""Which recorded requests would switch between two routers: counted by hand."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from reviews import differences
+from reviews.choice import Thresholds
+from reviews.errors import CannotTell
+from routing.types import Reason, Score, Tier
+from tests.reviews.rows import add_pair, add_request
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass
+class ByText:
+    """Scores a text as a table says; fails on what it does not know."""
+
+    scores: dict
+    is_instant = True
+
+    def score(self, query):
+        said = self.scores[query]
+        return said if isinstance(said, Score) else Score(said)
+
+    def recall(self, query):
+        return None
+
+
+@pytest.fixture
+def texts(project):
+    for n, task in enumerate(("math", "math", "code", "code")):
+        add_pair(project, 0.5, query=f"q{n}", task=task)
+    return [f"q{n}" for n in range(4)]
+
+
+def between(project, old, new, threshold=0.5, by_task=None, **more):
+    tables = (ByText(dict(zip([f"q{n}" for n in range(4)], t, strict=True))) for t in (old, new))
+    return differences.between(project, *tables, Thresholds(threshold, by_task or {}), **more)
+
+
+def test_the_newest_come_first_with_both_scores(project, texts):
+    found = between(project, (0.1, 0.9, 0.1, 0.9), (0.2, 0.4, 0.6, 0.8))
+    assert found.n == 4
+    assert [(s.query, s.old_score, s.new_score, s.to) for s in found.switched] == [
+        ("q2", 0.1, 0.6, Tier.EXPENSIVE),
+        ("q1", 0.9, 0.4, Tier.CHEAP),
+    ]
+    assert [s.task for s in found.switched] == ["code", "math"]
+
+
+def test_the_same_router_switches_nothing(project, texts):
+    assert between(project, (0.1, 0.9, 0.1, 0.9), (0.1, 0.9, 0.1, 0.9)).switched == []
+
+
+def test_a_task_type_goes_by_its_own_threshold(project, texts):
+    moved = ((0.3, 0.3, 0.3, 0.3), (0.6, 0.6, 0.6, 0.6))
+    assert {s.query for s in between(project, *moved).switched} == set(texts)
+    found = between(project, *moved, by_task={"code": 0.2})
+    assert {s.query for s in found.switched} == {"q0", "q1"}
+    assert between(project, *moved, threshold=0.0).switched == []
+
+
+@pytest.mark.parametrize("broken", [None, Score(float("nan")), Score(1.7), Score(-0.1)])
+def test_a_router_that_fails_sends_to_expensive(project, texts, broken):
+    old = ByText(dict.fromkeys(texts, 0.1))
+    new = ByText({**dict.fromkeys(texts, 0.1), "q3": broken})
+    if broken is None:
+        del new.scores["q3"]
+    (switch,) = differences.between(project, old, new, Thresholds(0.5)).switched
+    assert (switch.query, switch.new_score, switch.to) == ("q3", None, Tier.EXPENSIVE)
+
+
+def test_a_router_that_asks_first_cannot_be_told(project, texts):
+    old = ByText(dict.fromkeys(texts, 0.1))
+    asks = ByText(dict.fromkeys(texts, Score(0.0, needs_answer=True)))
+    with pytest.raises(CannotTell, match="cheap answer"):
+        differences.between(project, old, asks, Thresholds(0.5))
+
+
+@pytest.mark.parametrize("reason", [Reason.FORCED, Reason.STICKY, Reason.BYPASSED, Reason.TOOLS])
+def test_what_no_score_decides_is_not_looked_at(project, texts, reason):
+    add_request(project, 0.5, Tier.CHEAP, threshold=0.5, reason=reason)
+    assert between(project, (0.1,) * 4, (0.9,) * 4).n == 4
+
+
+def test_only_so_many_are_looked_at_with_progress(project, texts, demo):
+    told = []
+    found = between(
+        project, (0.1,) * 4, (0.9,) * 4, most=3, progress=lambda *said: told.append(said)
+    )
+    assert (found.n, len(found.switched), told) == (3, 3, [(1, 3), (2, 3), (3, 3)])
+
+
+def test_queries_do_not_grow_with_requests(project, texts, django_assert_num_queries):
+    with django_assert_num_queries(2):
+        between(project, (0.1,) * 4, (0.9,) * 4)
