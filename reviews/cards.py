@@ -51,7 +51,6 @@ def measured(examples: Examples, fitted: Fitted, seed: int) -> dict[str, Any]:
         "auprc": estimated(found.auprc),
         "brier": estimated(found.brier),
         "skill": estimated(found.skill),
-        "slope": _number(found.slope.value),
         "reliability": _reliability(score, needed, weight),
         "calibration": fitted.calibration,
         **_worth(examples, score, seed),

@@ -21,7 +21,7 @@ def fitted(score):
     return fitting.Fitted(b"", np.arange(score.size) % 5, score, "platt")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def some():
     """Two hundred labels; the higher the score the likelier is the expensive model needed."""
     score = np.random.default_rng(3).uniform(size=200)
@@ -84,7 +84,7 @@ def test_the_learning_curve_ends_with_all_labels(some):
 
 
 def test_the_most_wrong_come_first():
-    found = cards.wrong(examples([1, 0, 1, 0]), np.array([0.9, 0.3, 0.2, 0.8]), list("abcd"))
+    found = cards.wrong(examples([1, 0, 1, 0]), np.array([0.9, 0.3, 0.1, 0.8]), list("abcd"))
     assert [one["request_id"] for one in found] == list("abdc")
     assert found[0] == {"request_id": "a", "score": 0.9, "label": 0.0}
 
