@@ -20,7 +20,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, InternalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -268,7 +268,7 @@ def _said(exc: Exception) -> str:
         return str(exc)
     if isinstance(exc, IntegrityError):
         return "The name was taken meanwhile: train again by another."
-    if isinstance(exc, InternalError) and "drawn to calibrate" in str(exc):
+    if isinstance(exc, DatabaseError) and "drawn to calibrate" in str(exc):
         return "A study drew one of these pairs to calibrate meanwhile: train again without it."
     at = traceback.extract_tb(exc.__traceback__)[-1]
     log.error("a training failed: %s at %s:%s", type(exc).__name__, at.filename, at.lineno)

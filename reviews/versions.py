@@ -20,6 +20,7 @@ from reviews.errors import BadInput, CannotTell
 from reviews.fitting import Recipe
 from reviews.labels import Label
 from routing import policy, routers
+from routing.errors import ModelsMissing
 from routing.models import Policy, Project, Request, RouterVersion
 from routing.routers import assembled
 from routing.routers.base import Router
@@ -230,7 +231,7 @@ def _differences(
         found = differences.between(
             project, old, made, thresholds, progress=lambda done, n: tell(stage, done, n)
         )
-    except (CannotTell, KeyError, ValueError) as exc:
+    except (CannotTell, ModelsMissing, KeyError, ValueError) as exc:
         return {**against, "n": 0, "switched": None, "why": str(exc)}
     return {
         **against,

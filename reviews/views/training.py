@@ -92,8 +92,8 @@ def _values(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _options(said: QueryDict) -> dict[str, Any]:
     """Return the options that a form names; what is left empty is as usual."""
-    named = {name: said[name].strip() for name in _TEXTS if said.get(name, "").strip()}
-    tasks = [name.strip() for name in said.get("tasks", "").split(",") if name.strip()]
+    named = {name: str(said[name]).strip() for name in _TEXTS if str(said.get(name, "")).strip()}
+    tasks = [name.strip() for name in str(said.get("tasks", "")).split(",") if name.strip()]
     return named | {"sources": said.getlist("sources"), "tasks": tasks}
 
 

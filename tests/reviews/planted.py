@@ -1,12 +1,17 @@
 """Labels that follow from the text: what a router can learn, in pairs that were drawn to train."""
 
 from datetime import timedelta
+from decimal import Decimal
+from uuid import uuid4
 
 from django.utils import timezone
 
-from routing.models import Request, ShadowPair
+from reviews.models import Verdict
+from routing import policy, recording, records
+from routing.models import Completion, ShadowJob, ShadowPair
+from routing.types import ChatRequest, DecisionValue, Reason, Served, Tier
 from tests.reviews import training_draws
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import reply
 
 _HARD = (
     "Prove by induction that the sum of the first {} odd numbers is a square.",
@@ -22,6 +27,10 @@ _EASY = (
 )
 #: Every so many labels say the opposite: no router can be right about these.
 _WRONG_EVERY = 17
+_SAID = {
+    True: {"preference": "expensive", "cheap_adequate": False, "expensive_adequate": True},
+    False: {"preference": "tie", "cheap_adequate": True, "expensive_adequate": True},
+}
 
 
 def query(n):
@@ -29,28 +38,50 @@ def query(n):
     return forms[n // 2 % 4].format(n)
 
 
-def plant(project, n=120, says=lambda n: None, tasks=("math", "writing")):
+def plant(project, n=120, tasks=("math", "writing")):
     """Write n pairs whose odd ones needed the expensive model, mostly, and what a person said."""
-    pairs = [
-        add_pair(project, 0.5, query=query(k), task=tasks[k % len(tasks)], cheap=f"c{k}")
-        for k in range(n)
-    ]
+    pairs = _pairs(project, [(query(k), tasks[k % len(tasks)]) for k in range(n)])
     study, ann = training_draws.start(project), training_draws.person()
-    for k, pair in enumerate(pairs):
-        needed = (k % 2 == 1) != (k % _WRONG_EVERY == _WRONG_EVERY - 1)
-        training_draws.spoken(
-            study, pair, ann, *(("tie", True, True), ("expensive", False, True))[needed]
-        )
-    _age(pairs)
+    Verdict.objects.bulk_create(
+        Verdict(study=study, pair=pair, rater=ann, **_SAID[is_needed(k)])
+        for k, pair in enumerate(pairs)
+    )
     return pairs
 
 
-def _age(pairs):
-    """Let the requests have come an hour ago, one a second."""
-    begun = timezone.now() - timedelta(hours=1)
-    for k, pair in enumerate(pairs):
-        Request.objects.filter(pk=pair.request_id).update(received_at=begun + timedelta(seconds=k))
+def is_needed(k):
+    return (k % 2 == 1) != (k % _WRONG_EVERY == _WRONG_EVERY - 1)
 
 
-def ids(pairs):
-    return set(ShadowPair.objects.filter(pk__in=[p.pk for p in pairs]).values_list("pk", flat=True))
+def _pairs(project, asked):
+    """Write pairs in few statements, their requests a second apart up to an hour ago."""
+    live, begun = policy.live(project), timezone.now() - timedelta(hours=1)
+    served = [_served(live, begun + timedelta(seconds=k), *one) for k, one in enumerate(asked)]
+    recording.write(served)
+    ids = [one.request_id for one in served]
+    fields = records.completion_fields(reply("from cheap"), "simulated", Decimal("0.01"))
+    cheap = Completion.objects.bulk_create(
+        Completion(request_id=pk, tier=Tier.CHEAP.value, is_shadow=True, **fields) for pk in ids
+    )
+    answers = Completion.objects.filter(request__in=ids, tier=Tier.EXPENSIVE.value)
+    expensive = {one.request_id: one for one in answers}
+    ShadowJob.objects.filter(request__in=ids).update(state="done", finished_at=timezone.now())
+    return ShadowPair.objects.bulk_create(
+        ShadowPair(
+            request_id=one.request_id, project=project, cheap=low,
+            expensive=expensive[low.request_id],
+            score=0.5, task=one.decision.task, router=live.router, rate=1.0,
+        )
+        for one, low in zip(served, cheap, strict=True)
+    )  # fmt: skip
+
+
+def _served(live, at, text, task):
+    payload = {"messages": [{"role": "user", "content": text}], "max_tokens": 5}
+    reason = Reason.AT_OR_ABOVE_THRESHOLD
+    return Served(
+        uuid4(), at, live.project_id, None, live.pk, "anthropic",
+        ChatRequest(payload, text, "auto"),
+        DecisionValue(Tier.EXPENSIVE, reason, live.threshold, 0.5, task=task), 200, "",
+        "simulated", reply("from expensive"), Decimal("0.05"), 1.0, 1.0, 2.0,
+    )  # fmt: skip

@@ -3,17 +3,20 @@
 import json
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
-from django.db import InternalError, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from reviews import permissions, sampling, training
 from reviews.errors import BadInput, Conflict, NotAllowed
 from reviews.models import TrainingExample, TrainingRun
-from routing import policy, routers
+from routing import bootstrap, policy, routers
 from routing.embedders import ids
 from routing.models import RouterVersion
+from routing.routers import assembled, embedding
+from routing.routers.rules import Rule, Rules
 from tests.reviews.planted import plant, query
 
 pytestmark = pytest.mark.django_db
@@ -289,7 +292,7 @@ def test_a_pair_that_was_drawn_to_calibrate_meanwhile_stops_the_training(project
 def test_postgres_refuses_a_calibration_pair_whoever_writes(project, pairs):
     run = ask(project)
     sampling.start(policy.live(project), name="c", seed="8", rate=1.0)
-    with pytest.raises(InternalError, match="drawn to calibrate"), transaction.atomic():
+    with pytest.raises(DatabaseError, match="drawn to calibrate"), transaction.atomic():
         TrainingExample.objects.create(
             run=run, pair=pairs[0], source="human", cheap_ok=1, expensive_ok=1,
             provenance={}, score=0.5,
@@ -303,6 +306,17 @@ def test_pairs_drawn_to_calibrate_are_left_out(project, pairs):
     assert 50 <= len(learnt) < 120
 
 
-def test_rules_of_the_live_router_are_carried_over(project, pairs, unsigned):
-    version = trained(project).router
-    assert routers.load(KIND, bytes(version.artifact), version.embedder).score("thanks!").value == 0
+def test_rules_of_the_live_router_are_carried_over(db):
+    thanks = Rules((Rule("spelling", "template", 0.0, pattern="Spell the number {n} in English."),))
+    artifact = assembled.dumps(embedding.dumps(np.zeros(256), 0.0), rules=thanks)
+    version = RouterVersion.objects.create(
+        name="ruled", kind=KIND, embedder=ids.STATIC, artifact=artifact, sha256="0" * 64
+    )
+    project = bootstrap.ensure_project("ruled", "Ruled", version)
+    plant(project)
+    made = trained(project).router
+    router = routers.load(KIND, bytes(made.artifact), made.embedder)
+    assert router.score(query(6)).rule == "spelling"
+    assert router.score("hello").rule == ""  # a rule that the live router has not
+    ruled = TrainingExample.objects.filter(pair__request__query__startswith="Spell the")
+    assert {one.score for one in ruled} == {0.0}

@@ -163,8 +163,18 @@ def _services(listener: socket.socket) -> list[Service]:
         Service(
             "trainer",
             [
-                *celery, "worker", "--queues", settings.TRAINING_QUEUE, "--hostname", "trainer@%h",
-                "--pool", "threads", "--concurrency", "1", "-l", "warning",
+                *celery,
+                "worker",
+                "--queues",
+                settings.TRAINING_QUEUE,
+                "--hostname",
+                "trainer@%h",
+                "--pool",
+                "threads",
+                "--concurrency",
+                "1",
+                "-l",
+                "warning",
             ],
             stop_timeout_s=30,  # a training stops at its next step and begins anew later
             nice=_TRAINER_NICE,
