@@ -25,7 +25,7 @@ _TEXTS = ("since", "until", "most", "seed", "embedder")
 
 @page("see_results")
 def train(request: HttpRequest) -> HttpResponse:
-    """Show what can be trained, what it would learn from, and the trainings; start one.
+    """Show what can be trained and the trainings; count what one would learn from; start one.
 
     What cannot be comes back with what was typed and the reason.
     """
@@ -34,6 +34,8 @@ def train(request: HttpRequest) -> HttpResponse:
     permissions.check(request.user, "train_routers")
     project = posted_project(request)
     assert isinstance(request.user, User)
+    if request.POST.get("action") == "count":
+        return _form(request, project, request.POST, is_counted=True)
     try:
         run = trainings.ask(
             project,
@@ -43,12 +45,16 @@ def train(request: HttpRequest) -> HttpResponse:
             by=request.user,
         )
     except BadInput as exc:
-        return _form(request, project, request.POST, str(exc))
+        return _form(request, project, request.POST, problem=str(exc))
     return redirect("training", run.pk)
 
 
 def _form(
-    request: HttpRequest, project: Project | None, said: QueryDict, problem: str = ""
+    request: HttpRequest,
+    project: Project | None,
+    said: QueryDict,
+    problem: str = "",
+    is_counted: bool = False,
 ) -> HttpResponse:
     known = trainings.trained_kinds()
     default = "two-heads" if "two-heads" in known else next(iter(known), "")
@@ -63,8 +69,8 @@ def _form(
         "runs": _runs(project),
         "can_train": permissions.can(request.user, "train_routers"),
     }
-    if project is not None and "preview" in said and not problem:
-        shown |= _preview(project, kind, said)
+    if project is not None and is_counted:
+        shown |= _counted(project, kind, said)
     return render(request, "reviews/train.html", shown)
 
 
@@ -86,7 +92,7 @@ def _sources(project: Project | None, said: Mapping[str, Any]) -> list[dict[str,
 def _values(said: Mapping[str, Any]) -> dict[str, Any]:
     usual = trainings.usual()
     return {name: said.get(name) or usual[name] or "" for name in _TEXTS} | {
-        "name": said.get("name", "")
+        name: said.get(name, "") for name in ("name", "tasks")
     }
 
 
@@ -97,7 +103,7 @@ def _options(said: QueryDict) -> dict[str, Any]:
     return named | {"sources": said.getlist("sources"), "tasks": tasks}
 
 
-def _preview(project: Project, kind: str, said: QueryDict) -> dict[str, Any]:
+def _counted(project: Project, kind: str, said: QueryDict) -> dict[str, Any]:
     """Return what a training would learn from, before anybody starts it."""
     try:
         options = trainings.checked(kind, _options(said))

@@ -28,11 +28,13 @@ def test_a_training_is_asked_for_followed_and_read(visit, pairs, scheme, width):
     person("lena", "lead")
     look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
     page = visit("lena", bypass_csp=True, **look)
-    form = "?preview=1&sources=human&embedder=static"
-    read(page, f"/routers/train/{form}", width, f"train-{scheme}-{width}")
-    page.wait_for_selector("text=120 labels of 120 different questions")
+    read(page, "/routers/train/", width, f"train-{scheme}-{width}")
     page.check(f"input[value='{KIND}']")
+    page.select_option("#embedder", "static")
     page.fill("#name", "mine")
+    page.click("text=Count the labels")
+    page.wait_for_selector("text=120 labels of 120 different questions")
+    check(page, width, f"counted-{scheme}-{width}")
     page.click("button.primary")
     page.wait_for_selector("text=Waiting for the trainer")
     run = TrainingRun.objects.get()
@@ -41,10 +43,12 @@ def test_a_training_is_asked_for_followed_and_read(visit, pairs, scheme, width):
     page.wait_for_selector("text=3 of 11")  # a script asked again
     check(page, width, f"training-{scheme}-{width}")
     training.work(run)
-    page.click("text=the card of mine")
-    page.wait_for_selector("#tradeoff .main-svg")
-    read(page, page.url, width, f"router-{scheme}-{width}")
-    page.wait_for_selector("#learning .main-svg")
+    card = page.get_attribute("#training a:has-text('the card of mine')", "href")
+    page.goto(card)
+    for id_ in ("reliability", "tradeoff", "learning"):
+        page.wait_for_selector(f"#{id_} .main-svg")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    check(page, width, f"router-{scheme}-{width}")
 
 
 def test_a_card_is_drawn_under_the_policy_of_the_page(visit, pairs, project):

@@ -42,11 +42,13 @@ def test_the_form_describes_kinds_and_counts_labels(as_role, pairs):
 
 def test_labels_are_counted_before_anybody_starts(as_role, pairs):
     client = as_role("lead")
-    page = text(client.get("/routers/train/", {**FORM, "preview": "1"}))
+    page = text(client.post("/routers/train/", {**FORM, "action": "count"}))
     assert "120 labels of 120 different questions" in page
     assert "Enough to train on" in page
-    few = text(client.get("/routers/train/", {**FORM, "preview": "1", "sources": ["judge"]}))
+    few = text(client.post("/routers/train/", {**FORM, "action": "count", "sources": ["judge"]}))
     assert "There are labels of 0 different questions, and a training takes 50" in few
+    math = text(client.post("/routers/train/", {**FORM, "action": "count", "tasks": " math, "}))
+    assert "60 labels of 60 different questions" in math
     assert not TrainingRun.objects.exists()
 
 
