@@ -25,8 +25,7 @@ _BUILT_IN = (
     "matrix_factorization",
     "routellm",
     "random_control",
-    "cascade",
-    "hybrid",
+    "two_heads",
 )
 
 
