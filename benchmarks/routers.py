@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from benchmarks import routers_data
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+
+from benchmarks import routers_data
 
 KINDS = ("two-heads", "rules+embedding-logistic", "knn", "matrix-factorization", "random")
 CALLS = 100

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from routing.routers.assembled import Parts
-from routing.routers.familiar import Familiar
 
 from routing import embedders
 from routing.routers import assembled, calibration
+from routing.routers.assembled import Parts
 from routing.routers.base import Router
+from routing.routers.familiar import Familiar
 from routing.routers.kinds import Examples, Kind, Outcomes
 from routing.routers.rules import Rules
 
