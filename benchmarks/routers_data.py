@@ -1,4 +1,4 @@
-"""Recorded pairs of answers with known quality, cut into folds; and routers fit and scored on them."""
+"""Recorded pairs of answers of known quality, cut into folds; routers fit and scored on them."""
 
 from __future__ import annotations
 
