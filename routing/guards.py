@@ -23,7 +23,11 @@ _NO_FAULT = ("", LEFT, STOPPING)
 #: A cheap tier that the client insisted on is not replaced, so that it never falls back.
 _CHOSEN_BY_CLIENT = (Reason.FORCED, Reason.BYPASSED)
 _FELL_BACK = Q(reason=Reason.FALLBACK)
-_ASKED_CHEAP = _FELL_BACK | (Q(tier=Tier.CHEAP) & ~Q(reason__in=_CHOSEN_BY_CLIENT))
+_ASKED_CHEAP = Q(reason__in=(Reason.FALLBACK, Reason.ESCALATED)) | (
+    Q(tier=Tier.CHEAP) & ~Q(reason__in=_CHOSEN_BY_CLIENT)
+)
+#: Whose pairs, if they have any, no shadow call made.
+_UNSHADOWED = (Reason.IMPORTED, Reason.ESCALATED)
 _FAILED = Q(state=ShadowJob.State.FAILED)
 
 
@@ -86,7 +90,7 @@ def _shadowed(policies: Sequence[Policy], since: datetime) -> Mapping[int, tuple
             request__received_at__gte=since,
             state__in=(ShadowJob.State.DONE, ShadowJob.State.FAILED),
         )
-        .exclude(request__decision__reason=Reason.IMPORTED)
+        .exclude(request__decision__reason__in=_UNSHADOWED)
         .exclude(request__asked_model__in=[one.name for one in policies])
         .values_list("request__decision__policy")
         .annotate(n=Count("pk"), failed=Count("pk", filter=_FAILED))
