@@ -4,6 +4,7 @@ import csv
 import io
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
 from reviews import label_files
@@ -127,7 +128,10 @@ def test_another_project_has_its_own_labels(client, project, pairs):
 
 
 def read(answer):
-    return list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+    async def joined():
+        return b"".join([piece async for piece in answer.streaming_content])
+
+    return list(csv.DictReader(io.StringIO(async_to_sync(joined)().decode())))
 
 
 def test_the_file_has_every_label_that_may_be_read(client, project, pairs, api_key):
