@@ -44,9 +44,9 @@ def test_a_training_is_asked_for_followed_and_read(visit, pairs, scheme, width):
     check(page, width, f"training-{scheme}-{width}")
     training.work(run)
     card = page.get_attribute("#training a:has-text('the card of mine')", "href")
-    page.goto(card)
+    page.goto(card, wait_until="commit")
     for id_ in ("reliability", "tradeoff", "learning"):
-        page.wait_for_selector(f"#{id_} .main-svg")
+        page.wait_for_selector(f"#{id_} .main-svg", timeout=60_000)
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     check(page, width, f"router-{scheme}-{width}")
 
