@@ -317,6 +317,6 @@ def test_rules_of_the_live_router_are_carried_over(db):
     made = trained(project).router
     router = routers.load(KIND, bytes(made.artifact), made.embedder)
     assert router.score(query(6)).rule == "spelling"
-    assert router.score("hello").rule == ""  # a rule that the live router has not
+    assert router.score("hello").rule != "greeting"  # a rule that the live router has not
     ruled = TrainingExample.objects.filter(pair__request__query__startswith="Spell the")
     assert {one.score for one in ruled} == {0.0}
