@@ -154,11 +154,16 @@ def examples_of(found: Sequence[Label]) -> Examples:
     )
 
 
-def _outcomes(found: Sequence[Label]) -> Outcomes:
-    """Return each model's quality on each query, nan where it was not asked: (n, M)."""
+def _outcomes(found: Sequence[Label]) -> Outcomes | None:
+    """Return each model's quality on each query, nan where it was not asked: (n, M).
+
+    None where one name plays both tiers: what it did cannot be told apart.
+    """
     pairs = _models(found)
     models = tuple(sorted({model for names in pairs for model in names.split(" -> ")}))
     cheap, expensive = max(pairs, key=lambda names: pairs[names]).split(" -> ")
+    if cheap == expensive:
+        return None
     quality = np.full((len(found), len(models)), np.nan)
     place = {model: at for at, model in enumerate(models)}
     for row, one in enumerate(found):

@@ -1,5 +1,6 @@
 """Labels that follow from the text: what a router can learn, in pairs that were drawn to train."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -59,7 +60,9 @@ def _pairs(project, asked):
     served = [_served(live, begun + timedelta(seconds=k), *one) for k, one in enumerate(asked)]
     recording.write(served)
     ids = [one.request_id for one in served]
-    fields = records.completion_fields(reply("from cheap"), "simulated", Decimal("0.01"))
+    fields = records.completion_fields(
+        replace(reply("from cheap"), model="small"), "simulated", Decimal("0.01")
+    )
     cheap = Completion.objects.bulk_create(
         Completion(request_id=pk, tier=Tier.CHEAP.value, is_shadow=True, **fields) for pk in ids
     )
@@ -83,5 +86,5 @@ def _served(live, at, text, task):
         uuid4(), at, live.project_id, None, live.pk, "anthropic",
         ChatRequest(payload, text, "auto"),
         DecisionValue(Tier.EXPENSIVE, reason, live.threshold, 0.5, task=task), 200, "",
-        "simulated", reply("from expensive"), Decimal("0.05"), 1.0, 1.0, 2.0,
+        "simulated", replace(reply("from expensive"), model="large"), Decimal("0.05"), 1.0, 1.0, 2.0,
     )  # fmt: skip
