@@ -86,5 +86,6 @@ def _served(live, at, text, task):
         uuid4(), at, live.project_id, None, live.pk, "anthropic",
         ChatRequest(payload, text, "auto"),
         DecisionValue(Tier.EXPENSIVE, reason, live.threshold, 0.5, task=task), 200, "",
-        "simulated", replace(reply("from expensive"), model="large"), Decimal("0.05"), 1.0, 1.0, 2.0,
+        "simulated", replace(reply("from expensive"), model="large"), Decimal("0.05"),
+        1.0, 1.0, 2.0,
     )  # fmt: skip
