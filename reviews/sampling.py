@@ -169,6 +169,8 @@ def frame(study: Study) -> QuerySet[ShadowPair]:
 
 def waiting(study: Study) -> QuerySet[ShadowPair]:
     """Return the study's pairs that its challenger is still to score."""
+    if not study.is_challenge:
+        return ShadowPair.objects.none()
     return scoring.waiting(study, ShadowPair.objects.filter(**subject(study)))
 
 

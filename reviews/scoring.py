@@ -81,9 +81,7 @@ def scored(study: Study, pairs: QuerySet[ShadowPair]) -> QuerySet[ShadowPair]:
 
 
 def waiting(study: Study, pairs: QuerySet[ShadowPair]) -> QuerySet[ShadowPair]:
-    """Return the pairs that a running challenger is still to score; none of another study."""
-    if not study.is_challenge:
-        return pairs.none()
+    """Return the pairs that the challenger of a study is still to score while it runs."""
     mine = Challenger.objects.filter(project=study.project_id, router=study.router_id)
     running = mine.filter(stopped_at=None).first()
     if running is None:
