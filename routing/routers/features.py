@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from math import log1p
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,8 @@ FloatArray = NDArray[np.float64]
 
 #: What is read of a text.
 MAX_CHARS = 4096
-_SPACE, _ZERO = 32, 48
+_SPACE = 32
 _LONG_WORD, _LARGE = 8, 100
-
-_BLANK, _DIGIT, _LOWER, _UPPER, _MARK = range(5)
-#: Above ASCII, code points are taken for letters but for these ranges of spaces and punctuation.
-_MARKS = ((0x80, 0xBF), (0x2000, 0x206F), (0x3000, 0x303F), (0xFF00, 0xFF0F))
 
 _COMMON = (
     "a an the of to in on at for and or but is are was were be been it its this that these those"
@@ -45,6 +42,8 @@ _WORDINGS = tuple(
     frozenset(words.split()) for words in (_COMMON, _COMPARING, _CONDITIONAL, _COUNTING)
 )
 _WORD = re.compile(r"[a-z']+")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_ONE_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d[\d,]*\.?\d*", re.ASCII)
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)")
 _CODE = ("```", "def ", "();", "return ", "SELECT ", "{\n", "}\n", ";\n")
@@ -120,7 +119,9 @@ def word_grams(text: str) -> Counted:
 
     Case is ignored, and so is which digits a number has: only how many.
     """
-    words = _words(_codes(clip(text).lower()))
+    tokens = _TOKEN.findall(_ONE_DIGIT.sub("0", clip(text).lower()))
+    sums = [crc32(token.encode("utf-8", "surrogatepass")) for token in tokens]
+    words = _mixed(np.array(sums, np.uint64))
     pairs = _mixed(words[:-1] * np.uint64(3) ^ words[1:])
     return _counted(np.concatenate([words, pairs]))
 
@@ -187,9 +188,9 @@ def _numbers(written: list[str]) -> tuple[float, ...]:
 
 def _marks(codes: Codes, each: NDArray[np.intp], many: int) -> tuple[float, ...]:
     share = each[each > 0] / max(codes.size, 1)
-    kinds = _kinds(codes)
-    capital = (kinds[:-1] == _UPPER) & (kinds[1:] == _LOWER)
-    capital[1:] &= kinds[:-2] != _UPPER
+    upper = (codes >= ord("A")) & (codes <= ord("Z"))
+    capital = upper[:-1] & (codes[1:] >= ord("a")) & (codes[1:] <= ord("z"))
+    capital[1:] &= ~upper[:-2]
     return (
         *(log1p(each[ord(mark)]) for mark in "%$/("),
         log1p(each[34] + each[39]),
@@ -202,43 +203,6 @@ def _marks(codes: Codes, each: NDArray[np.intp], many: int) -> tuple[float, ...]
 def _codes(text: str) -> Codes:
     # A lone surrogate, which JSON can carry, is a code point like others here.
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-
-
-def _table() -> NDArray[np.uint8]:
-    """Return the kind of each code point of the first plane, and of what stands for all others."""
-    table = np.full(0x10001, _LOWER, np.uint8)
-    for low, high in _MARKS:
-        table[low : high + 1] = _MARK
-    table[:128] = _MARK
-    table[48:58], table[65:91], table[97:123] = _DIGIT, _UPPER, _LOWER
-    table[ord("_")] = _LOWER
-    table[[9, 10, 11, 12, 13, 32, 0xA0, 0x2028, 0x2029, 0x3000]] = _BLANK
-    table[0x2000:0x200C] = _BLANK
-    return table
-
-
-_KINDS = _table()
-
-
-def _kinds(codes: Codes) -> NDArray[np.uint8]:
-    return np.asarray(_KINDS[np.minimum(codes, 0x10000)])
-
-
-def _words(codes: Codes) -> Hashes:
-    """Return the hash of each word and mark, in their order."""
-    kinds = _kinds(codes)
-    is_letter = (kinds == _LOWER) | (kinds == _UPPER) | (kinds == _DIGIT)
-    read = np.flatnonzero(kinds != _BLANK)
-    if not read.size:
-        return np.empty(0, np.uint64)
-    follows = is_letter[read[1:]] & is_letter[read[:-1]] & (np.diff(read) == 1)
-    begins = np.append(0, np.flatnonzero(~follows) + 1)
-    lengths = np.diff(np.append(begins, read.size))
-    place = np.arange(read.size) - np.repeat(begins, lengths)
-    letters = np.where(kinds == _DIGIT, _ZERO, codes)[read].astype(np.uint64)
-    # A sum is the same in any order: the place is mixed in with the letter.
-    each = _mixed(letters | (place.astype(np.uint64) << np.uint64(32)))
-    return _mixed(np.add.reduceat(each, begins))
 
 
 def _mixed(values: Hashes) -> Hashes:

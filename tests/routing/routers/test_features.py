@@ -22,8 +22,8 @@ def test_hashes_are_the_same_in_every_process():
         14812863259752013827,
     ]
     assert features.word_grams("Hi 7!").hashes[:2].tolist() == [
-        610569113502039870,
-        1174657549396247841,
+        535359942235376470,
+        6418827170720300858,
     ]
 
 
@@ -39,7 +39,7 @@ def test_runs_of_characters_stay_inside_words():
 def test_words_and_marks_and_their_pairs():
     assert features.word_grams("one two").hashes.size == 3
     assert features.word_grams("one, two").hashes.size == 5
-    assert features.word_grams("e\N{COMBINING ACUTE ACCENT}t\u00e9 fini").hashes.size == 3
+    assert features.word_grams("\u00e9t\u00e9 fini").hashes.size == 3
 
 
 def test_numbers_of_as_many_digits_are_one_word():
