@@ -48,7 +48,7 @@ def quality(order_by, data, half, share: float) -> float:
 
 
 def compare(data, score, rng) -> np.ndarray:
-    """Return quality by a single threshold and by category, (2, shares), on a half not looked at."""
+    """Return quality by a single threshold and by category, (2, shares), on the other half."""
     half = rng.permutation(score.size) < score.size // 2
     moved = priorities(score, data.expensive - data.cheap, data.subject, half)
     return np.array(
@@ -82,7 +82,8 @@ def print_categories(data) -> None:
     for one in np.unique(data.subject):
         own = data.subject == one
         print(
-            f"{one:20} {own.sum():5} {data.cheap[own].mean():7.3f} {data.expensive[own].mean():10.3f}"
+            f"{one:20} {own.sum():5} {data.cheap[own].mean():7.3f}"
+            f" {data.expensive[own].mean():10.3f}"
         )
 
 

@@ -101,7 +101,8 @@ def picture(curves: dict[str, list]) -> str:
         parts.append(
             f'<path d="M{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
             f'<path d="{bars}" stroke="{colour}" stroke-width="1"/>'
-            f'<text x="{x(points[-1][0]) + 8:.1f}" y="{labels[name]:.1f}" fill="{colour}">{name}</text>'
+            f'<text x="{x(points[-1][0]) + 8:.1f}" y="{labels[name]:.1f}" fill="{colour}">'
+            f"{name}</text>"
         )
     return "\n".join([*parts, "</svg>\n"])
 
