@@ -41,9 +41,9 @@ def test_its_older_pairs_have_labels_to_train_on(starter):
     project = demo.load()
     study = project.studies.earliest("id")
     counted = labels.counts(project)
-    assert (study.state, study.sample.count()) == ("closed", 40)
-    assert counted.by_source["human"] > 35
-    assert counted.left_out == 120 + 40 - counted.by_source["human"]
+    assert (study.state, study.sample.count()) == ("closed", 72)
+    assert counted.by_source["human"] >= 50
+    assert counted.left_out == 120 + 72 - counted.by_source["human"]
     assert counted.conflicts > 0
     assert counted.spoken["proxy"] > 10
 
@@ -51,7 +51,7 @@ def test_its_older_pairs_have_labels_to_train_on(starter):
 @pytest.mark.django_db
 def test_loading_twice_writes_once(starter):
     assert demo.load() == demo.load()
-    assert Request.objects.count() == 120 + 40
+    assert Request.objects.count() == 120 + 72
 
 
 @pytest.mark.django_db
