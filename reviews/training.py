@@ -8,13 +8,11 @@ scores. Nothing is deployed: a new version needs its own evidence and sign-off.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 import traceback
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from itertools import chain, count
 from types import TracebackType
 from typing import Any
 
@@ -24,7 +22,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from reviews import permissions, versions
+from reviews import naming, permissions, versions
 from reviews.errors import BadInput, Conflict, ReviewError
 from reviews.models import TrainingExample, TrainingRun
 from reviews.versions import Made, Tell
@@ -41,7 +39,6 @@ DEAD_AFTER = timedelta(seconds=90)
 _BEAT_S = 10.0
 #: Progress is written this often at most.
 _TELL_S = 1.0
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,79}")
 _MOST_SEED = 2**32 - 1
 _STATE = TrainingRun.State
 
@@ -71,21 +68,6 @@ def usual() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def free_name(kind: str) -> str:
-    """Return a name that no version and no open training has: kind and day.
-
-    Two who ask at once may be told the same one; `ask` refuses the second.
-    """
-    base = f"{kind}-{timezone.now():%Y-%m-%d}"[:70]
-    names = chain([base], (f"{base}-{number}" for number in count(2)))
-    return next(name for name in names if not _is_taken(name))
-
-
-def _is_taken(name: str) -> bool:
-    asked = TrainingRun.objects.filter(name=name, state__in=TrainingRun.OPEN)
-    return RouterVersion.objects.filter(name=name).exists() or asked.exists()
-
-
 def ask(
     project: Project,
     *,
@@ -112,8 +94,7 @@ def ask(
     chosen = checked(kind, options or {})
     with transaction.atomic():
         policy.lock(project)
-        wanted = name.strip() or free_name(kind)
-        _check_name(wanted)
+        wanted = naming.wanted(name, kind)
         return TrainingRun.objects.create(
             project=project, name=wanted, kind=kind, options=chosen, created_by=by
         )
@@ -177,13 +158,6 @@ def _embedder(name: str) -> str:
     if name not in embedders.NAMES and name not in embedders.NAMES.values():
         raise BadInput(f"There is no embedder “{name}”: {', '.join(embedders.NAMES)}.")
     return embedders.NAMES.get(name, name)
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise BadInput("A name has up to 80 letters, digits, dots, dashes, + and underscores.")
-    if _is_taken(name):
-        raise BadInput(f"The name “{name}” is taken: a version keeps its name for good.")
 
 
 def cancel(run: TrainingRun, by: User | None = None) -> None:

@@ -63,7 +63,9 @@ def _why_not(row: RouterVersion, kind: Kind | None) -> str:
     """Return why a version has no measured card; "" for one that was trained."""
     if "learning" in row.card:
         return ""
-    if row.is_starter:
+    if "rules_of" in row.card:
+        return f"Made: {row.card['made']}, whose card was measured with other rules."
+    if row.is_starter and row.project_id is None:
         return "It comes with the product and was fitted on a person’s guesses: no model was asked."
     if kind is not None and kind.is_control:
         return "It is a control: it looks at nothing, and is there to be compared with."

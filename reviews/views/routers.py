@@ -1,26 +1,25 @@
-"""Routers: which versions and kinds there are."""
+"""Routers: which versions there are, what has become of them, and the kinds to make others of."""
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from reviews import suggestions
+from reviews import making, permissions, suggestions
+from reviews.views import versions
 from reviews.views.frame import current_project, page
-from routing import policy
-from routing.models import RouterVersion
+from routing import routers as registry
 
 
 @require_GET
 @page("see_results")
 def routers(request: HttpRequest) -> HttpResponse:
-    """List the versions that the project may use, and say which one is live."""
+    """List the versions that the project may use, and a card of each kind."""
     project = current_project(request)
-    live = policy.live(project) if project else None
-    versions = RouterVersion.objects.filter(Q(project=project) | Q(project=None)).order_by("-id")
+    offered = [kind for kind in registry.kinds().values() if kind.is_offered]
     shown = {
-        "versions": versions,
-        "live_id": live.router_id if live else None,
+        "lines": versions.lines(project),
+        "kinds": [(kind, making.is_configured(kind)) for kind in offered],
         "suggestions": suggestions.of(project),
+        "can_train": permissions.can(request.user, "train_routers"),
     }
     return render(request, "reviews/routers.html", shown)

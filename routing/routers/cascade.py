@@ -145,6 +145,10 @@ def dumps(said: Mapping[str, Any]) -> bytes:
     return pack({"options": asdict(options(said))})
 
 
+def _make(options: Mapping[str, Any]) -> bytes:
+    return dumps(options)
+
+
 def loads(artifact: bytes, embedder: str = "") -> CascadeRouter:
     """Return the router of an artifact; `embedder` must be empty.
 
@@ -190,6 +194,7 @@ _CARD = Kind(
     loads=loads,
     asks=True,
     defaults=asdict(Options()),
+    make=_make,
 )
 
 KINDS = (_CARD,)

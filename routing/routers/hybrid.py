@@ -97,6 +97,10 @@ def dumps(said: Mapping[str, Any], inner: Inner) -> bytes:
     return cascade.pack(named, inner.artifact)
 
 
+def _wrap(options: Mapping[str, Any], kind: str, embedder: str, artifact: bytes) -> bytes:
+    return dumps(options, Inner(kind, embedder, artifact))
+
+
 def _options(said: Mapping[str, Any]) -> tuple[tuple[float, float], cascade.Options]:
     given = {**_BAND, **said}
     low = cascade.share("The low end of the band", given.pop("low"))
@@ -158,6 +162,7 @@ _CARD = Kind(
     has_embedder=True,
     asks=True,
     defaults={**_BAND, **asdict(cascade.Options())},
+    wrap=_wrap,
 )
 
 KINDS = (_CARD,)

@@ -84,6 +84,20 @@ class Make(Protocol):
         ...
 
 
+class Wrap(Protocol):
+    """Writes a version of a kind that asks another version first."""
+
+    def __call__(
+        self, options: Mapping[str, Any], kind: str, embedder: str, artifact: bytes
+    ) -> bytes:
+        """Return the artifact around the inner version's kind, embedder id or "", and artifact.
+
+        Raises:
+            ValueError: with a sentence for people, when these options cannot be.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of router, with its card.
@@ -101,6 +115,7 @@ class Kind:
         asks: it asks the cheap model before it decides: both calls are paid for.
         defaults: its options, with what they are when nobody says otherwise.
         make: how one that is not trained is written.
+        wrap: how one is written that asks another version first; its embedder is that one's.
         is_offered: new versions can be made; others are only loaded.
     """
 
@@ -116,6 +131,7 @@ class Kind:
     asks: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
     make: Make | None = None
+    wrap: Wrap | None = None
     is_offered: bool = True
 
 

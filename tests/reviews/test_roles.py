@@ -48,6 +48,7 @@ PAGES = {
     "threshold/what-if/<int:pk>/": ("GET", SEE),
     "routers/": ("GET", SEE),
     "routers/<int:pk>/": ("GET", SEE),
+    "routers/make/": ("GET", {"lead", "engineering", "admin"}),
     "routers/train/": ("GET", SEE),
     "routers/train/<int:pk>/": ("GET", SEE),
     "routers/train/<int:pk>/cancel/": ("POST", {"lead", "engineering", "admin"}),
@@ -109,6 +110,7 @@ PAGES = {
 ALSO = {
     "studies/new/": ("POST", {"lead", "admin"}),
     "studies/<int:pk>/plan/": ("POST", {"lead", "admin"}),
+    "routers/make/": ("POST", {"lead", "engineering", "admin"}),
     "routers/train/": ("POST", {"lead", "engineering", "admin"}),
     "signoffs/": ("POST", {"engineering", "product"}),
     "signoffs/<int:pk>/edit/": ("POST", {"engineering", "product"}),
