@@ -72,7 +72,7 @@ def between(
     Raises:
         CannotTell: when a router needs to see the cheap answer.
     """
-    rows = _newest(project)
+    rows = newest(project).values_list("id", "query", "task")
     total = min(rows.count(), most)
     switched: list[Switch] = []
     done = 0
@@ -113,6 +113,7 @@ def tier(score: float | None, threshold: float) -> Tier:
     return Tier.CHEAP if score is not None and score < threshold else Tier.EXPENSIVE
 
 
-def _newest(project: Project) -> QuerySet[Request, tuple[UUID, str, str]]:
+def newest(project: Project) -> QuerySet[Request]:
+    """Return the requests that a score may decide, the newest first."""
     rows = Request.objects.filter(project=project).exclude(decision__reason__in=_UNSCORED)
-    return rows.order_by("-received_at").values_list("id", "query", "task")
+    return rows.order_by("-received_at")
