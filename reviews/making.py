@@ -44,6 +44,11 @@ def is_configured(kind: Kind) -> bool:
     return kind.fit is None and kind.is_offered and bool(kind.make or kind.wrap)
 
 
+def is_around(kind: Kind) -> bool:
+    """Return whether a version of a kind stands around another one, which it asks first."""
+    return kind.wrap is not None
+
+
 def make(
     project: Project,
     kind: str,
@@ -72,7 +77,7 @@ def make(
     known = configured_kinds().get(kind)
     if known is None:
         raise BadInput("Versions of this kind are not made by saying how.")
-    if known.wrap is not None:
+    if is_around(known):
         _check_inner(project, inner)
     artifact = _artifact(known, said, inner)
     card: dict[str, Any] = {"made": f"configured by {by.username}", "by": by.username}

@@ -72,10 +72,11 @@ def _form(
     said: Mapping[str, Any] | None,
     problems: Mapping[str, str],
 ) -> HttpResponse:
-    rows = usable(project).defer("artifact", "card") if kind.wrap else []
+    rows = usable(project).defer("artifact", "card") if making.is_around(kind) else []
     shown = {
         "section": "routers",
         "kind": kind,
+        "is_around": making.is_around(kind),
         "fields": options.fields(kind, said, problems),
         "inners": [row for row in rows if making.may_be_inner(row)],
         "inner": request.POST.get("inner", ""),

@@ -16,9 +16,13 @@ def routers(request: HttpRequest) -> HttpResponse:
     """List the versions that the project may use, and a card of each kind."""
     project = current_project(request)
     offered = [kind for kind in registry.kinds().values() if kind.is_offered]
+    # A template would call what a kind's own fields hold.
     shown = {
         "lines": versions.lines(project),
-        "kinds": [(kind, making.is_configured(kind)) for kind in offered],
+        "kinds": [
+            (kind, making.is_configured(kind), making.is_around(kind), kind.fit is not None)
+            for kind in offered
+        ],
         "suggestions": suggestions.of(project),
         "can_train": permissions.can(request.user, "train_routers"),
     }

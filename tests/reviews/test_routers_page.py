@@ -73,8 +73,8 @@ def test_a_cascade_is_made_and_nothing_is_deployed(as_role, project):
 def test_a_hybrid_stands_around_a_version_and_learnt_what_that_one_did(as_role, project, starter):
     page = text(as_role("lead").get(f"{MAKE}?kind=hybrid"))
     assert "test-1 (" in page
-    as_role_client = as_role("admin")
-    as_role_client.post(MAKE, {**BAND, "inner": starter.pk, "name": "both"})
+    client = as_role("admin")
+    client.post(MAKE, {**BAND, "inner": starter.pk, "name": "both"})
     made = RouterVersion.objects.get(name="both")
     assert made.embedder == starter.embedder
     assert made.card["inner"] == "test-1"
