@@ -204,7 +204,7 @@ TWO_HEADS = Kind(
     "Two estimates from the query's words, characters, shape and embedding: whether the cheap model"
     " fails, and whether the expensive one does not.",
     "The default for training on your own labels, from some hundred on.",
-    "With the static embedder below a millisecond, without any call to a model.",
+    "One embedding, and about as much again to read the text. No call to a model.",
     loads,
     fit=fit,
     has_embedder=True,
