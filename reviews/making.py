@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from reviews import naming, options, permissions
 from reviews.errors import BadInput
@@ -146,6 +147,9 @@ def with_rules(
 ) -> RouterVersion:
     """Write a copy of a version with other rules. Running it twice writes two, or is refused.
 
+    Whoever edits rules has seen what they do to recorded requests: the copy counts as trained until
+    now, so that studies of it take in later ones only.
+
     Args:
         project: who may use it.
         base: all but its rules stays.
@@ -167,7 +171,7 @@ def with_rules(
     card = {"made": f"rules edited from {base} by {by.username}", "by": by.username}
     return _write(
         project, name, f"{base.kind}-rules", artifact, kind=base.kind, embedder=base.embedder,
-        trained_until=base.trained_until, is_starter=base.is_starter,
+        trained_until=timezone.now(), is_starter=base.is_starter,
         card=card | {"rules_of": base.name},
     )  # fmt: skip
 

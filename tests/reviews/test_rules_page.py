@@ -232,7 +232,8 @@ def test_saving_writes_a_new_version_and_deploys_nothing(lead, project):
     answer = lead.post(HERE, form(base, PROOF, (*LONG, "off"), action="save", name="strict"))
     made = RouterVersion.objects.get(name="strict")
     assert answer.url == f"/routers/{made.pk}/"
-    assert (made.kind, made.project, made.trained_until) == ("rules", project, until)
+    assert (made.kind, made.project) == ("rules", project)
+    assert made.trained_until > until  # whoever edits rules has seen what they do to requests
     assert made.card["made"] == "rules edited from ruled by lead"
     assert "auroc" not in made.card
     router = routers.load(made.kind, bytes(made.artifact), made.embedder)
