@@ -23,7 +23,10 @@ _CUT = ("max_tokens", "length", "model_context_window_exceeded")
 _REFUSED = ("refusal", "content_filter")
 #: What ends an answer that says nothing by itself: the client's turn has come.
 _CALLS = ("tool_use", "tool_calls", "function_call", "pause_turn")
-_NOTHING = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]*\Z|\s*(?:```|~~~)\w*\s*(?:```|~~~)?\s*\Z")
+#: Possessive: two runs of blanks beside each other take no quadratic time on a long one.
+_NOTHING = re.compile(
+    r"[\s\u200b-\u200f\u2060\ufeff]*+\Z|\s*+(?:```|~~~)\w*+\s*+(?:```|~~~)?\s*+\Z"
+)
 #: A loop: an answer's end is one piece, again and again.
 _LONGEST_PIECE = 300
 _REPEATS = 6

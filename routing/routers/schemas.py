@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import re2
@@ -12,6 +13,8 @@ from referencing import Registry
 
 #: A schema of more bytes is not checked: its work may grow with schema times answer.
 MOST_BYTES = 100_000
+#: So many keywords are checked: a few references can ask for the same work any number of times.
+MOST_STEPS = 20_000
 _BASE = validators.Draft202012Validator
 
 
@@ -19,8 +22,9 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
     """Return whether a value follows a schema; a schema that cannot be used refuses nothing.
 
     Patterns run in RE2, in linear time; those that it does not know (look-around) refuse nothing.
-    References are followed inside the schema only.
+    References are followed inside the schema only. What takes too many steps refuses nothing.
     """
+    _left.steps = MOST_STEPS
     try:
         if len(json.dumps(schema)) > MOST_BYTES:
             return True
@@ -82,12 +86,27 @@ def _options() -> Any:
     return options
 
 
-_Checker = validators.extend(
-    _BASE,
-    {
-        "pattern": _pattern,
-        "patternProperties": _pattern_properties,
-        "additionalProperties": _additional,
-        "uniqueItems": _unique,
-    },
-)
+#: Steps that the check of this thread may still take.
+_left = threading.local()
+
+
+def _counted(check: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the check of a keyword that gives up once there were too many."""
+
+    def checked(*said: Any) -> Any:
+        _left.steps -= 1
+        if _left.steps < 0:
+            raise RuntimeError("the schema takes too long")
+        return check(*said)
+
+    return checked
+
+
+_CHECKS = {
+    **_BASE.VALIDATORS,
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional,
+    "uniqueItems": _unique,
+}
+_Checker = validators.extend(_BASE, {name: _counted(check) for name, check in _CHECKS.items()})

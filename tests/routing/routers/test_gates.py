@@ -190,6 +190,14 @@ def test_a_pattern_that_takes_exponential_time_elsewhere_takes_none_here():
     assert not schemas.fits("a" * 50_000 + "!", {"pattern": "^(a+)+$"})
 
 
+@pytest.mark.timeout(60)
+def test_a_schema_that_doubles_its_work_at_every_reference_is_given_up():
+    deeper = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+    schema = {"$ref": "#/$defs/d0", "$defs": {**deeper, "d40": {"type": "string"}}}
+    assert not schemas.fits(1, {"$ref": "#/$defs/d40", "$defs": schema["$defs"]})
+    assert schemas.fits("x", schema)
+
+
 def test_items_that_come_twice_are_found_among_many():
     items = [{"n": n} for n in range(20_000)]
     assert schemas.fits(items, {"uniqueItems": True})
@@ -237,7 +245,7 @@ def test_no_text_makes_a_gate_raise(text, reason, wants_json):
 @pytest.mark.parametrize(
     "text",
     ["a" * LONG, " " * LONG, "ab " * (LONG // 3), "{" * LONG, "[1," * (LONG // 3),
-     "x\n" * (LONG // 2), "I'm sorry, " * (LONG // 11), "```\n" * (LONG // 4)],
+     "x\n" * (LONG // 2), "I'm sorry, " * (LONG // 11), "```\n" * (LONG // 4), "```" + " " * LONG + "x"],
 )  # fmt: skip
 def test_a_megabyte_is_no_trouble(text):
     failed(text, wants_json=True, schema=SCHEMA)
