@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
-from routing import pricing, probing, providers
+from routing import gauges, pricing, probing, providers
 from routing.answer import Answer
 from routing.errors import InvalidRequest, RouterError
 from routing.models import Policy
@@ -41,6 +41,11 @@ log = logging.getLogger(__name__)
 
 #: Gates read whole answers: off the event loop, and not in the way of those who score.
 _judges = ThreadPoolExecutor(max_workers=2, thread_name_prefix="judge")
+
+#: Of routers that score and of those that judge.
+count_router_error = gauges.counted(
+    "router_errors", "Requests that went to EXPENSIVE because the router gave no usable score."
+)
 
 
 class Retold:
@@ -82,6 +87,7 @@ async def ask(
     """
     if router is None or not is_asking(router):
         log.warning("a router wants an answer and cannot judge it")
+        count_router_error()
         return Answer(_unjudged(decision, Reason.ROUTER_ERROR))
     spec = policy.tier_spec(Tier.CHEAP)
     try:
@@ -161,6 +167,7 @@ async def _judged(
         found = await asyncio.wait_for(judging, settings.SHADOWEVAL_ROUTER_TIMEOUT_S)
     except (RouterError, TimeoutError) as exc:
         log.warning("router failed to judge an answer: %s", type(exc).__name__)
+        count_router_error()
         return Answer(_unjudged(decision, Reason.ROUTER_ERROR))
     except Exception as exc:
         log.warning("a cheap answer cannot be read: %s", type(exc).__name__)

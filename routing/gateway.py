@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from routing import abstain, pricing, providers, sticky, tasktypes
+from routing import abstain, cheapfirst, pricing, providers, sticky, tasktypes
+from routing.answer import Answer
 from routing.errors import (
     InvalidRequest,
     NotFound,
@@ -48,9 +49,6 @@ log = logging.getLogger(__name__)
 #: both busy waits, until the router's time is up: then EXPENSIVE, and the work is not begun.
 _scorers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="router")
 
-_count_router_error = gauges.counted(
-    "router_errors", "Requests that went to EXPENSIVE because the router gave no usable score."
-)
 _CHOSEN_BY_CLIENT = (Reason.BYPASSED, Reason.FORCED)
 
 
@@ -76,7 +74,7 @@ async def decide(
     try:
         score = await _score(request.query, router)
     except RouterError:
-        _count_router_error()
+        cheapfirst.count_router_error()
         threshold = policy.threshold_for(task)
         return DecisionValue(Tier.EXPENSIVE, Reason.ROUTER_ERROR, threshold, task=task)
     return _by_threshold(score, policy.threshold_for(task), task)
@@ -126,8 +124,16 @@ async def _score(query: str, router: Router | None) -> Score:
 
 async def _score_in_thread(query: str, router: Router) -> Score:
     loop = asyncio.get_running_loop()
-    scoring = loop.run_in_executor(_scorers, router.score, query)
+    scoring = loop.run_in_executor(_scorers, _scored, query, router)
     return await asyncio.wait_for(scoring, settings.SHADOWEVAL_ROUTER_TIMEOUT_S)
+
+
+def _scored(query: str, router: Router) -> Score:
+    """Score where a plug-in's code runs: not even SystemExit may end the service."""
+    try:
+        return router.score(query)
+    except BaseException as exc:
+        raise RouterError(type(exc).__name__) from exc
 
 
 def _abstaining(reason: Reason, threshold: float, task: str) -> DecisionValue:

@@ -6,6 +6,7 @@ Served requests and shadow calls do the same here, so that a pair says what serv
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -109,17 +110,25 @@ def _told(asked: Question, reply: Reply, provider: Provider) -> tuple[Reply, flo
 def _checked(router: Asking, query: str, before: Score, seen: Seen) -> tuple[Score, float | None]:
     try:
         judged: Judged = router.judge(query, before, seen)
-        score, said = judged.score, judged.confidence
-        is_good = _is_share(score.value) and isinstance(score.rule, str)
-    except Exception as exc:
+        value, rule = _share(judged.score.value), judged.score.rule
+        said = None if judged.confidence is None else _share(judged.confidence)
+    except BaseException as exc:  # whatever a plug-in raises: not even SystemExit ends the service
         raise RouterError(type(exc).__name__) from exc
-    if not is_good:
+    if value is None or not isinstance(rule, str):
         raise RouterError("score outside [0, 1]")
-    return score, said if said is not None and _is_share(said) else None
+    return Score(value, rule), said
 
 
-def _is_share(value: float) -> bool:
-    return math.isfinite(value) and 0.0 <= value <= 1.0
+def _share(value: Any) -> float | None:
+    """Return a share as a plain number, which records can hold; None for what is none.
+
+    Raises:
+        TypeError: when it is no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError("a share must be a number")
+    told = float(value)
+    return told if math.isfinite(told) and 0.0 <= told <= 1.0 else None
 
 
 def cost_usd(price: Price | None, replies: Sequence[Reply]) -> Decimal | None:

@@ -322,9 +322,11 @@ def test_a_client_that_leaves_during_the_second_call_leaves_the_first_paid_for(
     assert not ShadowPair.objects.exists()
 
 
-def test_the_ledger_adds_both_calls_up(cheap_first, ask, service, api_key, eventually):
-    cheap_first(sure(20), sure(90))
-    ids = [ask().headers["x-shadoweval-request-id"] for _ in range(2)]
+def test_the_ledger_adds_both_calls_up(cheap_first, ask, service, api_key, provider, eventually):
+    cheap_first(sure(20))
+    ids = [ask().headers["x-shadoweval-request-id"]]
+    provider.play(answer("anthropic", sure(90)))
+    ids.append(ask().headers["x-shadoweval-request-id"])
     eventually(lambda: Request.objects.count() == 2)
     headers = {"x-api-key": api_key}
     url = f"{service}/api/v1/requests"

@@ -16,6 +16,10 @@ from routing.types import TierSpec
 from tests.routing import plugins
 
 CODE = """
+import asyncio
+import numpy as np
+from routing.routers.asking import Ask, Judged
+
 class Says(Base):
     def __init__(self, said):
         self.said = said
@@ -30,6 +34,28 @@ class Hangs(Base):
     def score(self, query):
         time.sleep(2)
         return Score(0.0)
+
+class Exits(Base):
+    def __init__(self, error):
+        self.error = error
+    def score(self, query):
+        raise self.error("the plug-in had enough")
+
+class Judges(Base):
+    asks = Ask(False, 1)
+    def __init__(self, score, confidence=None):
+        self.judged = Judged(score, confidence)
+    def score(self, query):
+        return Score(0.0, needs_answer=True)
+    def judge(self, query, before, seen):
+        if isinstance(self.judged.score, type):
+            raise self.judged.score("no judgement")
+        return self.judged
+
+class Ponders(Judges):
+    def judge(self, query, before, seen):
+        time.sleep(2)
+        return self.judged
 
 class Lies(Hangs):
     @property
@@ -48,6 +74,16 @@ RULE = kind("says-rule", Says(Score(0.1, "no" + chr(10) + "name")))
 RAISES = kind("raises", Raises())
 HANGS = kind("hangs", Hangs())
 LIES = kind("lies", Lies())
+EXITS = kind("exits", Exits(SystemExit))
+CANCELS = kind("cancels", Exits(asyncio.CancelledError))
+STOPS = kind("stops", Exits(StopIteration))
+JUDGES_NAN = kind("judges-nan", Judges(Score(math.nan)))
+JUDGES_HIGH = kind("judges-high", Judges(Score(1.7)))
+JUDGES_TEXT = kind("judges-text", Judges(Score(0.2), "sure"))
+JUDGES_RAISES = kind("judges-raises", Judges(ValueError))
+JUDGES_EXITS = kind("judges-exits", Judges(SystemExit))
+JUDGES_HANGS = kind("judges-hangs", Ponders(Score(0.2)))
+JUDGES_SINGLE = kind("judges-single", Judges(Score(np.float32(0.25)), np.float32(0.75)))
 SOUND = kind("sound", Says(Score(0.1)))
 """
 POINTS = {
@@ -61,9 +97,20 @@ POINTS = {
     "raises": "RAISES",
     "hangs": "HANGS",
     "lies": "LIES",
+    "exits": "EXITS",
+    "cancels": "CANCELS",
+    "stops": "STOPS",
+    "judges_nan": "JUDGES_NAN",
+    "judges_high": "JUDGES_HIGH",
+    "judges_text": "JUDGES_TEXT",
+    "judges_raises": "JUDGES_RAISES",
+    "judges_exits": "JUDGES_EXITS",
+    "judges_hangs": "JUDGES_HANGS",
+    "judges_single": "JUDGES_SINGLE",
     "sound": "SOUND",
 }
-BROKEN = [name.replace("_", "-") for name in POINTS if name != "sound"]
+SOUND = ("judges_single", "sound")
+BROKEN = [name.replace("_", "-") for name in POINTS if name not in SOUND]
 BODY = {
     "model": "auto",
     "max_tokens": 5,
@@ -133,3 +180,10 @@ def test_whatever_a_router_does_the_client_gets_the_expensive_answer(
     eventually(lambda: Decision.objects.count() == len(BROKEN) + 1)
     kept = Decision.objects.filter(reason="router_error")
     assert set(kept.values_list("tier", "score", "rule")) == {("expensive", None, "")}
+
+
+def test_a_judge_may_say_numbers_of_any_precision(deciding, service, api_key, eventually):
+    deciding("judges-single")
+    assert ask(service, api_key) == (200, "cheap", "below_threshold")
+    decision = eventually(lambda: Decision.objects.first())
+    assert (decision.score, decision.confidence) == (0.25, 0.75)
