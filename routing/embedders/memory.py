@@ -34,7 +34,9 @@ class Remembering:
         known = self._look_up(digest)
         if known is not None:
             return known
-        vector = self._embedder.embed(text)  # unlocked: two threads may do the same work once
+        vector = self._embedder.embed(
+            _whole(text)
+        )  # unlocked: two threads may do the same work once
         vector.setflags(write=False)
         with self._lock:
             self._vectors[digest] = vector
@@ -52,6 +54,15 @@ class Remembering:
             if vector is not None:
                 self._vectors.move_to_end(digest)
             return vector
+
+
+def _whole(text: str) -> str:
+    """Return a text as tokenizers take it: for half a character, which JSON can carry, a mark."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def _digest(text: str) -> bytes:

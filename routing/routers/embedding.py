@@ -72,9 +72,11 @@ def fit(
         Coefficients of shape (dimensions,) and the intercept.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     model = LogisticRegression(C=c, max_iter=2000, random_state=seed)
-    model.fit(made, np.asarray(needs_expensive), sample_weight=weight)
+    with threadpool_limits(limits=1):  # the number of threads would change the last digits
+        model.fit(made, np.asarray(needs_expensive), sample_weight=weight)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
 

@@ -43,6 +43,8 @@ class _Known(NamedTuple):
 
 def fit(examples: Examples, embedder: str, seed: int, options: Mapping[str, Any]) -> bytes:
     """Return the artifact of both heads; `two_heads.fit` says more."""
+    # First: a library that is loaded later than the limit below would not heed it.
+    import sklearn.linear_model  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     freedom = _freedom(options)

@@ -113,7 +113,7 @@ def _with_instruction(content: Any) -> Any:
 
 
 def strip(body: bytes, dialect: Dialect) -> tuple[bytes, float | None]:
-    """Take the confidence line out of a reply: of its last text; all other bytes stay.
+    """Take the confidence line out of a reply: of its last text that says anything; all else stays.
 
     A text that was the line alone goes with its block when another text stays, for APIs refuse
     empty blocks when they come back in the next turn.
@@ -132,11 +132,11 @@ def strip(body: bytes, dialect: Dialect) -> tuple[bytes, float | None]:
         return body, None
     if isinstance(blocks, str):
         return _stripped(body, place, blocks)
-    texts = [n for n, block in enumerate(blocks) if _is_text(block)]
+    texts = [n for n, block in enumerate(blocks) if _is_text(block) and block["text"].strip()]
     if not texts:
         return body, None
     last = blocks[texts[-1]]["text"]
-    if len(texts) > 1 and last.strip() and not split(last).text.strip():
+    if len(texts) > 1 and not split(last).text.strip():
         confidence = split(last).confidence
         del blocks[texts[-1]]
         return json.dumps(said).encode(), confidence

@@ -90,7 +90,9 @@ def _folded(words: str) -> str:
 
 
 _NUMBER = r"[-+]?(?:\d{1,9}(?:[.,]\d{1,9})?|[.,]\d{1,9})"
-_DECOR = r"[\s*_`\"'“”‘’<>\[\](){}$\\#|]*"
+#: Models that write formulas put the line into one too.
+_TEX = r"\\(?:text(?:bf|it|tt|rm)?|math(?:bf|it|rm|tt)|boxed|fbox)(?=\{)"
+_DECOR = rf"(?:[\s*_`\"'“”‘’<>\[\](){{}}$\\#|]|{_TEX})*"
 _KEY = _folded("|".join(sorted(_WORDS.split("|"), key=len, reverse=True)))
 _LEVEL = _folded("|".join(sorted("|".join(_LEVELS.values()).split("|"), key=len, reverse=True)))
 _VALUE = _folded(
@@ -104,7 +106,7 @@ _VALUE = _folded(
     rf"|(?P<unsaid>{_UNSAID})(?![^\W_])"
 )
 _HEAD = (
-    rf"(?P<before>[\W_]{{0,40}}(?:\d{{1,2}}[.)]\s[\W_]{{0,10}})?)(?:(?:{_folded(_BEFORE)})\s*)*"
+    rf"(?P<before>(?:[\W_]|{_TEX}){{0,40}}(?:\d{{1,2}}[.)]\s[\W_]{{0,10}})?)(?:(?:{_folded(_BEFORE)})\s*)*"
     rf"(?P<key>{_KEY})(?![^\W\d_])(?:\s*(?:{_folded(_AFTER)}))*"
     r"(?:\s*[(\[][^)\]]{0,40}[)\]])?"
 )

@@ -5,6 +5,8 @@ import threading
 import numpy as np
 import pytest
 
+from routing import embedders
+from routing.embedders import ids
 from routing.embedders.memory import Remembering
 
 
@@ -59,6 +61,8 @@ def test_a_remembered_vector_cannot_be_written_to(counting):
 
 def test_half_of_a_surrogate_pair_is_a_text_like_another(counting):
     assert Remembering(counting).embed("\ud800")[0] == 1
+    static = embedders.get(ids.STATIC)
+    assert np.isfinite(static.embed("half \ud800 of a pair")).all()
 
 
 def test_threads_get_the_right_vectors_within_the_bound(counting):

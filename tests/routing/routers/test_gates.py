@@ -245,7 +245,8 @@ def test_no_text_makes_a_gate_raise(text, reason, wants_json):
 @pytest.mark.parametrize(
     "text",
     ["a" * LONG, " " * LONG, "ab " * (LONG // 3), "{" * LONG, "[1," * (LONG // 3),
-     "x\n" * (LONG // 2), "I'm sorry, " * (LONG // 11), "```\n" * (LONG // 4), "```" + " " * LONG + "x"],
+     "x\n" * (LONG // 2), "I'm sorry, " * (LONG // 11), "```\n" * (LONG // 4),
+     "```" + " " * LONG + "x"],
 )  # fmt: skip
 def test_a_megabyte_is_no_trouble(text):
     failed(text, wants_json=True, schema=SCHEMA)

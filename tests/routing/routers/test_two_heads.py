@@ -1,5 +1,7 @@
 """Two heads: what they learn, that they say it the same way each time, and what they refuse."""
 
+import subprocess
+import sys
 from functools import cache
 
 import numpy as np
@@ -66,6 +68,24 @@ def test_the_same_labels_give_the_same_bytes():
     assert fit(examples()) == artifact()
     assert fit(examples(), freedom=0.1) != artifact()
     assert fit(examples(seed=2)) != artifact()
+
+
+def test_the_first_fit_of_a_process_gives_the_bytes_of_any_other():
+    code = """
+import numpy as np
+from routing.embedders import ids
+from routing.routers import two_heads
+from routing.routers.kinds import Examples
+
+rng = np.random.default_rng(0)
+signs = list("abcdefghijklmnopqrstuvwxyz")
+words = ["".join(rng.choice(signs, rng.integers(2, 9))) for _ in range(3000)]
+queries = tuple(" ".join(rng.choice(words, int(rng.integers(8, 80)))) for _ in range(800))
+y, z = (rng.random(800) < share for share in (0.4, 0.8))
+given = Examples(queries, 1.0 - y, 1.0 * z, np.ones(800))
+assert two_heads.fit(given, ids.STATIC, 0, {}) == two_heads.fit(given, ids.STATIC, 0, {})
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_vectors_that_came_along_change_nothing():

@@ -216,6 +216,13 @@ def test_a_block_that_was_the_line_alone_goes_where_another_text_stays():
     assert blocks_of(text("CONFIDENCE: 85")) == ([text("")], 0.85)
 
 
+def test_a_blank_text_after_the_line_hides_nothing():
+    assert blocks_of(text("Paris\nCONFIDENCE: 85"), text("\n")) == (
+        [text("Paris"), text("\n")],
+        0.85,
+    )
+
+
 def test_parts_of_a_chat_message_are_read_too():
     message = {"content": [text("Paris\nCONFIDENCE: 85")]}
     body, said = strip(json.dumps({"choices": [{"message": message}]}).encode(), Dialect.CHAT)

@@ -94,6 +94,10 @@ WHOLE = {
     "| Confidence | 85% |": 0.85,
     "<confidence>85</confidence>": 0.85,
     "<confidence>\n85\n</confidence>": 0.85,
+    "$\\boxed{CONFIDENCE: 85}$": 0.85,
+    "\\text{CONFIDENCE: } 85\\%": 0.85,
+    "CONFIDENCE: $\\boxed{85}$": 0.85,
+    "**CONFIDENCE:** \\(\\mathbf{85}\\)": 0.85,
     "I am 85% confident in this answer.": 0.85,
     "I'm about 85% sure": 0.85,
     "85% confidence": 0.85,
@@ -112,7 +116,14 @@ WHOLE = {
     "Confidence: 85% — based on two sources": 0.85,
     "Confidence: high (two sources agree)": 0.85,
 }
-FENCES = ["{}", "```\n{}\n```", "```text\n{}\n```", "~~~\n{}\n~~~", "```\n\n{}\n\n```"]
+FENCES = [
+    "{}",
+    "```\n{}\n```",
+    "```text\n{}\n```",
+    "~~~\n{}\n~~~",
+    "```\n\n{}\n\n```",
+    "````\n{}\n````",
+]
 ANSWERS = [
     "Paris",
     "Paris.",
@@ -273,6 +284,20 @@ def test_a_model_that_says_it_first_and_last_keeps_neither():
     assert split("CONFIDENCE: 80\n\nParis\n\nCONFIDENCE: 70") == ("Paris", 0.7)
 
 
+@pytest.mark.parametrize(
+    "twice",
+    ["CONFIDENCE: 85\n\nCONFIDENCE: 70", "CONFIDENCE: 80\nCONFIDENCE: 70",
+     "**CONFIDENCE: 90%**\n\nCONFIDENCE: 80\n\nConfidence: 70%"],
+)  # fmt: skip
+def test_a_model_that_says_it_twice_at_the_end_keeps_neither(twice):
+    assert split(f"Paris.\n\n{twice}") == ("Paris.", 0.7)
+
+
+def test_code_above_the_line_keeps_its_own():
+    code = "```python\nx = 1\n# CONFIDENCE: 85\n```"
+    assert split(f"{code}\n\nCONFIDENCE: 70") == (code, 0.7)
+
+
 # --- where it stands
 
 
@@ -320,6 +345,7 @@ def test_spaces_at_the_end_of_the_answer_stay_and_blank_lines_before_the_line_go
 @pytest.mark.parametrize(
     "text",
     ["*" * 590, "> " * 290, "([" * 290, "a" * 10**6, "\n" * 10**6, " " * 10**6 + "x",
+     "CONFIDENCE: 85\n" * 60_000,
      "```\n" * 250_000, "confidence: " * 80_000, ("*" * 590 + "\n") * 1000,
      "CONFIDENCE" + "*" * 580, "CONFIDENCE " + "my the our " * 50, "CONFIDENCE: " + "1 - " * 140,
      "x\nCONFIDENCE: " + "(" * 500, "confidence" + " level" * 90],
