@@ -54,7 +54,10 @@ def load(kind: str, artifact: bytes, embedder: str) -> assembled.Assembled:
     known = kinds()
     if kind not in known:
         raise KeyError(f"no kind of router {kind!r}; there are {', '.join(known)}")
-    inner, held = known[kind].loads(artifact, embedder), assembled.parts(artifact)
+    try:
+        inner, held = known[kind].loads(artifact, embedder), assembled.parts(artifact)
+    except (SystemExit, TypeError, RecursionError) as exc:  # a plug-in's, or arrays of odd types
+        raise ValueError(f"The artifact cannot be read: {type(exc).__name__}.") from exc
     used = embedders.get(embedder) if embedder else None
     return assembled.assemble(inner, held, used, is_trusted=kind in _built_in())
 

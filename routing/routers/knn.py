@@ -132,7 +132,8 @@ def loads(artifact: bytes, embedder: str) -> KnnRouter:
     fits = made.ndim == 2 and made.shape[1] == used.dimensions and 1 <= k <= len(made)
     if not fits or not needs.shape == weight.shape == made.shape[:1]:
         raise ValueError(f"The artifact does not fit {embedder}: vectors have {made.shape}.")
-    is_sound = np.isfinite(made).all() and ((needs >= 0) & (needs <= 1) & (weight > 0)).all()
+    is_finite = np.isfinite(made).all() and np.isfinite(weight).all()
+    is_sound = is_finite and ((needs >= 0) & (needs <= 1) & (weight > 0)).all()
     if not is_sound:
         raise ValueError("The artifact's labels lie outside [0, 1].")
     return KnnRouter(used, made.astype(np.float32), needs, weight, k)

@@ -5,7 +5,7 @@ import pytest
 
 from routing import embedders, routers
 from routing.embedders import ids
-from routing.routers import constant, embedding
+from routing.routers import arrays, constant, embedding
 from routing.types import Score
 
 
@@ -21,6 +21,24 @@ def test_rules_need_no_embedder_and_are_instant():
 def test_a_constant_outside_its_range_is_refused(value):
     with pytest.raises(ValueError, match="outside"):
         routers.load(constant.KIND, constant.dumps(value), "")
+
+
+@pytest.mark.parametrize(
+    "arrays_of",
+    [{"value": [0.5, 0.6]}, {"value": 1j}, {"value": "x"},
+     {"value": 0.5, "rules": np.frombuffer(b"[" * 100_000, np.uint8)}],
+)  # fmt: skip
+def test_arrays_of_odd_types_are_refused_like_any_others(arrays_of):
+    with pytest.raises(ValueError):
+        routers.load(
+            "rules", arrays.dumps({name: np.asarray(one) for name, one in arrays_of.items()}), ""
+        )
+
+
+def test_neighbours_of_endless_weight_are_refused():
+    held = {"vectors": np.eye(20, 256, dtype=np.float32), "needs": np.zeros(20), "k": np.int64(5)}
+    with pytest.raises(ValueError, match="outside"):
+        routers.load("knn", arrays.dumps({**held, "weight": np.full(20, np.inf)}), ids.STATIC)
 
 
 def test_rules_that_name_an_embedder_are_refused():

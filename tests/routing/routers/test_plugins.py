@@ -59,6 +59,18 @@ def test_one_that_is_broken_is_logged_and_left_out(
     assert said in caplog.text
 
 
+def test_one_that_leaves_while_it_is_loaded_takes_nobody_with_it(tmp_path, monkeypatch):
+    code = """
+def leave(artifact, embedder):
+    raise SystemExit(1)
+LEAVES = Kind("leaves", "leaves", "what", "when", "cost", leave)
+"""
+    plugins.install(tmp_path, "leaves_at_load", code, leaves="LEAVES")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="cannot be read: SystemExit"):
+        routers.load("leaves", ARTIFACT, "")
+
+
 def test_every_kind_that_comes_along_has_a_card_and_a_way_to_be_made():
     for name, kind in routers.kinds().items():
         assert kind.name == name
