@@ -145,7 +145,8 @@ def dumps(said: Mapping[str, Any]) -> bytes:
     return pack({"options": asdict(options(said))})
 
 
-def _make(options: Mapping[str, Any]) -> bytes:
+def make(options: Mapping[str, Any]) -> bytes:
+    """Return the artifact of options; raises as `dumps`."""
     return dumps(options)
 
 
@@ -194,7 +195,7 @@ _CARD = Kind(
     loads=loads,
     asks=True,
     defaults=asdict(Options()),
-    make=_make,
+    make=make,
 )
 
 KINDS = (_CARD,)
