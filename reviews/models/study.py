@@ -21,6 +21,15 @@ RETURN NEW;
 """
 
 
+# A sign-off lets the router live that its study is about: what that is, is said once.
+_SUBJECT = """
+IF (NEW.policy_id, NEW.router_id, NEW.is_challenge, NEW.seed)
+    IS DISTINCT FROM (OLD.policy_id, OLD.router_id, OLD.is_challenge, OLD.seed)
+THEN RAISE EXCEPTION 'What a study is about never changes, nor does its seed.'; END IF;
+RETURN NEW;
+"""
+
+
 def default_reasons() -> list[str]:
     """Return the reasons a new study offers."""
     return list(REASONS)
@@ -184,7 +193,13 @@ class Study(models.Model):
                 operation=pgtrigger.Update,
                 when=pgtrigger.Before,
                 func=_RATED,
-            )
+            ),
+            pgtrigger.Trigger(
+                name="subject_stays",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                func=_SUBJECT,
+            ),
         ]
 
     def __str__(self) -> str:
