@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.db.models import F, FilteredRelation, Max, Q, QuerySet
 
 from reviews.models import Study, TrainingExample
+from routing import challenging
 from routing.models import Challenger, ChallengerScore, Policy, ShadowPair
 
 
@@ -89,6 +90,7 @@ def waiting(study: Study, pairs: QuerySet[ShadowPair]) -> QuerySet[ShadowPair]:
     said = Q(request__challenger_scores__router=study.router_id)
     of_challenger = FilteredRelation("request__challenger_scores", condition=said)
     since = pairs.filter(request__received_at__gte=running.started_at)
+    since = since.exclude(challenging.never_scored("request__"))
     return since.annotate(challenge=of_challenger).filter(challenge=None)
 
 

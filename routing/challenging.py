@@ -100,15 +100,24 @@ def due(challenger: Challenger, since: datetime) -> list[Asked]:
     Not those that no score decided, nor those that its own router did.
     """
     said = ChallengerScore.objects.filter(request=OuterRef("pk"), router=challenger.router_id)
-    no_score = Q(decision__reason__in=_NOT_BY_SCORE)
-    no_score |= Q(decision__reason=Reason.FALLBACK, decision__score=None)
     rows = Request.objects.filter(
         ~Exists(said), project=challenger.project_id, received_at__gte=since
     )
-    rows = rows.exclude(decision=None).exclude(no_score)
+    rows = rows.exclude(decision=None).exclude(never_scored())
     rows = rows.exclude(decision__policy__router=challenger.router_id).order_by("received_at")
     wanted = ("pk", "received_at", "query", "decision__reason", "decision__rule")
     return [Asked(*row) for row in rows.values_list(*wanted)[:_GROUP]]
+
+
+def never_scored(request: str = "") -> Q:
+    """Return the condition on requests that no challenger scores, since no score decided them.
+
+    Args:
+        request: what leads to the request in a query, such as `request__`.
+    """
+    decision = f"{request}decision__"
+    no_score = Q(**{f"{decision}reason__in": _NOT_BY_SCORE})
+    return no_score | Q(**{f"{decision}reason": Reason.FALLBACK, f"{decision}score": None})
 
 
 def _row(challenger: Challenger, router: Router, asked: Asked) -> ChallengerScore:

@@ -18,11 +18,11 @@ def reply(text):
 
 def add_pair(
     project, score, cheap_usd="0.01", expensive_usd="0.05", shadow_rate=1.0, query="q",
-    cheap="from cheap", expensive="from expensive", task="math",
+    cheap="from cheap", expensive="from expensive", task="math", reason=None,
 ):  # fmt: skip
     """Write one request served by EXPENSIVE, its cheap shadow, and the pair."""
     live, request_id = policy.live(project), uuid4()
-    reason = Reason.ROUTER_ERROR if score is None else Reason.AT_OR_ABOVE_THRESHOLD
+    reason = reason or (Reason.ROUTER_ERROR if score is None else Reason.AT_OR_ABOVE_THRESHOLD)
     decision = DecisionValue(Tier.EXPENSIVE, reason, live.threshold, score, task=task)
     payload = {"messages": [{"role": "user", "content": query}], "max_tokens": 5}
     served = Served(
