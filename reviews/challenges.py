@@ -24,6 +24,7 @@ from reviews.frames import task_numbers
 from reviews.models import Study
 from reviews.plan import Plan
 from reviews.sampling import start as start_study
+from reviews.sampling import unseen_since
 from reviews.stats import routers as quality
 from routing import policy, routers
 from routing.models import Challenger, ChallengerScore, Deployment, Policy, Project, RouterVersion
@@ -175,7 +176,7 @@ def _note(row: Challenger, by: User, event: str) -> None:
 def draft(challenger: Challenger) -> Policy:
     """Return the policy that a study of a challenger is about, not written.
 
-    It has the live policy's models, and a threshold at which it would send nothing to CHEAP.
+    It has the live policy's models and rules to abstain by, and sends nothing to CHEAP.
 
     Raises:
         Conflict: when the project has no live policy.
@@ -185,7 +186,7 @@ def draft(challenger: Challenger) -> Policy:
         raise Conflict("This project has no live policy yet.")
     return Policy(
         project=challenger.project, router=challenger.router, cheap=live.cheap,
-        expensive=live.expensive, threshold=policy.ALWAYS_EXPENSIVE,
+        expensive=live.expensive, threshold=policy.ALWAYS_EXPENSIVE, abstain=live.abstain,
     )  # fmt: skip
 
 
@@ -206,8 +207,9 @@ def study(challenger: Challenger, plan: Plan, *, seed: str, by: User) -> Study:
     live = policy.live(challenger.project)
     assert live is not None, "the draft was made from it"
     known = Policy.objects.filter(
-        project=wanted.project, router=wanted.router, threshold=wanted.threshold, thresholds={}
-    )
+        project=wanted.project, router=wanted.router, threshold=wanted.threshold, thresholds={},
+        abstain=wanted.abstain,
+    )  # fmt: skip
     same = next((row for row in known if row.identity == wanted.identity), None)
     studied = same or _at_zero(live, challenger.router, f"Studied: {challenger.router}")
     return start_study(studied, seed=seed, is_challenge=True, **plan.as_fields())
@@ -320,8 +322,9 @@ def is_enough(loss: np.ndarray) -> bool:
 
 def _unseen_since(challenger: Challenger) -> datetime:
     live = policy.live(challenger.project)
-    learnt = [challenger.router.trained_until, live.router.trained_until if live else None]
-    return max([challenger.started_at, *(at for at in learnt if at is not None)])
+    routers_ = [challenger.router_id, *([live.router_id] if live else [])]
+    unseen = [at for pk in routers_ if (at := unseen_since(pk)) is not None]
+    return max([challenger.started_at, *unseen])
 
 
 def is_studied(challenger: Challenger) -> bool:

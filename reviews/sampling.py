@@ -192,10 +192,14 @@ def window(study: Study) -> tuple[datetime, datetime]:
     router looks better than it is.
     """
     reach = timedelta(days=study.window_days)
-    begin, learnt = study.created_at - reach, trained_until(study.router_id)
-    if learnt is not None:
-        begin = max(begin, learnt + timedelta(microseconds=1))
-    return begin, study.created_at + reach
+    begin, unseen = study.created_at - reach, unseen_since(study.router_id)
+    return max(begin, unseen or begin), study.created_at + reach
+
+
+def unseen_since(router_id: int) -> datetime | None:
+    """Return the first moment whose requests a router did not learn from; None where it is any."""
+    learnt = trained_until(router_id)
+    return None if learnt is None else learnt + timedelta(microseconds=1)
 
 
 @lru_cache(4096)

@@ -15,7 +15,7 @@ import numpy as np
 from django.db import connection
 from django.utils import timezone
 
-from reviews import challenges, labels
+from reviews import challenges, labels, sampling
 from reviews.challenges import is_enough
 from reviews.labels import Label
 from reviews.models import TrainingRun
@@ -105,7 +105,7 @@ def _first(project: Project, least: Least) -> Iterator[Suggestion]:
 
 
 def _again(project: Project, live: Policy, least: Least) -> Iterator[Suggestion]:
-    new = labels.collect(project, _SPOKEN, since=live.router.trained_until)
+    new = labels.collect(project, _SPOKEN, since=sampling.unseen_since(live.router_id))
     found = _ranking(live.router, new)
     then = _auroc_then(live.router)
     fell = found is not None and then is not None and found.interval.high < then

@@ -17,15 +17,17 @@ from reviews import (
     rating,
     rollout,
     sampling,
+    scoring,
     switches,
     whatif,
 )
 from reviews.choice import Thresholds
 from reviews.errors import BadInput, Conflict, NotAllowed
-from reviews.models import AuditEntry, SignOff, TrainingExample, TrainingRun, Verdict
+from reviews.models import AuditEntry, SignOff, Study, TrainingExample, TrainingRun, Verdict
 from reviews.plan import Plan
-from routing import policy
+from routing import challenging, policy
 from routing.models import Challenger, Request
+from routing.types import Reason
 from tests.reviews import labelled
 from tests.reviews.challenged import challenger, people, say, version
 from tests.reviews.rows import add_pair
@@ -179,6 +181,43 @@ def test_a_pair_that_trained_its_router_is_left_out_whatever_the_version_says(pr
     say(router, pairs, lambda own: own)
     study = challenges.study(row, Plan(**PLAN), seed="7", by=person("lena", "lead"))
     assert list(study.sample.values_list("pair", flat=True)) == [pairs[1].pk]
+
+
+def test_its_study_abstains_by_the_rules_that_are_live_now(project, router):
+    lead, _ = people()
+    before, _ = studied(project, router, [0.1], by=lead)
+    now = policy.create(
+        project=project, router=policy.live(project).router, threshold=0.0,
+        cheap=policy.live(project).tier_spec("cheap"), abstain=["tools"],
+        expensive=policy.live(project).tier_spec("expensive"),
+    )  # fmt: skip
+    policy.deploy(now, by=None, reason="test")
+    say(router, [add_pair(project, 0.3)], lambda own: own)
+    row = Challenger.objects.get()
+    assert sampling.preview(challenges.draft(row), Plan(**PLAN), is_challenge=True).pairs == 1
+    study = challenges.study(row, Plan(**PLAN), seed="8", by=lead)
+    assert before.policy.abstain != study.policy.abstain == ["tools"]
+    assert study.sample.count() == 1
+    assert scoring.fits(study, now)
+
+
+def test_no_pair_waits_for_a_score_that_never_comes(project, router):
+    study, _ = studied(project, router, [0.1, 0.2])
+    add_pair(project, None, reason=Reason.FALLBACK)  # of a conversation that stayed with CHEAP
+    waits = add_pair(project, 0.3)
+    assert list(sampling.waiting(study)) == [waits]
+    challenging.run()
+    assert not sampling.waiting(study).exists()
+    labelled.end_window(study)
+    assert closing.close(study, by=None, basis="window").closed_at
+
+
+def test_the_database_keeps_what_a_study_is_about(project, router):
+    """A sign-off lets the studied router live: nobody makes it another one afterwards."""
+    study, _ = labelled.start(project, [0.1])
+    for change in ({"router": router}, {"is_challenge": True}, {"seed": "8"}):
+        with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
+            Study.objects.filter(pk=study.pk).update(**change)
 
 
 def test_two_studies_of_a_challenger_share_the_policy_that_is_studied(project, router):

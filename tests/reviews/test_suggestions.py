@@ -113,6 +113,12 @@ def test_what_came_before_its_training_ended_is_not_new(project, trained):
     assert suggestions.of(project, FEW) == []
 
 
+def test_the_newest_request_that_was_learnt_from_is_not_new(project, trained):
+    labels(project, 90, lambda score: score > 0.5)
+    Request.objects.update(received_at=trained.trained_until)
+    assert suggestions.of(project, FEW) == []
+
+
 def test_a_challenger_that_scored_enough_is_to_be_studied_once(project):
     router = version(project=project)
     row = challenger(project, router)
