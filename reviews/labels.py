@@ -8,7 +8,7 @@ writes, and nothing here has seen a router. Why it is so: docs/adr/0035.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from routing.models import Project, Request, ShadowPair
 
 #: Pairs of which a page asks at once whether somebody spoke of them.
 _LOOKED_AT = 2_000
+_RANK = {source: place for place, source in enumerate(sources.ALL)}
 
 # What a draw to train brings in stands for as many pairs as were not drawn.
 _DETAILS = """
@@ -131,6 +132,7 @@ def collect(
     sources: Sequence[str] = sources.ALL,
     since: datetime | None = None,
     until: datetime | None = None,
+    tasks: Collection[str] = (),
     most: int | None = None,
 ) -> list[Label]:
     """Return one label for each pair, in request order.
@@ -140,11 +142,21 @@ def collect(
         sources: human, judge, proxy: which are asked.
         since: only requests received then or later.
         until: only requests received before.
-        most: only so many, the newest.
+        tasks: only requests of these task types; of all when empty.
+        most: only so many, of the strongest source first, the newest of it: the newest of all
+            would be heuristics, which speak of so many pairs.
     """
     said = _read(project, sources, since, until)
-    ids = list(said)[-most:] if most else list(said)
-    return _labels(project, ids if most != 0 else [], said)
+    rows = ShadowPair.objects.filter(pk__in=list(said), task__in=tasks)
+    chosen = set(rows.values_list("pk", flat=True)) if tasks else said.keys()
+    ids = [pk for pk in said if pk in chosen]
+    return _labels(project, ids if most is None else _strongest(ids, said, most), said)
+
+
+def _strongest(ids: Sequence[int], said: dict[int, list[Said]], most: int) -> list[int]:
+    """Return so many pairs, in the order in which they are."""
+    ranked = sorted(range(len(ids)), key=lambda at: (_RANK[said[ids[at]][0].source], -at))
+    return [ids[at] for at in sorted(ranked[:most])]
 
 
 def of_pairs(project: Project, ids: Sequence[int]) -> list[Label]:

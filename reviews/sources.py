@@ -199,7 +199,7 @@ def _rows(sql: str, given: Any) -> list[Any]:
 def _verdicts(
     project: Project, kind: str, ids: Sequence[int]
 ) -> Iterator[tuple[int, list[_Verdict]]]:
-    """Return the newest verdict of each rater of a kind, by pair, in the order they were said."""
+    """Return the newest verdict of each rater of a kind, by pair."""
     by_pair: dict[int, list[_Verdict]] = defaultdict(list)
     for row in _rows(_VERDICTS, [project.pk, kind, list(ids)]):
         by_pair[row[0]].append(_Verdict(*row))
@@ -288,8 +288,8 @@ def _judged(one: _Verdict, *, is_ours: bool) -> tuple[float, float] | None:
 def _heuristics(project: Project, ids: Sequence[int]) -> _Words:
     """Return what heuristics say, the surest first."""
     for pair_id, verdicts in _verdicts(project, Rater.Kind.ANSWER_KEY, ids):
-        if fits := outcome(*verdicts[-1][2:5]):
-            said = verdicts[-1]
+        said = max(verdicts, key=lambda one: one.pk)
+        if fits := outcome(*said[2:5]):
             yield pair_id, Said(PROXY, "answer_key", *fits, (said.rater_id,), said.at)
     for pair_id, thumb, task_completed, at in _rows(_FEEDBACK, [list(ids)]):
         told = proxies.of_feedback(is_cheap=True, thumb=thumb or "", task_completed=task_completed)

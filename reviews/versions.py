@@ -29,7 +29,7 @@ from routing.routers.rules import Rules
 
 #: Below this, five folds hold too few of a class to say anything of what was learnt.
 LEAST, LEAST_OF_A_CLASS = 50, 10
-#: Newest labels learnt from unless said otherwise; the embedder remembers as many texts.
+#: Labels learnt from unless said otherwise; the embedder remembers as many texts.
 MOST_LABELS = 4000
 _MOST_SHOWN = 20
 
@@ -102,11 +102,10 @@ def wanted(project: Project, options: Mapping[str, Any]) -> list[Label]:
         sources=tuple(options["sources"]),
         since=_moment(options.get("since")),
         until=_moment(options.get("until")),
+        tasks=options.get("tasks") or (),
         most=options.get("most") or MOST_LABELS,
     )
-    tasks = options.get("tasks")
-    chosen = [one for one in found if not tasks or one.task in tasks]
-    return sorted(chosen, key=lambda one: one.pair_id)
+    return sorted(found, key=lambda one: one.pair_id)
 
 
 def amount(found: Sequence[Label]) -> Amount:

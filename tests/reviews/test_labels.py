@@ -151,6 +151,32 @@ def test_only_the_sources_that_are_asked_speak(project):
     assert labels.collect(project, sources=("judge",)) == []
 
 
+def test_of_many_labels_the_strongest_are_taken_before_the_newest(project):
+    """Heuristics speak of so many pairs that the newest labels would be theirs alone."""
+    pairs = [add_pair(project, 0.5, cheap=REFUSAL if n else "") for n in range(5)]
+    spoken(training_draws.start(project), pairs[1], person(), "tie", True, True)
+    found = labels.collect(project, most=2)
+    assert [(label.pair_id, label.source) for label in found] == [
+        (pairs[1].pk, "human"), (pairs[4].pk, "proxy"),
+    ]  # fmt: skip
+    assert labels.collect(project, most=0) == []
+
+
+def test_of_a_task_type_as_many_as_asked_for_are_found_behind_newer_ones(project):
+    tasks = ("law", "law", "math", "math", "math")
+    pairs = [add_pair(project, 0.5, cheap=REFUSAL, task=task) for task in tasks]
+    found = labels.collect(project, tasks=["law"], most=3)
+    assert [label.pair_id for label in found] == [pairs[0].pk, pairs[1].pk]
+
+
+def test_of_two_answer_keys_the_newest_speaks(project, study, pair):
+    kind = Rater.Kind.ANSWER_KEY
+    first, second = [Rater.objects.create(kind=kind, name=name) for name in ("a", "b")]
+    spoken(study, pair, second, "", False, True)
+    spoken(study, pair, first, "", True, False)
+    assert fits(one(project, sources=("proxy",))) == (1.0, 0.0)
+
+
 def test_the_newest_judge_speaks_and_only_where_its_orders_agree(project, study, pair):
     old, new = judge(study), judge(study, prompt="Another prompt")
     spoken(study, pair, new, "expensive", False, True)

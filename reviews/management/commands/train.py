@@ -43,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--tasks", default="", help="task types, with commas (all)")
         parser.add_argument("--since", help="labels of requests since this day, like 2026-01-31")
         parser.add_argument("--until", help="labels of requests before this day")
-        parser.add_argument("--most", help="labels at most, the newest")
+        parser.add_argument("--most", help="labels at most, people's first")
         parser.add_argument("--embedder", help="minilm or static (as SHADOWEVAL_EMBEDDER says)")
         parser.add_argument("--seed", default="7", help="of folds and fit (7)")
         where = parser.add_mutually_exclusive_group()
