@@ -14,6 +14,10 @@ _MOST_NAME = 120
 _DROP = "drop_"
 
 
+#: Shares that make 1 together as people write them.
+_ROUNDING = 1e-9
+
+
 class PlanError(BadInput):
     """A plan that cannot be.
 
@@ -75,7 +79,7 @@ class Plan:
             value = getattr(self, name)
             if value is not None and (problem := _problem(number, value)):
                 problems[name] = problem
-        if not problems and self.rate * self.tilt + self.train_rate > 1 + 1e-9:
+        if not problems and (self._left < 0 or self.train_rate > self._left + _ROUNDING):
             problems["train_rate"] = (
                 "Share to calibrate times tilt, plus share for training, is more than 1: "
                 "no pair can serve both."
@@ -88,9 +92,14 @@ class Plan:
         """Return the ratings that a drawn pair gets on average."""
         return self.ratings_per_pair + self.second_share
 
+    @property
+    def _left(self) -> float:
+        """Return the largest share for training: of .8 and .2 the sum is a hair above 1."""
+        return 1 - self.rate * self.tilt
+
     def as_fields(self) -> dict[str, Any]:
         """Return the plan by name of the study's fields."""
-        return asdict(self)
+        return asdict(self) | {"train_rate": min(self.train_rate, self._left)}
 
 
 def drops(guardrails: list[dict[str, Any]]) -> dict[str, float | None]:

@@ -103,3 +103,9 @@ def test_what_was_typed_is_shown_again_also_when_it_is_no_number():
     shown = plan.shown(plan.usual(), form)
     assert (shown["rate"], shown["tilt"], shown["masks_leaks"]) == ("much", 1.0, False)
     assert (shown["drop_thumb"], shown["drop_score"], shown["loss"]) == ("?", None, "harm")
+
+
+@pytest.mark.parametrize(("rate", "tilt"), [(0.8, 1.0), (0.9, 1.0), (0.3, 3.0), (0.35, 2.0)])
+def test_all_that_does_not_calibrate_may_train_as_the_database_counts(rate, tilt):
+    fields = plan.Plan("s", rate=rate, tilt=tilt, train_rate=round(1 - rate * tilt, 6)).as_fields()
+    assert 0 < fields["train_rate"] <= 1 - rate * tilt
