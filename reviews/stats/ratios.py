@@ -12,6 +12,9 @@ from scipy import special, stats
 
 FloatArray = NDArray[np.float64]
 
+#: Values that differ by less, beside the largest, are alike.
+_ROUNDING = 1e-12
+
 #: Strata that vary less than so many draws are taken together: a normal law needs a few.
 _FEWEST_DRAWS = 5.0
 #: Of `daily`: how sure it is of the shares beforehand. Small values see small faults badly.
@@ -203,8 +206,8 @@ def balance(x: ArrayLike, drawn: ArrayLike, pi: ArrayLike) -> float:
         raise ValueError("x, drawn and pi must have the same shape (N,)")
     if not np.isfinite(values).all() or not ((p > 0) & (p <= 1)).all():
         raise ValueError("x must be finite, and pi lie in (0, 1]")
-    if not values.size:
-        return 0.0
+    if not values.size or np.ptp(values) <= _ROUNDING * np.abs(values).max():
+        return 0.0  # else the mean's rounding would be divided by itself
     away = values - values.mean()
     error = np.sqrt(((1 / p - 1) * away**2).sum())
     return float((away * mask / p).sum() / error) if error > 0 else 0.0

@@ -114,6 +114,7 @@ def test_balance_sees_wrong_probabilities_and_is_normal_otherwise():
     mask, pi, stratum = drawn(rng)
     assert abs(ratios.balance(stratum, mask, np.full(pi.size, pi.mean()))) > 3.3
     assert ratios.balance([1, 1], [True, False], [0.5, 0.5]) == 0
+    assert ratios.balance([0.01] * 80, rng.random(80) < 0.8, [0.8] * 80) == 0  # one price for all
     assert ratios.balance([], np.zeros(0, bool), []) == 0
 
 
