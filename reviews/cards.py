@@ -18,7 +18,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from reviews.fitting import Fitted, Recipe, Size
+from reviews.fitting import Fitted, Recipe, Size, questions
 from reviews.stats import intervals, routers, tradeoff, weighting
 from reviews.stats.agreement import Estimate
 from reviews.stats.tradeoff import Measured
@@ -42,7 +42,8 @@ _PACKAGES = ("numpy", "scikit-learn", "shadoweval")
 def measured(examples: Examples, fitted: Fitted, seed: int) -> dict[str, Any]:
     """Return how the scores go with the labels, and what they are worth beside coin and oracle."""
     score, needed, weight = fitted.score, examples.needs_expensive, examples.weight
-    found = routers.quality(score, needed, weight, np.random.default_rng(seed), level=LEVEL)
+    rng, cluster = np.random.default_rng(seed), questions(examples.queries)
+    found = routers.quality(score, needed, weight, rng, level=LEVEL, cluster=cluster)
     return {
         "n": found.n,
         "positives": found.events,
@@ -74,7 +75,8 @@ def _reliability(
 def _worth(examples: Examples, score: FloatArray, seed: int) -> dict[str, Any]:
     """Return APGR and CPT with intervals, and the curve they are read from."""
     sides = (examples.cheap_ok, examples.expensive_ok, examples.weight)
-    found = tradeoff.measured(score, *sides, np.random.default_rng(seed), LEVEL, goals=_GOALS)
+    rng, cluster = np.random.default_rng(seed), questions(examples.queries)
+    found = tradeoff.measured(score, *sides, rng, LEVEL, goals=_GOALS, cluster=cluster)
     return {
         "apgr": estimated(found.apgr),
         **{f"cpt{100 * goal:.0f}": estimated(found.cpt[goal]) for goal in _GOALS},
@@ -113,17 +115,19 @@ def learning(
 ) -> list[dict[str, Any]]:
     """Return how ranking grows with the labels learnt from; the last point is of all of them.
 
-    `n` is what a fold's router learnt from, a fifth less than there are.
+    `n` is what a fold's router learnt from, a fifth less than there are. All points are of bare
+    scores: rules and what is unfamiliar are not what more labels bring.
     """
     whole = round(fitted.fold.size - np.bincount(fitted.fold).mean())
-    return [_point(examples, size, seed) for size in (*sizes, Size(whole, fitted.score))]
+    return [_point(examples, size, seed) for size in (*sizes, Size(whole, fitted.bare))]
 
 
 def _point(examples: Examples, size: Size, seed: int) -> dict[str, Any]:
     rng, needed, weight = np.random.default_rng(seed), examples.needs_expensive, examples.weight
     sides = (examples.cheap_ok, examples.expensive_ok, weight)
-    worth = tradeoff.measured(size.score, *sides, rng, LEVEL, resamples=_FEWER, goals=_GOALS)
-    ranks = routers.quality(size.score, needed, weight, rng, level=LEVEL, resamples=_FEWER)
+    few: dict[str, Any] = {"resamples": _FEWER, "cluster": questions(examples.queries)}
+    worth = tradeoff.measured(size.score, *sides, rng, LEVEL, goals=_GOALS, **few)
+    ranks = routers.quality(size.score, needed, weight, rng, level=LEVEL, **few)
     kept = estimated(worth.apgr) or dict.fromkeys(("value", "low", "high"))
     return {
         "n": size.n,

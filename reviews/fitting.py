@@ -62,12 +62,14 @@ class Fitted(NamedTuple):
         fold: (n,) which fifth each example is in.
         score: (n,) in [0, 1], as it would have been served.
         calibration: `platt` or `isotonic`.
+        bare: (n,) by the same routers, without what stands around them.
     """
 
     artifact: bytes
     fold: IntArray
     score: FloatArray
     calibration: str
+    bare: FloatArray
 
 
 class _Part(NamedTuple):
@@ -97,6 +99,16 @@ def folds(queries: Sequence[str], seed: int) -> IntArray:
 def distinct(queries: Sequence[str]) -> int:
     """Return how many different queries there are."""
     return len({_same(query) for query in queries})
+
+
+def questions(queries: Sequence[str]) -> IntArray:
+    """Return a number for each query, equal ones having the same: they are drawn together.
+
+    Example:
+        >>> questions(["Why?", "How?", " why? "]).tolist()
+        [1, 0, 1]
+    """
+    return np.unique([_same(query) for query in queries], return_inverse=True)[1].astype(np.intp)
 
 
 def _same(query: str) -> str:
@@ -138,7 +150,7 @@ def fit(examples: Examples, recipe: Recipe, step: Step = _nothing) -> Fitted:
     held = _around(examples, raw, vectors, recipe, whole)
     artifact = assembled.dumps(_artifact(examples, recipe), **held._asdict())
     step()
-    return Fitted(artifact, fold, score, calibration.method(examples.needs_expensive))
+    return Fitted(artifact, fold, score, calibration.method(examples.needs_expensive), raw)
 
 
 def unseen(
@@ -201,7 +213,7 @@ def sizes(fold: IntArray) -> list[int]:
 
     Example:
         >>> sizes(np.arange(500) % 5), sizes(np.arange(50_000) % 5)
-        ([50, 100, 200], [50, 151, 457, 1382, 4180])
+        ([50, 100, 200], [50, 190, 724, 2759, 10506])
     """
     least = fold.size - int(np.bincount(fold).max())
     if least <= FIRST:
@@ -239,7 +251,7 @@ def _served(
 ) -> FloatArray:
     """Return what would have been served: rules, then familiarity, then calibrated scores.
 
-    Each stage was fitted without the fold that it scores.
+    Each stage was fitted without the labels of the fold that it scores.
     """
     embedder = embedders.get(recipe.embedder) if recipe.embedder else None
     out = np.empty(raw.size)

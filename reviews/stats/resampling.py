@@ -80,6 +80,40 @@ def within_strata(
         yield part
 
 
+def drawn_together(
+    stratum: NDArray[np.int64],
+    cluster: NDArray[np.int64] | None,
+    rng: np.random.Generator,
+    resamples: int = RESAMPLES,
+) -> Iterator[FloatArray]:
+    """Draw items as `within_strata` does, or whole clusters of them: items alike vary as one.
+
+    Args:
+        stratum: (n,) whole numbers; with clusters it is not looked at.
+        cluster: (n,) whole numbers from 0, or None where each item varies by itself.
+        rng: seeded by the caller.
+        resamples: B.
+
+    Yields:
+        (n,) factors for the items' weights.
+
+    Source:
+        Rao and Wu 1988, with clusters as the units that are drawn.
+
+    Example:
+        >>> cluster = np.array([0, 1, 0, 1])
+        >>> part = next(drawn_together(np.zeros(4, int), cluster, np.random.default_rng(0)))
+        >>> part[0] == part[2], part[1] == part[3]
+        (np.True_, np.True_)
+    """
+    if cluster is None:
+        yield from within_strata(stratum, rng, resamples)
+        return
+    units = np.zeros(int(cluster.max(initial=-1)) + 1, np.int64)
+    for part in within_strata(units, rng, resamples):
+        yield part[cluster]
+
+
 def percentile_interval(draws: ArrayLike, level: float = 0.95) -> Interval[float]:
     """Cut the tails off resampled values; say nothing where the resamples cannot.
 

@@ -85,6 +85,7 @@ def quality(
     stratum: ArrayLike | None = None,
     level: float = 0.95,
     resamples: int = resampling.RESAMPLES,
+    cluster: ArrayLike | None = None,
 ) -> Quality:
     """Measure scores against losses; intervals by drawing pairs within strata.
 
@@ -96,6 +97,8 @@ def quality(
         stratum: (n,) whole numbers from 0; one for all when None.
         level: two-sided confidence.
         resamples: B.
+        cluster: (n,) whole numbers from 0; pairs of one are drawn together, such as equal
+            questions. None draws each by itself, within strata.
 
     Raises:
         ValueError: lengths differ, a score or loss outside [0, 1], or a weight not above 0.
@@ -108,10 +111,11 @@ def quality(
     if not rows.loss.size:
         return _nothing()
     sample = _measures(rows, rows.weight)
+    alike = None if cluster is None else np.asarray(cluster)[np.argsort(score, kind="stable")]
     drawn = np.array(
         [
             _measures(rows, rows.weight * part)
-            for part in resampling.within_strata(rows.stratum, rng, resamples)
+            for part in resampling.drawn_together(rows.stratum, alike, rng, resamples)
         ]
     )
     area, precision, brier, skill, error = (

@@ -142,6 +142,7 @@ def measured(
     resamples: int = resampling.RESAMPLES,
     stratum: ArrayLike | None = None,
     goals: tuple[float, ...] = GOALS,
+    cluster: ArrayLike | None = None,
 ) -> Measured:
     """Measure a router's scores against what both models answered, at every cut.
 
@@ -158,6 +159,8 @@ def measured(
         resamples: B.
         stratum: (n,) whole numbers from 0; one for all when None.
         goals: shares of the gap in question.
+        cluster: (n,) whole numbers from 0; pairs of one are drawn together. None draws each by
+            itself, within strata.
 
     Returns:
         nan in every figure where expensive is not better than cheap by two standard errors.
@@ -177,11 +180,13 @@ def measured(
     """
     rows = _sorted(score, cheap, expensive, weight, stratum)
     curve = _curve(rows, rows.weight)
-    if not _is_sure(rows):
+    order = np.argsort(-np.asarray(score, np.float64), kind="stable")
+    alike = None if cluster is None else np.asarray(cluster)[order]
+    if not _is_sure(rows, alike):
         return _unsure(curve, goals, rows.gain.size)
     drawn = [
         _figures(_curve(rows, rows.weight * part), goals)
-        for part in resampling.within_strata(rows.stratum, rng, resamples)
+        for part in resampling.drawn_together(rows.stratum, alike, rng, resamples)
     ]
     luck = (_in_order(rows, rng.permutation(rows.gain.size)) for _ in range(resamples))
     tossed = [_figures(_curve(one, one.weight), goals) for one in luck]
@@ -234,10 +239,13 @@ def _sorted(
     return _Pairs((high - low)[order], w[order], h[order].astype(np.int64), ends)
 
 
-def _is_sure(rows: _Pairs) -> bool:
+def _is_sure(rows: _Pairs, cluster: NDArray[np.int64] | None) -> bool:
     share = rows.weight / rows.weight.sum()
     gap = float(share @ rows.gain)
-    return gap > _APART * float(np.sqrt((share**2) @ (rows.gain - gap) ** 2)) and gap > 0
+    away = share * (rows.gain - gap)
+    if cluster is not None:
+        away = np.bincount(cluster, weights=away)
+    return gap > _APART * float(np.sqrt(away @ away)) and gap > 0
 
 
 def _curve(rows: _Pairs, w: FloatArray) -> Curve:

@@ -18,7 +18,7 @@ def examples(cheap, expensive=None):
 
 def fitted(score):
     score = np.asarray(score, float)
-    return fitting.Fitted(b"", np.arange(score.size) % 5, score, "platt")
+    return fitting.Fitted(b"", np.arange(score.size) % 5, score, "platt", score)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,28 @@ def test_figures_agree_with_scikit_learn(some):
     assert card == cards.measured(labelled, scored, seed=7)
 
 
+def test_equal_questions_are_drawn_together_as_they_are_no_news_of_their_own(some):
+    """Each label ten times over says nothing more: intervals stay as wide, figures as they are."""
+    labelled, scored = some
+    ten = fitting.take(labelled, np.tile(np.arange(200), 10))
+    one, many = (
+        cards.measured(rows, fitted(score), seed=7)
+        for rows, score in ((labelled, scored.score), (ten, np.tile(scored.score, 10)))
+    )
+    for name in ("auroc", "brier", "apgr"):
+        assert many[name]["value"] == pytest.approx(one[name]["value"])
+        width = one[name]["high"] - one[name]["low"]
+        assert many[name]["high"] - many[name]["low"] == pytest.approx(width, rel=0.25)
+
+
+def test_the_last_point_of_a_learning_curve_is_of_bare_scores_like_the_others(some):
+    labelled, scored = some
+    served = scored._replace(score=np.full(200, 0.5))
+    points = cards.learning(labelled, served, [fitting.Size(50, scored.bare)], seed=7)
+    assert points[-1]["n"] == 160
+    assert points[-1]["auroc"] == points[0]["auroc"]
+
+
 def test_bins_hold_every_label_and_their_share_with_an_interval(some):
     labelled, scored = some
     bins = cards.measured(labelled, scored, seed=7)["reliability"]
@@ -53,7 +75,7 @@ def test_the_curve_runs_from_all_cheap_to_all_expensive_below_the_oracle(some):
     labelled, scored = some
     curve = cards.measured(labelled, scored, seed=7)["curve"]
     assert (curve[0]["calls"], curve[0]["router"], curve[0]["oracle"]) == (0, 0, 0)
-    assert curve[-1]["router"] == curve[-1]["oracle"] == pytest.approx(1)
+    assert (curve[-1]["router"], curve[-1]["oracle"]) == pytest.approx((1, 1))
     assert all(point["router"] <= point["oracle"] + 1e-9 for point in curve)
     assert all(point["random"] == point["calls"] for point in curve)
 
