@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from reviews import challenges, labels, sampling
@@ -30,6 +31,7 @@ _SPOKEN = ("human", "judge")
 _EVERY_S = 300
 _RESAMPLES = 500
 _SEED = 7
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Least(NamedTuple):
@@ -83,9 +85,14 @@ def _of(project: Project, least: Least) -> list[Suggestion]:
 
 
 def _training(project: Project, live: Policy, least: Least) -> Iterator[Suggestion]:
-    """Suggest a training, unless one is under way or a newer version waits to be used."""
+    """Suggest a training, unless one is under way or a newer trained version waits to be used."""
     newer = RouterVersion.objects.filter(project=project, pk__gt=live.router_id)
-    if newer.exists() or project.trainings.filter(state__in=TrainingRun.OPEN).exists():
+    # What was only configured, or got other rules, has learnt nothing since.
+    learnt = Q(trained_until__gt=live.router.trained_until or _EPOCH)
+    if (
+        newer.filter(learnt).exists()
+        or project.trainings.filter(state__in=TrainingRun.OPEN).exists()
+    ):
         return
     if live.router.is_starter:
         yield from _first(project, least)

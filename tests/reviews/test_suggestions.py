@@ -76,7 +76,9 @@ def test_a_training_under_way_or_a_newer_version_needs_no_other(project):
     run = TrainingRun.objects.create(project=project, name="r", kind="constant")
     assert titles(project) == []
     run.delete()
-    version(project=project)
+    version("configured", project=project)
+    assert titles(project) == ["Train a first router"]
+    version("trained", project=project, trained_until=timezone.now())
     assert titles(project) == []
 
 
