@@ -332,7 +332,8 @@ def test_postgres_refuses_to_train_on_a_pair_that_calibrates(project, study, pai
 
 def test_postgres_refuses_to_calibrate_a_router_on_a_pair_it_was_trained_on(project, pair, starter):
     example(project, pair, router=starter)
-    live = policy.live(project)
+    study = sampling.start(policy.live(project), name="c", seed="1", rate=1.0)
+    assert not SampledPair.objects.exists()  # its frame leaves the pair out
+    drawn = {"stratum": "math/2", "u": 0.1, "inclusion_probability": 1.0, "selected": True}
     with pytest.raises(DatabaseError, match="trained the router"), transaction.atomic():
-        sampling.start(live, name="c", seed="1", rate=1.0)
-    assert not SampledPair.objects.exists()
+        SampledPair.objects.create(study=study, pair=pair, **drawn)
