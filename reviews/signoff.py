@@ -142,7 +142,7 @@ def _base(study: Study) -> Policy:
     live = policy.live(study.project)
     if live is None or not (study.is_challenge or scoring.is_live(study, live)):
         raise Conflict("The live policy uses another router than this study.")
-    if not scoring.fits(study, live):
+    if live.identity != study.policy.identity:
         raise Conflict("The live policy asks other models than this study compared.")
     if live.abstain != study.policy.abstain:
         raise Conflict("The live policy abstains by other rules than this study's.")

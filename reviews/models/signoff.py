@@ -38,7 +38,9 @@ THEN RAISE EXCEPTION 'A sign-off is prolonged by another one.'; END IF;
 RETURN NEW;
 """
 # Older policies lack what was added to a tier since; their copies say it.
-_KNOWN = """'{"base_url": "", "key_name": "", "follows_key": true}'::jsonb"""
+_KNOWN = (
+    """'{"base_url": "", "key_name": "", "follows_key": true, "context_tokens": null}'::jsonb"""
+)
 # Distinct by a unique constraint and never the requester's by a trigger: both are asked again here,
 # since this is the row that lets a policy be deployed.
 _SIGNED = """
@@ -61,10 +63,11 @@ IF NEW.state = 'approved' AND OLD.state <> 'approved' THEN
         WHERE target.id = NEW.policy_after_id AND base.id = NEW.policy_before_id
         AND study.id = NEW.study_id AND target.router_id = study.router_id
         AND (target.router_id = base.router_id OR study.is_challenge)
+        AND target.abstain = base.abstain
         AND {known} || target.cheap - 'price' = {known} || base.cheap - 'price'
         AND {known} || target.expensive - 'price' = {known} || base.expensive - 'price')
-    THEN RAISE EXCEPTION 'The policy asks other models than the one before it, or has a router that'
-        ' was not studied.'; END IF;
+    THEN RAISE EXCEPTION 'The policy asks other models than the one before it, or has a router or'
+        ' rules that were not studied.'; END IF;
 END IF;
 RETURN NEW;
 """.replace("{known}", _KNOWN)

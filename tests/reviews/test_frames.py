@@ -13,7 +13,7 @@ from routing import policy
 from tests.reviews.rows import add_pair
 
 NUMBERS = ("pair__score", "pair__cheap__cost_usd", "pair__expensive__cost_usd",
-           "inclusion_probability", "selected", "pair__rate", "u", "id")  # fmt: skip
+           "pair__expensive__cost_usd", "inclusion_probability", "selected", "pair__rate", "u", "id")  # fmt: skip
 
 
 def plain(study, draw):

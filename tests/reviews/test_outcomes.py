@@ -213,7 +213,7 @@ def test_feedback_is_read_in_few_queries_and_once_where_it_is_handed_on(study, s
         known = outcomes.answers(study)
         outcomes.by_tier(study, known)
         outcomes.by_threshold(study, known)
-    assert len(queries) == 3  # the router, the policies, the answers
+    assert len(queries) == 2  # the policies, the answers
 
 
 def test_a_request_without_a_score_counts_by_tier_only(study, said):

@@ -223,7 +223,7 @@ def test_a_form_acts_on_the_project_it_shows_not_on_the_one_looked_at_last(as_ro
     assert client.post("/studies/new/", form).url == f"/studies/{project.studies.get().pk}/"
     assert [project.deployments.count(), theirs.deployments.count()] == [2, 1]
     assert [project.api_keys.count(), theirs.api_keys.count()] == [1, 0]
-    assert [project.studies.count(), theirs.studies.count()] == [1, 2]
+    assert [project.studies.count(), theirs.studies.count()] == [1, 3]
 
 
 def test_a_form_that_names_no_project_changes_nothing(as_role, project):
@@ -359,7 +359,7 @@ def test_an_address_that_is_not_there_says_so_in_the_frame(as_role, project):
 @pytest.fixture
 def curve(as_role, starter):
     """The demo's curve without a waiting sign-off, as an engineer; the form as the page has it."""
-    study = demo.load().studies.get(state="closed")
+    study = demo.load().studies.get(name="Demo study")
     Study.objects.filter(pk=study.pk).update(certified_only=False)
     study.signoffs.update(state="withdrawn")
     client = as_role("engineering")

@@ -13,10 +13,11 @@ OPERATIONS = {
     "GET /api/v1/requests", "GET /api/v1/requests/{request_id}",
     "POST /api/v1/requests/{request_id}/feedback", "GET /api/v1/studies/{study_id}/export",
     "GET /api/v1/studies/{study_id}/curve", "POST /api/v1/pairs",
+    "GET /api/v1/labels", "GET /api/v1/labels/export",
 }  # fmt: skip
 RESPONSE_HEADERS = {
     "request-id", "tier", "model", "score", "threshold", "policy", "reason", "task", "cost-usd",
-    "overhead-ms", "shadow", "simulated", "replayed",
+    "overhead-ms", "shadow", "simulated", "replayed", "escalated", "confidence",
 }  # fmt: skip
 REQUEST_HEADERS = {
     "x-shadoweval-task", "x-shadoweval-tier", "x-shadoweval-session", "x-shadoweval-shadow",
