@@ -12,8 +12,11 @@ from reviews.models import Rater, SampledPair, Verdict
 from routing import policy
 from tests.reviews.rows import add_pair
 
-NUMBERS = ("pair__score", "pair__cheap__cost_usd", "pair__expensive__cost_usd",
-           "pair__expensive__cost_usd", "inclusion_probability", "selected", "pair__rate", "u", "id")  # fmt: skip
+NUMBERS = (
+    "pair__score", "pair__cheap__cost_usd", "pair__expensive__cost_usd",
+    "pair__expensive__cost_usd",  # of always expensive: nobody is asked first
+    "inclusion_probability", "selected", "pair__rate", "u", "id",
+)  # fmt: skip
 
 
 def plain(study, draw):
