@@ -19,13 +19,15 @@ log = logging.getLogger(__name__)
 GROUP = "shadoweval.routers"
 #: Modules with `KINDS`, in the order that people see.
 _BUILT_IN = (
-    "constant",
+    "two_heads",
     "embedding",
     "knn",
     "matrix_factorization",
+    "cascade",
+    "hybrid",
+    "constant",
     "routellm",
     "random_control",
-    "two_heads",
 )
 
 
