@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -37,10 +38,16 @@ def overview(request: HttpRequest) -> HttpResponse:
         "deployment": policy.deployment(project) if project else None,
         "can_demo": permissions.can(request.user, "administer"),
         "unpriced": _unpriced(project),
-        "suggestions": suggestions.of(project),
+        "suggestions": _suggestions(project),
         "base_url": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "reviews/overview.html", context)
+
+
+def _suggestions(project: Project | None) -> list[suggestions.Suggestion]:
+    """Return what is to be done; a large project has it on the Routers page, which may take a while."""
+    is_large = counts.pairs(project) > settings.SHADOWEVAL_PREVIEW_PAIRS
+    return [] if is_large else suggestions.of(project)
 
 
 def _counts(project: Project | None) -> dict[str, Any]:
