@@ -45,7 +45,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _suggestions(project: Project | None) -> list[suggestions.Suggestion]:
-    """Return what is to be done; a large project has it on the Routers page, which may take a while."""
+    """Return what is to be done; of a large project the Routers page says it: it takes a while."""
     is_large = counts.pairs(project) > settings.SHADOWEVAL_PREVIEW_PAIRS
     return [] if is_large else suggestions.of(project)
 
