@@ -1,4 +1,4 @@
-"""Recorded pairs with known quality, cut into folds; and routers fit and scored on them."""
+"""Recorded pairs of answers of known quality, cut into folds; routers fit and scored on them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,10 @@ FOLDER = ROOT.parent / "shared" / "data"
 MATRIX = "zeroeval_matrix"
 #: By name: file, and the names that its two models have in the matrix of many models.
 FILES = {
-    "haiku/opus": (
-        "zeroeval_claude3_haiku_opus",
-        ("claude-3-haiku-20240307", "claude-3-opus-20240229"),
-    ),
+    "haiku/opus": ("zeroeval_claude3_haiku_opus", ("claude-3-haiku", "claude-3-opus")),
     "3.5 haiku/sonnet": (
         "zeroeval_claude35_haiku_sonnet",
-        ("claude-3-5-haiku-20241022", "claude-3-5-sonnet-20241022"),
+        ("claude-3-5-haiku", "claude-3-5-sonnet-20241022"),
     ),
     "MMLU": ("routellm_mmlu", None),
     "GSM8K": ("routellm_gsm8k", None),

@@ -40,7 +40,7 @@ _NOT_ITS_OWN = (
 )
 #: Where the score decided; what a client or a conversation chose says nothing of scores.
 _BY_SCORE = (
-    Reason.BELOW_THRESHOLD, Reason.AT_OR_ABOVE_THRESHOLD, Reason.RULE,
+    Reason.BELOW_THRESHOLD, Reason.AT_OR_ABOVE_THRESHOLD, Reason.RULE, Reason.ESCALATED,
     Reason.UNFAMILIAR, Reason.TOOLS, Reason.CONTEXT_LENGTH, Reason.UNPRICED,
 )  # fmt: skip
 

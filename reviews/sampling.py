@@ -214,7 +214,7 @@ def trained_until(router_id: int) -> datetime | None:
 
 @memo.once
 def policies(study: Study) -> list[int]:
-    """Return the ids of the project's policies with the study's models that decided its requests.
+    """Return the ids of the project's policies with the study's models and rules, for its requests.
 
     They have its router; of a challenger they have any other. So identities are compared once a
     policy, not once a request.
@@ -230,7 +230,8 @@ def policies_of_models(study: Study, also: Q = Q()) -> list[int]:
         for tier, identity in study.policy.identity.items()
         for name, value in identity.items()
     }
-    same = Policy.objects.filter(also, project=study.project, **models)
+    known = {"abstain": study.policy.abstain, **models}
+    same = Policy.objects.filter(also, project=study.project, **known)
     return list(same.order_by("pk").values_list("pk", flat=True))
 
 

@@ -105,10 +105,12 @@ def by_pair(study: Study, pairs: Collection[Any]) -> dict[int, dict[str, float |
 def fits(study: Study, live: Policy | None) -> bool:
     """Return whether what a study finds can be signed for a live policy.
 
-    It asks the models that were compared; the router is its own, or the challenger's that would
-    take its place.
+    It asks the models that were compared and abstains by the same rules; the router is the study's
+    own, or the challenger's that would take its place.
     """
     if live is None or live.identity != study.policy.identity:
+        return False
+    if live.abstain != study.policy.abstain:
         return False
     return study.is_challenge or is_live(study, live)
 
