@@ -139,7 +139,7 @@ def _scored(query: str, router: Router) -> Score:
 def _abstaining(reason: Reason, threshold: float, task: str) -> DecisionValue:
     """Score highest, so that evidence and curve see what a threshold does to it."""
     decision = _by_threshold(Score(abstain.SCORE, reason.value), threshold, task)
-    return replace(decision, reason=reason) if decision.tier is Tier.EXPENSIVE else decision
+    return replace(decision, reason=reason)
 
 
 def _by_threshold(score: Score, threshold: float, task: str) -> DecisionValue:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def study(starter):
-    return demo.load().studies.get(state="closed")
+    return demo.load().studies.get(name="Demo study")
 
 
 def test_all_are_there_and_some_are_rated_as_the_content_says(study):

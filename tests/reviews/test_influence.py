@@ -120,6 +120,7 @@ def test_raters_are_compared_where_the_live_policy_stands(unsigned, project):
     moved = policy.create(
         project=project, router=live.router, threshold=0.5,
         cheap=live.tier_spec(Tier.CHEAP), expensive=live.tier_spec(Tier.EXPENSIVE),
+        abstain=live.abstain,
     )  # fmt: skip
     policy.deploy(moved, by=None, reason="half")
     assert influence.threshold(study) == (0.5, "live now")
