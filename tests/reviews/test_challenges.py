@@ -310,10 +310,10 @@ def test_the_database_lets_no_other_router_live_than_the_one_that_was_studied(pr
         signoff=row, revision=1, user=person("petra", "product"), role="product",
         decision="approve",
     )  # fmt: skip
-    with pytest.raises(DatabaseError, match="was not studied"), transaction.atomic():
+    with pytest.raises(DatabaseError, match="not studied"), transaction.atomic():
         SignOff.objects.filter(pk=row.pk).update(state="approved", policy_after=target)
     third = policy.with_threshold(target, 0.5, "a third's", router=version("router-3"))
-    with pytest.raises(DatabaseError, match="was not studied"), transaction.atomic():
+    with pytest.raises(DatabaseError, match="not studied"), transaction.atomic():
         SignOff.objects.filter(pk=row.pk).update(state="approved", policy_after=third)
     own = policy.with_threshold(target, 0.5, "the studied one's", router=router)
     SignOff.objects.filter(pk=row.pk).update(state="approved", policy_after=own)
