@@ -1,5 +1,6 @@
 """Fixtures that many tests share: a tiny router, a project, and the running service."""
 
+import functools
 import hashlib
 import os
 import random
@@ -11,12 +12,35 @@ import pgtrigger
 import pytest
 import uvicorn
 from django.db import connection
+from django.test import TransactionTestCase
 
 from routing import access, bootstrap
 from routing.embedders import ids
 from routing.models import RouterVersion
 from routing.routers import embedding
-from tests import oidc
+from tests import oidc, servers
+from tests.emptying import Emptier
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb():
+    """A server of our own has the test database already, migrated."""
+    return servers.are_ours("DATABASE_URL")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptying():
+    """After a test that commits, delete its rows in our own server; elsewhere Django flushes."""
+    patch = pytest.MonkeyPatch()
+    if servers.are_ours("DATABASE_URL"):
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test: _emptier().empty())
+    yield
+    patch.undo()
+
+
+@functools.cache
+def _emptier():
+    return Emptier(connection.settings_dict["HOST"], connection.settings_dict["NAME"])
 
 
 @pytest.fixture(autouse=True)

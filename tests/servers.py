@@ -15,9 +15,15 @@ _OURS = "SHADOWEVAL_TEST_SERVERS"
 _CHECKOUT = Path(__file__).parents[1]
 
 
+def are_ours(name: str) -> bool:
+    """Tell whether the run started what the URL of this name leads to."""
+    return name in os.environ.get(_OURS, "")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config):
     from shadoweval import embedded
+    from tests import migrated
 
     root = Path(tempfile.mkdtemp(prefix="shadoweval-tests-"))
     root.chmod(0o755)  # as root, the database's own account must get through
@@ -35,13 +41,15 @@ def pytest_load_initial_conftests(early_config):
         ("DATABASE_URL", embedded.Postgres, embedded.postgres_url),
         ("REDIS_URL", embedded.Valkey, embedded.redis_url),
     ):
-        if os.environ.get(name) and name not in os.environ.get(_OURS, ""):
+        if os.environ.get(name) and not are_ours(name):
             continue
         place = root / server_class.__name__.lower()
+        if name == "DATABASE_URL":
+            migrated.copy_to(place)
         server = server_class(place, ephemeral=True)
         server.start()
         early_config.add_cleanup(server.stop)
-        if name == "DATABASE_URL":
-            server.ensure_database()
         os.environ[name] = url(place)
+        if name == "DATABASE_URL":
+            migrated.rename(os.environ[name])
         os.environ[_OURS] = f"{os.environ.get(_OURS, '')} {name}"
