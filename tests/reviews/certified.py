@@ -6,7 +6,7 @@ from reviews import closing, permissions, planning, sampling, signoff
 from reviews.models import Rater, Verdict
 from routing import policy
 from tests.reviews import labelled
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pairs
 
 
 def person(name, *roles):
@@ -30,8 +30,8 @@ def rate(study, who, harmed):
 
 def running(project, n=40, **plan):
     """Return a study of n rated pairs with scores from 0 to 1; above 0.6 CHEAP always harms."""
-    for place in range(n):  # scores come mixed: in order of arrival the stream is to be alike
-        add_pair(project, place * 17 % n / n, task="math" if place % 2 else "writing")
+    mixed = [place * 17 % n / n for place in range(n)]  # in order of arrival the stream is alike
+    add_pairs(project, mixed, task=lambda place: "math" if place % 2 else "writing")
     usual = {"floor": 0.3, "early_stop": False, "check_every": 0, "origin_every": 0}
     live = policy.live(project)
     study = sampling.start(live, name="Small study", seed="7", rate=1.0, **usual | plan)

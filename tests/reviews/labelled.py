@@ -8,13 +8,12 @@ from reviews import sampling
 from reviews.models import Rater, Study, Verdict
 from routing import policy
 from routing.models import Request
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pairs
 
 
 def start(project, scores, rate=1.0, **plan):
     """Write a pair for each score, and a study that draws of them."""
-    pairs = [add_pair(project, score, task=plan.get("task", "math")) for score in scores]
-    plan.pop("task", None)
+    pairs = add_pairs(project, list(scores), task=plan.pop("task", "math"))
     study = sampling.start(policy.live(project), name="s", seed="7", rate=rate, **plan)
     return study, pairs
 

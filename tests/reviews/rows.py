@@ -16,29 +16,49 @@ def reply(text):
     return Reply(body, text, "m", "end_turn", Usage(3, 2), 1.0)
 
 
-def add_pair(
-    project, score, cheap_usd="0.01", expensive_usd="0.05", shadow_rate=1.0, query="q",
+def add_pair(project, score, **more):
+    """Write one pair, as `add_pairs` does many."""
+    return add_pairs(project, [score], **more)[0]
+
+
+def add_pairs(
+    project, scores, *, query="q", cheap_usd="0.01", expensive_usd="0.05", shadow_rate=1.0,
     cheap="from cheap", expensive="from expensive", task="math", reason=None,
 ):  # fmt: skip
-    """Write one request served by EXPENSIVE, its cheap shadow, and the pair."""
-    live, request_id = policy.live(project), uuid4()
+    """Write requests served by EXPENSIVE, their cheap shadows, and the pairs, in their order.
+
+    The task may be a function of the place in that order.
+    """
+    live = policy.live(project)
+    tasks = [task(place) if callable(task) else task for place in range(len(scores))]
+    rows = [
+        _served(live, score, query, expensive, expensive_usd, shadow_rate, name, reason)
+        for score, name in zip(scores, tasks, strict=True)
+    ]
+    recording.write(rows)
+    fields = records.completion_fields(reply(cheap), "simulated", Decimal(cheap_usd))
+    cheaps = Completion.objects.bulk_create(
+        Completion(request_id=row.request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields)
+        for row in rows
+    )
+    ids = [row.request_id for row in rows]
+    ShadowJob.objects.filter(request__in=ids).update(state="done", finished_at=timezone.now())
+    jobs = ShadowJob.objects.filter(request__in=ids).select_related("request__decision__policy")
+    job_of = {job.request_id: job for job in jobs}
+    of_expensive = Completion.objects.filter(request__in=ids, tier=Tier.EXPENSIVE.value)
+    served = {each.request_id: each for each in of_expensive}
+    return [shadow.pair(job_of[c.request_id], served[c.request_id], c) for c in cheaps]
+
+
+def _served(live, score, query, expensive, expensive_usd, shadow_rate, task, reason):
     reason = reason or (Reason.ROUTER_ERROR if score is None else Reason.AT_OR_ABOVE_THRESHOLD)
     decision = DecisionValue(Tier.EXPENSIVE, reason, live.threshold, score, task=task)
     payload = {"messages": [{"role": "user", "content": query}], "max_tokens": 5}
-    served = Served(
-        request_id, timezone.now(), project.pk, None, live.pk, "anthropic",
+    return Served(
+        uuid4(), timezone.now(), live.project_id, None, live.pk, "anthropic",
         ChatRequest(payload, query, "auto"), decision, 200, "", "simulated",
         reply(expensive), Decimal(expensive_usd), shadow_rate, 1.0, 2.0,
     )  # fmt: skip
-    recording.write([served])
-    fields = records.completion_fields(reply(cheap), "simulated", Decimal(cheap_usd))
-    cheap = Completion.objects.create(
-        request_id=request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields
-    )
-    expensive = Completion.objects.get(request_id=request_id, tier=Tier.EXPENSIVE.value)
-    job = ShadowJob.objects.get(request_id=request_id)
-    ShadowJob.objects.filter(pk=job.pk).update(state="done", finished_at=timezone.now())
-    return shadow.pair(job, expensive, cheap)
 
 
 def add_request(project, score, tier, *, threshold, task="math", reason=None):

@@ -5,7 +5,7 @@ from uuid import uuid4
 from reviews import blinding, sampling
 from reviews.models import OriginGuess, Presentation, Rater, Rating, Skip, Slot
 from routing import policy
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pairs
 
 #: What each preference is called when the cheap answer stands left.
 LEFT_CHEAP = {"cheap": "a_slightly", "tie": "equal", "expensive": "b_slightly"}
@@ -17,8 +17,7 @@ def rater(name, kind=Rater.Kind.HUMAN, user=None):
 
 def study_of(project, scores, **plan):
     """Start a study that draws every pair, two ratings each, and checks nobody by itself."""
-    for score in scores:
-        add_pair(project, score)
+    add_pairs(project, list(scores))
     plan = {"rate": 1.0, "second_share": 1.0, "check_every": 0} | plan
     return sampling.start(policy.live(project), name="s", seed="7", **plan)
 

@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from reviews import permissions, rating, sampling, signoff
 from reviews.models import Verdict
 from routing import policy
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pairs
 
 
 def person(name, *roles, **fields):
@@ -30,8 +30,7 @@ def approve(row, *users):
 
 def rated_study(project, n=8):
     """Return a running study with n pairs, all rated ties; its plan asks for no certificate."""
-    for place in range(n):
-        add_pair(project, place / n)
+    add_pairs(project, [place / n for place in range(n)])
     live = policy.live(project)
     study = sampling.start(live, name="Rated", seed="7", rate=1.0, certified_only=False)
     rita = rating.rater_of(person("rita", "rater"))

@@ -12,7 +12,7 @@ from reviews.models import JudgeCall, Rater, Verdict
 from reviews.stats import ppi, ppi_curve
 from routing import policy
 from routing.types import TierSpec
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pairs
 
 pytestmark = pytest.mark.django_db
 
@@ -31,8 +31,7 @@ def opinion(nth):
 
 def study_of(project, n=N, n_rated=N_RATED):
     """A study of which the first pairs were rated by people, outside the queue."""
-    for nth in range(n):
-        add_pair(project, (nth * 37 % n + 0.5) / n)
+    add_pairs(project, [(nth * 37 % n + 0.5) / n for nth in range(n)])
     study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0)
     who = Rater.objects.create(kind="human", name="ann")
     draws = list(study.sample.order_by("pair_id"))

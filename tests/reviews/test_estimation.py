@@ -13,7 +13,7 @@ from reviews.models import Rater, Verdict
 from routing import policy
 from routing.models import ShadowJob
 from routing.types import Tier
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pair, add_pairs
 
 pytestmark = pytest.mark.django_db
 
@@ -23,8 +23,7 @@ SCORES = (0.1, 0.3, 0.6, 0.9, None)
 
 @pytest.fixture
 def study(project, starter):
-    for score in SCORES:
-        add_pair(project, score, cheap_usd="0.01", expensive_usd="0.05")
+    add_pairs(project, SCORES)
     return sampling.start(policy.live(project), name="s", seed="7", rate=1.0, check_every=0)
 
 

@@ -53,7 +53,8 @@ def test_columns_grow_with_the_frame_and_losses_with_every_verdict(project):
     study = sampling.start(policy.live(project), name="s", seed="7", rate=0.7)
     for _ in range(3):
         for _ in range(5):
-            add_pair(project, draw.choice([None, draw.random()]), f"0.{draw.randrange(10**9)}")
+            score, usd = draw.choice([None, draw.random()]), f"0.{draw.randrange(10**9)}"
+            add_pair(project, score, cheap_usd=usd)
         sampling.extend(study)
         pairs = list(study.sample.values_list("pair_id", flat=True))
         for _ in range(12):

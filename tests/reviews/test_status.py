@@ -9,6 +9,7 @@ from reviews import closing, needs, rating, status
 from reviews.models import Verdict
 from routing.models import ShadowJob
 from tests.reviews import labelled, rated
+from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.django_db
 SCORES = [nth / 60 for nth in range(60)]
@@ -64,7 +65,7 @@ def test_what_blocks_the_certificate_comes_first(project):
     study, _ = labelled.start(project, SCORES)
     labelled.label(study)
     for _ in range(10):
-        labelled.add_pair(project, 0.5)
+        add_pair(project, 0.5)
     newer = project.pairs.order_by("-id")[:10]
     for pair in newer:
         ShadowJob.objects.filter(request_id=pair.request_id).update(
@@ -125,7 +126,7 @@ def test_a_threshold_that_is_not_near_is_not_promised(project):
 
 def test_a_plan_by_task_type_is_told_which_types_lack_ratings(project):
     for score in SCORES[::3]:
-        labelled.add_pair(project, score, task="chat")
+        add_pair(project, score, task="chat")
     study, _ = labelled.start(project, SCORES, floor=0.2, by_task=True)
     labelled.label(study)
     found = needs.of(study)
@@ -136,7 +137,7 @@ def test_a_plan_by_task_type_is_told_which_types_lack_ratings(project):
 
 def test_each_task_is_told_what_it_needs_alone(project):
     for score in SCORES[::3]:
-        labelled.add_pair(project, score, task="chat")
+        add_pair(project, score, task="chat")
     study, _ = labelled.start(project, SCORES)
     labelled.label(study)
     assert [(one.task, one.n_rated) for one in needs.of(study).by_task] == [
