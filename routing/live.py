@@ -71,6 +71,7 @@ class Live:
         self.tried_at = 0.0
         self.is_fresh = False
         self._routers: dict[int, Router] = {}
+        self._unloadable: set[int] = set()
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._stopping = False
@@ -140,8 +141,10 @@ class Live:
             artifact = bytes(version.artifact)
             self._routers[version.pk] = routers.load(version.kind, artifact, version.embedder)
         except Exception:
-            # Requests then go to EXPENSIVE with reason router_error; the log says why.
-            log.exception("router %s cannot be loaded", version.name)
+            # Requests then go to EXPENSIVE with reason router_error; the log says why, once.
+            if version.pk not in self._unloadable:
+                log.exception("router %s cannot be loaded", version.name)
+            self._unloadable.add(version.pk)
 
     def _run(self) -> None:
         while not self._stopping:

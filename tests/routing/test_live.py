@@ -77,3 +77,16 @@ def test_a_ramp_is_known_after_one_refresh_with_the_routers_of_both(project, sta
     policy.deploy(target, by=None, reason="test")
     fresh.refresh()
     assert fresh.snapshot.ramps == {project.pk: Ramp(target)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_router_that_cannot_be_loaded_is_logged_once(project, starter, caplog):
+    known, now = Live(), policy.live(project)
+    router = RouterVersion.objects.create(name="test-2", kind="gone", artifact=b"", sha256="0" * 64)
+    tiers = {tier.value: now.tier_spec(tier) for tier in Tier}
+    target = policy.create(project=project, router=router, threshold=0.4, **tiers)
+    policy.deploy(target, by=None, reason="test")
+    known.refresh()
+    known.refresh()
+    assert known.router(router) is None
+    assert caplog.text.count("cannot be loaded") == 1
