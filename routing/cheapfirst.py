@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,7 +18,7 @@ from routing import gauges, pricing, probing, providers
 from routing.answer import Answer
 from routing.errors import InvalidRequest, RouterError
 from routing.models import Policy
-from routing.probing import Finding, Question
+from routing.probing import Bill, Finding, Question
 from routing.providers.base import Provider
 from routing.routers.asking import Asking, is_asking
 from routing.routers.base import Router
@@ -77,10 +76,12 @@ async def ask(
     policy: Policy,
     router: Router | None,
     timeout_s: float,
+    bill: Bill,
 ) -> Answer:
     """Ask CHEAP, as often as the router wants at once, and have its answers judged.
 
-    Whatever fails goes to EXPENSIVE, with the reason; cancelled, it cancels its calls.
+    Whatever fails goes to EXPENSIVE, with the reason; cancelled, it cancels its calls. What was
+    paid until then is in the bill.
 
     Returns:
         The answer where the cheap one is kept. Else none yet, and the decision to go on with.
@@ -98,16 +99,12 @@ async def ask(
     except Exception as exc:
         log.error("the cheap tier cannot be asked: %s", type(exc).__name__)
         return Answer(_unjudged(decision, Reason.FALLBACK))
-    start = time.perf_counter()
-    calls = [provider.send(spec, outgoing, timeout_s) for _ in range(asked.samples)]
+    bill.begin(spec.price)
+    calls = [bill.kept(provider.send(spec, outgoing, timeout_s)) for _ in range(asked.samples)]
     replies = await _all(calls)
+    bill.end()
     came = [reply for reply in replies if reply is not None]
-    paid = replace(
-        decision,
-        needs_answer=False,
-        probe_usd=probing.cost_usd(spec.price, came),
-        probe_ms=(time.perf_counter() - start) * 1000,
-    )
+    paid = bill.on(replace(decision, needs_answer=False))
     if len(came) < asked.samples:
         return Answer(_unjudged(paid, Reason.FALLBACK))
     return await _judged(request, paid, spec, router, asked, came, provider)

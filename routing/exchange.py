@@ -28,8 +28,10 @@ from routing.connection import ClientGone, Connection, Watch
 from routing.errors import InvalidRequest, RequestError
 from routing.idempotency import Claim, Kept
 from routing.live import live
+from routing.probing import Bill
 from routing.recording import Recorder
-from routing.types import Reply
+from routing.routers.base import Router
+from routing.types import DecisionValue, Reply
 from routing.wire import native, translation
 from routing.wire.speech import NATIVE
 
@@ -95,22 +97,24 @@ async def _serve(
     policy, router = call.policy, live.router(call.policy.router)
     decision = await gateway.decide(call.request, call.shape, policy, router)
     overhead_ms = (time.perf_counter() - call.start) * 1000
-    answer = Answer(decision)
+    answer, bill = Answer(decision), Bill()
     try:
         if decision.needs_answer:
-            answer = await watch.while_there(gateway.probe(call.request, decision, policy, router))
-            _count_probes(call, answer)
+            asked = time.perf_counter()
+            answer = await watch.while_there(_probed(call, decision, router, bill))
+            overhead_ms += (time.perf_counter() - asked) * 1000 - (bill.ms or 0.0)
         if not answer.is_good:
             answer = await watch.while_there(_answered(call, answer))
     except ClientGone:
-        _record(call, replace(answer, status=499, error=LEFT), recorder)
+        _record(call, replace(answer, status=499, error=LEFT), bill, recorder)
         return None
     except asyncio.CancelledError:
-        _record(call, replace(answer, status=503, error=STOPPING), recorder)
+        _record(call, replace(answer, status=503, error=STOPPING), bill, recorder)
         raise
     except InvalidRequest as exc:
-        if answer.decision.probe_ms is not None:  # refused, but paid for
-            _record(call, replace(answer, status=exc.status, error="untranslatable"), recorder)
+        if bill.begun is not None:  # refused, but paid for
+            refused = replace(answer, status=exc.status, error="untranslatable")
+            _record(call, refused, bill, recorder)
         raise
     if answer.stream is not None:
         row = replace(served(call, answer), is_stream=True, overhead_ms=overhead_ms)
@@ -126,15 +130,19 @@ async def _answered(call: Call, probed: Answer) -> Answer:
     return replace(answer, probes=probed.probes)
 
 
-def _count_probes(call: Call, probed: Answer) -> None:
-    """Count what was paid before deciding at once, whatever becomes of the request."""
-    if probed.decision.probe_ms is not None:
-        spend(call, probed.decision.probe_usd)
+async def _probed(call: Call, decision: DecisionValue, router: Router | None, bill: Bill) -> Answer:
+    """Ask before deciding, and count what was paid at once, whatever becomes of the request."""
+    try:
+        return await gateway.probe(call.request, decision, call.policy, router, bill)
+    finally:
+        if bill.begun is not None:
+            spend(call, bill.usd)
 
 
-def _record(call: Call, answer: Answer, recorder: Recorder) -> None:
-    """Keep a request that got no answer."""
-    recorder.put(timed(call, served(call, answer), 0.0))
+def _record(call: Call, answer: Answer, bill: Bill, recorder: Recorder) -> None:
+    """Keep a request that got no answer, with what was paid for it before deciding."""
+    paid = replace(answer, decision=bill.on(answer.decision))
+    recorder.put(timed(call, served(call, paid), 0.0))
 
 
 async def _whole(

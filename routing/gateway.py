@@ -26,6 +26,7 @@ from routing.errors import (
     StrangeReply,
 )
 from routing.models import Policy
+from routing.probing import Bill
 from routing.providers.anthropic import AnthropicProvider
 from routing.providers.base import Provider
 from routing.routers.base import Router
@@ -164,14 +165,25 @@ def _reason(score: Score, below: bool) -> Reason:
 
 
 async def probe(
-    request: ChatRequest, decision: DecisionValue, policy: Policy, router: Router | None
+    request: ChatRequest,
+    decision: DecisionValue,
+    policy: Policy,
+    router: Router | None,
+    bill: Bill | None = None,
 ) -> Answer:
     """Ask CHEAP before the decision is final; of no use but for one that `needs_answer`.
+
+    Args:
+        request: what is asked.
+        decision: of `decide`.
+        policy: who plays the tiers.
+        router: the policy's.
+        bill: gets what was paid, also when this is cancelled.
 
     Returns:
         The answer where CHEAP's is kept; else none yet, and the decision with which to go on.
     """
-    return await cheapfirst.ask(request, decision, policy, router, _cheap_s())
+    return await cheapfirst.ask(request, decision, policy, router, _cheap_s(), bill or Bill())
 
 
 def _cheap_s() -> float:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from routing import pricing
 from routing.errors import RouterError
 from routing.providers.base import Provider
 from routing.routers.asking import Ask, Asking, Judged, Seen
-from routing.types import Dialect, Price, Reply, Score, TierSpec
+from routing.types import DecisionValue, Dialect, Price, Reply, Score, TierSpec
 from routing.wire import confidence, formats, translation
 
 #: As decisions store it.
@@ -53,6 +54,52 @@ class Finding:
     score: float
     rule: str
     confidence: float | None
+
+
+@dataclass
+class Bill:
+    """What asking before a decision comes to, also for whom it is cut off amid the calls.
+
+    Attributes:
+        begun: when the calls were sent, seconds of `time.perf_counter`; None before.
+        ms: how long they took; None until they are over.
+        replies: those that came so far.
+    """
+
+    price: Price | None = None
+    begun: float | None = None
+    ms: float | None = None
+    replies: list[Reply] = field(default_factory=list)
+
+    def begin(self, price: Price | None) -> None:
+        """Count from now on."""
+        self.price, self.begun = price, time.perf_counter()
+
+    async def kept(self, call: Awaitable[Reply]) -> Reply:
+        """Return a call's reply, and count it."""
+        reply = await call
+        self.replies.append(reply)
+        return reply
+
+    def end(self) -> None:
+        """Count no more time: no call is waited for."""
+        self.ms = self._elapsed_ms()
+
+    @property
+    def usd(self) -> Decimal | None:
+        """What the calls that came cost together; None when that of one is unknown."""
+        return cost_usd(self.price, self.replies)
+
+    def on(self, decision: DecisionValue) -> DecisionValue:
+        """Return a decision with what asking came to: unknown while calls are under way."""
+        if self.begun is None:
+            return decision
+        if self.ms is None:
+            return replace(decision, probe_usd=None, probe_ms=self._elapsed_ms())
+        return replace(decision, probe_usd=self.usd, probe_ms=self.ms)
+
+    def _elapsed_ms(self) -> float | None:
+        return None if self.begun is None else (time.perf_counter() - self.begun) * 1000
 
 
 def question(

@@ -302,6 +302,7 @@ def test_a_client_that_leaves_while_cheap_is_asked_cancels_it(
     eventually(lambda: provider.cancelled == 1)
     decision = recorded(eventually)
     assert (decision.reason, decision.probe_usd) == ("cheap_first", None)
+    assert decision.probe_ms > 0  # asked, and nobody knows what it cost
     assert decision.request.error.startswith("client_left")
 
 

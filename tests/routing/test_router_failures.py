@@ -141,14 +141,15 @@ def deciding(tmp_path, monkeypatch, project, provider, service):
     return deploy
 
 
-def ask(service, key):
-    """Return status, tier and reason of one request."""
+def ask(service, key, *more):
+    """Return status, tier and reason of one request, and more of its headers."""
     client = HTTPConnection(urlsplit(service).netloc, timeout=20)
     client.request("POST", "/v1/messages", json.dumps(BODY), {"x-api-key": key})
     reply = client.getresponse()
     reply.read()
     client.close()
-    return (reply.status, *(reply.getheader(f"x-shadoweval-{one}") for one in ("tier", "reason")))
+    told = ("tier", "reason", *more)
+    return (reply.status, *(reply.getheader(f"x-shadoweval-{one}") for one in told))
 
 
 def figures(service):
@@ -187,3 +188,9 @@ def test_a_judge_may_say_numbers_of_any_precision(deciding, service, api_key, ev
     assert ask(service, api_key) == (200, "cheap", "below_threshold")
     decision = eventually(lambda: Decision.objects.first())
     assert (decision.score, decision.confidence) == (0.25, 0.75)
+
+
+def test_the_time_of_a_judge_is_overhead(deciding, service, api_key, settings):
+    settings.SHADOWEVAL_ROUTER_TIMEOUT_S = 0.2
+    deciding("judges-hangs")
+    assert float(ask(service, api_key, "overhead-ms")[-1]) >= 200
