@@ -7,8 +7,9 @@ that counts is the one, with others in the agreed form right above it:
 - up to three lines before the end, in the agreed capitals or as a paragraph of its own;
 - inside a code block that holds other things, in the agreed form only;
 - as the first line, in the agreed capitals or as a paragraph of its own.
-A mention anywhere else is prose. What follows the value on its line goes with it where it explains
-the value, and stays where it may be the answer.
+A row of a table, and an item like the one right above it, count in the agreed capitals only; a
+code block that names its language is code. A mention anywhere else is prose. What follows the
+value on its line goes with it where it explains the value, and stays where it may be the answer.
 """
 
 from __future__ import annotations
@@ -28,8 +29,15 @@ _INLINE_CHARS = 160
 _MOST_TIMES = 20
 _BREAK = re.compile(r"\r\n|\n|\r")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
-_OPENS = re.compile(r"\s*(?:(?P<fence>`{3,}|~{3,})[\w-]*|(?P<brace>\{)|<(?P<tag>[A-Za-z]\w*)>)\s*")
+_OPENS = re.compile(
+    r"\s*(?:(?P<fence>`{3,}|~{3,})(?P<language>[\w-]*)|(?P<brace>\{)|<(?P<tag>[A-Za-z]\w*)>)\s*"
+)
 _CLOSES = re.compile(r"\s*(?:(?P<fence>`{3,}|~{3,})|(?P<brace>\})|</(?P<tag>[A-Za-z]\w*)>)\s*")
+#: What a block may be said to hold that is no code.
+_NO_CODE = ("", "text", "txt", "plain", "plaintext", "markdown", "md", "json")
+_LABEL = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+)*")
+_DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
+_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s")
 _RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}")
 _AGREED = re.compile(r"\W*CONFIDENCE\W*[:：]")
 _MIRRORS = {"(": ")", "[": "]", "{": "}", "<": ">", "“": "”", "（": "）", "【": "】"}
@@ -124,6 +132,8 @@ def _taken(text: str, lines: Sequence[_Line], n: int, after: int) -> Split | Non
     low, high = _wrapped(text, lines, n)
     if found.is_json and not (found.is_alone and _is_braced(lines, n, low, high)):
         return None
+    if not found.is_agreed and _is_one_of_many(text, lines, n):
+        return None
     if _is_inside(text, lines, low, high):
         fits = found.is_alone and _AGREED.match(lines[n].text) is not None
     else:
@@ -132,17 +142,42 @@ def _taken(text: str, lines: Sequence[_Line], n: int, after: int) -> Split | Non
     return _cut(text, lines, (low, high), n, found, goes) if fits else None
 
 
+def _is_one_of_many(text: str, lines: Sequence[_Line], n: int) -> bool:
+    """Return whether a line goes on with what the one right above it began: rows, rated items."""
+    if n == 0 or _has_blank(text, lines[n - 1].stop, lines[n].start):
+        return False
+    above, line = lines[n - 1].text, lines[n].text
+    if _cells(line) > 1:
+        return _cells(above) == _cells(line)
+    is_rated = _ITEM.match(line) or _DIGITS.search(line)
+    return bool(is_rated) and ":" in line and _shape(above) == _shape(line)
+
+
+def _cells(line: str) -> int:
+    """Return how many cells a row of a table has; 1 for a line that is none."""
+    return line.strip().strip("|").count("|") + 1
+
+
+def _shape(line: str) -> str:
+    """Return a line with its words and numbers made the same, to be compared with another."""
+    return _DIGITS.sub("0", _LABEL.sub("a", line[: spellings.MOST_CHARS].strip()))
+
+
 def _wrapped(text: str, lines: Sequence[_Line], n: int) -> tuple[int, int]:
     """Return the lines that hold line n and nothing else: fences, braces, tags."""
     low = high = n
     while low > 0 and high + 1 < len(lines):
         opens = _OPENS.fullmatch(lines[low - 1].text)
         closes = _CLOSES.fullmatch(lines[high + 1].text)
-        is_pair = opens and closes and _kind(opens) == _kind(closes)
+        is_pair = opens and closes and _kind(opens) == _kind(closes) and not _is_code(opens)
         if not is_pair or (opens and opens["fence"] and _is_in_fence(text, lines[low - 1].start)):
             break
         low, high = low - 1, high + 1
     return low, high
+
+
+def _is_code(opens: re.Match[str]) -> bool:
+    return (opens["language"] or "").lower() not in _NO_CODE
 
 
 def _kind(match: re.Match[str]) -> str:

@@ -254,6 +254,15 @@ PROSE = [
     "```python\nCONFIDENCE = 0.95\nprint(CONFIDENCE)\n```",
     "- size: 3\n- Confidence: 95%\n- power: 80%",
     "Confidence: 95%\nMargin: 3%\nThat is all there is.",
+    "| Metric | Value |\n|---|---|\n| Accuracy | 90% |\n| Confidence | 95% |",
+    "Metric | Value\n---|---\nConfidence | 95%",
+    "| Merkmal | Wert |\n|---|---|\n| Sicherheit | hoch |",
+    "Volvo V60:\n- Leistung: 9/10\n- Sicherheit: 8/10",
+    "1. Comfort: high\n2. Security: low\n3. Vertrauen: low",
+    "Accuracy: 90%\nConfidence: 95%",
+    "**Support:** 0.2\n**Confidence:** 0.95",
+    "Set this:\n```yaml\nconfidence: 0.9\n```",
+    "Set this:\n```python\nCONFIDENCE = 0.9\n```",
 ]
 
 
@@ -278,6 +287,14 @@ def test_the_last_line_that_counts_is_the_one():
         "Label: spam\nConfidence: 0.9",
         0.6,
     )
+
+
+@pytest.mark.parametrize(
+    "answer", ["| a | b |\n|---|---|\n| c | 1 |", "- a: 1\n- b: 2", "Accuracy: 90%"]
+)
+@pytest.mark.parametrize("said", ["| CONFIDENCE | 85 |", "- CONFIDENCE: 85", "CONFIDENCE: 85%"])
+def test_in_the_agreed_capitals_it_is_no_row_or_item_of_the_answer(answer, said):
+    assert split(f"{answer}\n{said}") == (answer, 0.85)
 
 
 def test_a_model_that_says_it_first_and_last_keeps_neither():
