@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from django.conf import settings
 from routing import gauges, pricing, probing, providers
 from routing.answer import Answer
 from routing.errors import InvalidRequest, RouterError
+from routing.hands import Pools
 from routing.models import Policy
 from routing.probing import Bill, Finding, Question
 from routing.providers.base import Provider
@@ -39,7 +39,7 @@ from routing.wire.body import LARGE_BYTES
 log = logging.getLogger(__name__)
 
 #: Gates read whole answers: off the event loop, and not in the way of those who score.
-_judges = ThreadPoolExecutor(max_workers=2, thread_name_prefix="judge")
+_judges = Pools("judge")
 
 #: Of routers that score and of those that judge.
 count_router_error = gauges.counted(
@@ -159,9 +159,9 @@ async def _judged(
 ) -> Answer:
     before = Score(decision.score or 0.0, decision.rule, needs_answer=True)
     work = (router, request.query, before, asked, replies, provider)
-    judging = asyncio.get_running_loop().run_in_executor(_judges, probing.find, *work)
+    within_s = settings.SHADOWEVAL_ROUTER_TIMEOUT_S
     try:
-        found = await asyncio.wait_for(judging, settings.SHADOWEVAL_ROUTER_TIMEOUT_S)
+        found = await _judges.of(router).run(within_s, probing.find, *work)
     except (RouterError, TimeoutError) as exc:
         log.warning("router failed to judge an answer: %s", type(exc).__name__)
         count_router_error()

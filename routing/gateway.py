@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from django.conf import settings
@@ -25,6 +24,7 @@ from routing.errors import (
     RouterError,
     StrangeReply,
 )
+from routing.hands import Pools
 from routing.models import Policy
 from routing.probing import Bill
 from routing.providers.anthropic import AnthropicProvider
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 #: Embedding is CPU work of up to tens of milliseconds: off the event loop, two at a time. Who finds
 #: both busy waits, until the router's time is up: then EXPENSIVE, and the work is not begun.
-_scorers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="router")
+_scorers = Pools("router")
 
 _CHOSEN_BY_CLIENT = (Reason.BYPASSED, Reason.FORCED)
 
@@ -124,9 +124,8 @@ async def _score(query: str, router: Router | None) -> Score:
 
 
 async def _score_in_thread(query: str, router: Router) -> Score:
-    loop = asyncio.get_running_loop()
-    scoring = loop.run_in_executor(_scorers, _scored, query, router)
-    return await asyncio.wait_for(scoring, settings.SHADOWEVAL_ROUTER_TIMEOUT_S)
+    within_s = settings.SHADOWEVAL_ROUTER_TIMEOUT_S
+    return await _scorers.of(router).run(within_s, _scored, query, router)
 
 
 def _scored(query: str, router: Router) -> Score:

@@ -1,0 +1,74 @@
+"""Threads for what routers do, so that no request waits for another's router.
+
+A router's code may hang, for ever if it is a plug-in's: then only so many are kept waiting for it,
+and plug-ins have threads of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from routing.errors import RouterError
+
+T = TypeVar("T")
+#: More than two threads get through before anybody's time is up, at some milliseconds each.
+MOST_WAITING = 500
+
+
+class Hands:
+    """Two threads, and a queue with an end."""
+
+    def __init__(self, name: str, most_waiting: int = MOST_WAITING) -> None:
+        self._most_waiting = most_waiting
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix=name)
+        self._lock = threading.Lock()
+        self._waiting = 0
+
+    async def run(self, within_s: float, work: Callable[..., T], *args: Any) -> T:
+        """Return what the work gives.
+
+        Raises:
+            RouterError: at once, when too many wait already.
+            TimeoutError: when its time is up; it is not begun then, or ends unseen.
+            Exception: what the work raises.
+        """
+        self._enter()
+        given_up = threading.Event()
+
+        def turn() -> T:
+            self._leave()
+            if given_up.is_set():
+                raise TimeoutError  # which nobody sees
+            return work(*args)
+
+        # Shielded: a turn that is cancelled would stay in the queue, and be counted no more.
+        running = asyncio.shield(asyncio.wrap_future(self._threads.submit(turn)))
+        try:
+            return await asyncio.wait_for(running, within_s)
+        finally:
+            given_up.set()
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._waiting >= self._most_waiting:
+                raise RouterError("too many wait for a router")
+            self._waiting += 1
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._waiting -= 1
+
+
+class Pools:
+    """Hands for our own routers, and others for plug-ins'."""
+
+    def __init__(self, name: str) -> None:
+        self._ours, self._others = Hands(name), Hands(f"{name}-plug-in")
+
+    def of(self, router: Any) -> Hands:
+        """Return the hands that a router may keep busy."""
+        return self._ours if getattr(router, "is_trusted", False) else self._others
