@@ -78,6 +78,8 @@ async def decide(
         cheapfirst.count_router_error()
         threshold = policy.threshold_for(task)
         return DecisionValue(Tier.EXPENSIVE, Reason.ROUTER_ERROR, threshold, task=task)
+    if score.needs_answer and shape.provider_acts:  # asked twice, it would act twice
+        return _abstaining(Reason.TOOLS, policy.threshold_for(task), task)
     return _by_threshold(score, policy.threshold_for(task), task)
 
 

@@ -160,3 +160,27 @@ def test_other_rules_are_another_policy_that_is_always_expensive(project):
     assert (after.identity, after.repeat_rate) == (before.identity, before.repeat_rate)
     with pytest.raises(ValueError, match="'size' is no rule"):
         abstain.put(project, ["size"], by=None)
+
+
+class AsksFirst(Says):
+    """A router that wants to see the cheap answer."""
+
+    asks = object()
+
+    def score(self, query):
+        return Score(0.0, needs_answer=True)
+
+
+@pytest.mark.parametrize(
+    ("brings", "reason"),
+    [
+        ({"tools": [TOOL]}, Reason.CHEAP_FIRST),
+        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, Reason.TOOLS),
+        ({"mcp_servers": [{"url": "x"}]}, Reason.TOOLS),
+    ],
+)
+async def test_what_the_provider_does_itself_is_not_asked_for_twice(brings, reason):
+    request, mine = asking(**brings), row()
+    made = await gateway.decide(request, shape.of(request), mine, AsksFirst())
+    assert (made.reason, made.needs_answer) == (reason, reason is Reason.CHEAP_FIRST)
+    assert made.tier is (Tier.CHEAP if made.needs_answer else Tier.EXPENSIVE)
