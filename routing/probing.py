@@ -18,7 +18,7 @@ from routing.errors import RouterError
 from routing.providers.base import Provider
 from routing.routers.asking import Ask, Asking, Judged, Seen
 from routing.types import DecisionValue, Dialect, Price, Reply, Score, TierSpec
-from routing.wire import confidence, formats, translation
+from routing.wire import confidence, formats, shape, translation
 
 #: As decisions store it.
 _MOST_RULE_LETTERS = 60
@@ -141,6 +141,7 @@ def find(
         was_asked=asked.was_asked,
         schema=wanted.schema,
         wants_json=wanted.is_json,
+        calls=tuple(shape.calls(reply.body, asked.dialect) for reply in stripped),
     )
     score, said = _checked(router, query, before, seen)
     return Finding(stripped, max(score.value, before.value), score.rule[:_MOST_RULE_LETTERS], said)

@@ -33,6 +33,8 @@ class Seen:
         was_asked: for the confidence line.
         schema: the JSON schema that the client wants the answer to follow, or None.
         wants_json: the client wants JSON, whether it gave a schema or not.
+        calls: of each sample, the tools that it calls, as JSON; "" for none. Empty where nobody
+            looked.
     """
 
     texts: tuple[str, ...]
@@ -41,6 +43,7 @@ class Seen:
     was_asked: bool = True
     schema: dict[str, Any] | None = None
     wants_json: bool = False
+    calls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

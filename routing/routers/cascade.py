@@ -116,9 +116,7 @@ class CascadeRouter:
     def _passed(self, seen: Seen) -> Score:
         doubts = self._doubts(seen)
         if len(seen.texts) > 1:
-            agreement = min(
-                gates.agreement(seen.texts[0], other, seen.wants_json) for other in seen.texts[1:]
-            )
+            agreement = min(_agreement(seen, n) for n in range(1, len(seen.texts)))
             doubts.append(Score(1.0 - agreement, "disagreement" if agreement == 0 else ""))
         if not doubts:
             return Score(self.options.unasked if self.options.confidence else 0.0)
@@ -134,6 +132,14 @@ class CascadeRouter:
             return [Score(1.0 - c) for c in said]
         n_missing = max(len(seen.texts), 1) - len(said)
         return [Score(1.0 - c) for c in said] + [missing] * (n_missing > 0)
+
+
+def _agreement(seen: Seen, n: int) -> float:
+    """Return how far sample n agrees with the first: by what they call, if either calls tools."""
+    first, other = (seen.calls[0], seen.calls[n]) if seen.calls else ("", "")
+    if first or other:
+        return gates.agreement(first, other, is_json=True)
+    return gates.agreement(seen.texts[0], seen.texts[n], seen.wants_json)
 
 
 def dumps(said: Mapping[str, Any]) -> bytes:

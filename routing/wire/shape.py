@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,31 @@ def _state_of(block: dict[str, Any]) -> Iterator[str]:
     named = ["id"] * is_call + ["signature"] * (kind == "thinking")
     named += ["data"] * (kind == "redacted_thinking")
     return (block[name] for name in named if isinstance(block.get(name), str) and block[name])
+
+
+def calls(body: bytes, dialect: Dialect) -> str:
+    """Return which tools a reply calls with what, as one JSON text for both APIs; "" for none.
+
+    Args:
+        body: a whole reply that was read.
+        dialect: the body's.
+    """
+    said = json.loads(body)
+    if dialect is Dialect.MESSAGES:
+        blocks = _blocks(said.get("content"))
+        made = [(b.get("name"), b.get("input")) for b in blocks if b.get("type") == "tool_use"]
+    else:
+        told = _dicts(said["choices"][0]["message"].get("tool_calls"))
+        functions = _dicts([call.get("function") for call in told])
+        made = [(one.get("name"), _arguments(one.get("arguments"))) for one in functions]
+    return json.dumps([{str(name): given} for name, given in made]) if made else ""
+
+
+def _arguments(said: Any) -> Any:
+    try:
+        return json.loads(said)
+    except (ValueError, TypeError, RecursionError):
+        return said
 
 
 def _is_about_tools(message: dict[str, Any]) -> bool:

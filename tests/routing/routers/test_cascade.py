@@ -51,6 +51,22 @@ def test_the_least_sure_sample_counts():
     assert result.confidence == 0.6
 
 
+@pytest.mark.parametrize(
+    ("other", "score", "rule"),
+    [
+        ('[{"look": {"city": "Paris"}}]', 0.0, ""),
+        ('[{"look": {"city": "Lyon"}}]', 1.0, "disagreement"),
+        ('[{"find": {"city": "Paris"}}]', 1.0, "disagreement"),
+        ("", 1.0, "disagreement"),
+    ],
+)
+def test_samples_that_call_tools_are_compared_by_their_calls(other, score, rule):
+    calls = ('[{"look": {"city": "Paris"}}]', other)
+    seen = {"calls": calls, "was_asked": False, "stop_reason": "tool_use"}
+    result = judged(made(samples=2), "", "", said=(None, None), **seen)
+    assert result.score == Score(score, rule)
+
+
 def test_a_failed_gate_outweighs_confidence_and_names_itself():
     result = judged(made(), "I'm sorry, but I can't help with that.", said=(1.0,))
     assert (result.score, result.confidence) == (Score(1.0, "refusal"), 1.0)

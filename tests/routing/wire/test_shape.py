@@ -1,5 +1,7 @@
 """What a conversation carries decides whether it may move and be shadowed."""
 
+import json
+
 import pytest
 
 from routing.types import ChatRequest, Dialect
@@ -84,3 +86,33 @@ def test_media_are_weighed(block):
 
 def test_a_link_weighs_nothing():
     assert of([said("user", {"type": "image", "source": {"url": "https://x"}})]).media_bytes == 0
+
+
+def test_both_apis_calls_of_tools_are_told_alike():
+    block = {"type": "tool_use", "id": "t1", "name": "look", "input": {"city": "Paris"}}
+    message = {"content": [{"type": "text", "text": "I look."}, block]}
+    function = {"name": "look", "arguments": '{ "city":"Paris" }'}
+    chat = {"choices": [{"message": {"content": None, "tool_calls": [{"function": function}]}}]}
+    told = [
+        shape.calls(json.dumps(body).encode(), dialect)
+        for body, dialect in ((message, Dialect.MESSAGES), (chat, Dialect.CHAT))
+    ]
+    assert told == ['[{"look": {"city": "Paris"}}]'] * 2
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"choices": [{"message": {"content": "no call"}}]}, ""),
+        (
+            {"choices": [{"message": {"tool_calls": [{"function": {"name": "f"}}]}}]},
+            '[{"f": null}]',
+        ),
+        (
+            {"choices": [{"message": {"tool_calls": [{"function": {"arguments": "{"}}]}}]},
+            '[{"None": "{"}]',
+        ),
+    ],
+)
+def test_calls_that_are_strange_or_none(body, told):
+    assert shape.calls(json.dumps(body).encode(), Dialect.CHAT) == told
