@@ -12,6 +12,9 @@ from routing.embedders.base import Embedder
 
 #: With 384 float32 a vector this is 6 MB.
 ENTRIES = 4096
+#: No embedder reads beyond its first hundreds of tokens; splitting megabytes into tokens, or taking
+#: their digest, would hold up everybody else.
+MOST_CHARS = 65_536
 
 
 class Remembering:
@@ -29,7 +32,11 @@ class Remembering:
         self._lock = threading.Lock()
 
     def embed(self, text: str) -> np.ndarray:
-        """Return the vector, which must not be written to: others share it."""
+        """Return the vector, which must not be written to: others share it.
+
+        A text is cut at 65,536 characters.
+        """
+        text = text[:MOST_CHARS]
         digest = _digest(text)
         known = self._look_up(digest)
         if known is not None:
@@ -46,7 +53,7 @@ class Remembering:
 
     def recall(self, text: str) -> np.ndarray | None:
         """Return the vector when it is remembered; never embeds."""
-        return self._look_up(_digest(text))
+        return self._look_up(_digest(text[:MOST_CHARS]))
 
     def _look_up(self, digest: bytes) -> np.ndarray | None:
         with self._lock:

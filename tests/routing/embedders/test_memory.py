@@ -7,7 +7,7 @@ import pytest
 
 from routing import embedders
 from routing.embedders import ids
-from routing.embedders.memory import Remembering
+from routing.embedders.memory import MOST_CHARS, Remembering
 
 
 class Counting:
@@ -51,6 +51,13 @@ def test_the_text_unused_for_longest_is_forgotten(counting):
 def test_recalling_never_embeds(counting):
     assert Remembering(counting).recall("a") is None
     assert counting.asked == []
+
+
+def test_of_megabytes_only_the_beginning_is_read(counting):
+    remembering = Remembering(counting)
+    assert remembering.embed("a" * 5_000_000)[0] == MOST_CHARS
+    assert remembering.recall("a" * 6_000_000)[0] == MOST_CHARS
+    assert len(counting.asked) == 1
 
 
 def test_a_remembered_vector_cannot_be_written_to(counting):
