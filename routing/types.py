@@ -232,7 +232,7 @@ class DecisionValue:
         needs_answer: CHEAP is asked first, and its answer decides.
         confidence: in [0, 1], what the cheap model said of its own answer; None when nothing.
         probe_usd: what asking the cheap model before deciding cost, all its calls together; None
-            when it was not asked or the price is unknown.
+            when it was not asked, the price is unknown, or its client left amid the calls.
         probe_ms: how long that took; None when it was not asked.
     """
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from routing.types import Dialect
 from routing.wire.sse import Event
+from routing.wire.to_messages_reply import plain
 
 DONE = "[DONE]"
 #: The field of a block that each kind of delta adds text to.
@@ -173,6 +174,8 @@ class ChatEvents(Assembler):
             if name == "tool_calls":
                 for call in value or []:
                     self._call(call)
+            elif name == "content" and value is not None:  # some servers send parts
+                self._texts.setdefault(name, []).append(plain(value))
             elif isinstance(value, str) and name != "role":
                 self._texts.setdefault(name, []).append(value)
             elif value is not None and name != "role":

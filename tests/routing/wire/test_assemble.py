@@ -119,6 +119,20 @@ def test_chunks_add_up_to_a_completion():
     )
 
 
+def test_text_that_comes_as_parts_is_the_answer_too():
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    parts = fed(
+        Dialect.CHAT,
+        chunk({"role": "assistant", "content": [thought]}),
+        chunk({"content": [{"type": "text", "text": "a"}]}),
+        chunk({"content": "b"}, "stop"),
+        "[DONE]",
+    )
+    assert json.loads(parts.body)["choices"][0]["message"]["content"] == "ab"
+    assert parts.is_understood
+    assert not fed(Dialect.CHAT, chunk({"content": [{"type": "image"}]})).is_understood
+
+
 def test_a_completion_without_a_reason_to_finish_is_not_whole():
     parts = fed(Dialect.CHAT, chunk({"content": "a"}), "[DONE]")
     assert not parts.is_whole
