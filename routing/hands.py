@@ -45,10 +45,11 @@ class Hands:
                 raise TimeoutError  # which nobody sees
             return work(*args)
 
-        # Shielded: a turn that is cancelled would stay in the queue, and be counted no more.
-        running = asyncio.shield(asyncio.wrap_future(self._threads.submit(turn)))
+        running = asyncio.wrap_future(self._threads.submit(turn))
+        running.add_done_callback(_see)
         try:
-            return await asyncio.wait_for(running, within_s)
+            # Shielded: a turn that is cancelled would stay in the queue, and be counted no more.
+            return await asyncio.wait_for(asyncio.shield(running), within_s)
         finally:
             given_up.set()
 
@@ -61,6 +62,12 @@ class Hands:
     def _leave(self) -> None:
         with self._lock:
             self._waiting -= 1
+
+
+def _see(done: asyncio.Future[Any]) -> None:
+    """Take note of an error that nobody waits for: the loop would log its text."""
+    if not done.cancelled():
+        done.exception()
 
 
 class Pools:

@@ -1,6 +1,7 @@
 """A router that hangs holds its own threads, and no more than some requests in memory."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -28,7 +29,7 @@ async def test_work_gives_its_value_or_its_error():
         await mine.run(5, divmod, 7, 0)
 
 
-async def test_too_many_who_wait_are_refused_at_once_and_those_given_up_count(go):
+async def test_too_many_who_wait_are_refused_at_once_and_those_given_up_count(go, caplog):
     mine, begun, both = Hands("t", most_waiting=3), [], threading.Barrier(3)
 
     def hang():
@@ -45,6 +46,9 @@ async def test_too_many_who_wait_are_refused_at_once_and_those_given_up_count(go
     go.set()
     assert await asyncio.gather(*stuck) == [True, True]
     assert await mine.run(30, len, begun) == 0  # what was given up was not begun
+    await asyncio.sleep(0)
+    gc.collect()
+    assert caplog.text == ""  # nor does the loop log an error that nobody waited for
 
 
 async def test_a_plug_in_that_hangs_leaves_our_routers_alone(go):
