@@ -8,13 +8,18 @@ answers first is then no cost of the challenger's.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+from django.db import connection
 from django.db.models import F, FilteredRelation, Max, Q, QuerySet
 
 from reviews.models import Study, TrainingExample
+from reviews.models.triggers import MADE_OF
 from routing import challenging
 from routing.models import Challenger, ChallengerScore, Policy, ShadowPair
+
+_MADE_OF = "{cte} SELECT id FROM made_of ORDER BY id".replace("{cte}", MADE_OF.format(version="%s"))
 
 
 class Sql(NamedTuple):
@@ -69,16 +74,25 @@ def _of_challenger(study: Study, request: str) -> str:
 def scored(study: Study, pairs: QuerySet[ShadowPair]) -> QuerySet[ShadowPair]:
     """Return the pairs with the study's score as `study_score`, null where the router gave none.
 
-    Of a challenger those it has looked at; never a pair that its router was trained on.
+    Of a challenger those it has looked at; never a pair that its router was trained on, or one that
+    it is made of.
     """
-    learnt = TrainingExample.objects.filter(run__router=study.router_id).values("pair")
-    pairs = pairs.exclude(pk__in=learnt)
+    learnt = TrainingExample.objects.filter(run__router__in=made_of(study.router_id))
+    pairs = pairs.exclude(pk__in=learnt.values("pair"))
     if not study.is_challenge:
         return pairs.annotate(study_score=F("score"))
     said = Q(request__challenger_scores__router=study.router_id)
     of_challenger = FilteredRelation("request__challenger_scores", condition=said)
     there = pairs.annotate(challenge=of_challenger).exclude(challenge=None)
     return there.annotate(study_score=F("challenge__score"))
+
+
+@lru_cache(4096)
+def made_of(router_id: int) -> tuple[int, ...]:
+    """Return the versions that a version is made of, itself among them; it never changes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MADE_OF, [router_id])
+        return tuple(pk for (pk,) in cursor.fetchall())
 
 
 def waiting(study: Study, pairs: QuerySet[ShadowPair]) -> QuerySet[ShadowPair]:

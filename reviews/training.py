@@ -1,8 +1,8 @@
 """Trainings: asked for by people, worked on by one worker at a time, ended once.
 
 The table is the queue. A run is claimed by a conditional update, its worker says every few seconds
-that it lives, and a run that nobody hears of waits again. What was asked for twice gives the same
-scores. Nothing is deployed: a new version needs its own evidence and sign-off.
+that it lives, and a run that nobody hears of waits again, a few times. What was asked for twice
+gives the same scores. Nothing is deployed: a new version needs its own evidence and sign-off.
 """
 
 from __future__ import annotations
@@ -36,6 +36,12 @@ log = logging.getLogger(__name__)
 SOURCES = tuple(TrainingExample.Source.values)
 #: A worker that was not heard of for so long is dead, or as good as.
 DEAD_AFTER = timedelta(seconds=90)
+#: So many workers may die at a training: another one would, as with too little memory.
+_MOST_DEATHS = 3
+_GIVEN_UP = (
+    f"Its worker died {_MOST_DEATHS} times, most likely for want of memory: train with fewer"
+    " labels, by the static embedder or another kind, or give the trainer more memory."
+)
 _BEAT_S = 10.0
 #: Progress is written this often at most.
 _TELL_S = 1.0
@@ -186,11 +192,16 @@ def run_due() -> bool:
 
 
 def recover() -> int:
-    """Let the runs of workers that died wait again; return how many."""
-    dead = TrainingRun.objects.filter(
-        state=_STATE.RUNNING, heard_at__lt=timezone.now() - DEAD_AFTER
-    )
-    return dead.update(state=_STATE.WAITING, stage="", done=0, total=0)
+    """Let the runs of workers that died wait again, but for those that cost too many; count them.
+
+    What it was at when the last one died stays to be seen.
+    """
+    now = timezone.now()
+    dead = TrainingRun.objects.filter(state=_STATE.RUNNING, heard_at__lt=now - DEAD_AFTER)
+    died = {"deaths": F("deaths") + 1}
+    last = dead.filter(deaths__gte=_MOST_DEATHS - 1)
+    failed = last.update(**died, state=_STATE.FAILED, error=_GIVEN_UP, finished_at=now)
+    return failed + dead.update(**died, state=_STATE.WAITING, stage="", done=0, total=0)
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ class TrainingRun(models.Model):
     """One training: written when it is asked for, worked on by one worker, ended once.
 
     WAITING becomes RUNNING; RUNNING becomes DONE, FAILED or CANCELLED, or WAITING again when its
-    worker died. Nothing is deployed by it.
+    worker died, unless it has cost too many of them. Nothing is deployed by it.
     """
 
     class State(models.TextChoices):
@@ -43,6 +43,9 @@ class TrainingRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     heard_at = models.DateTimeField(null=True, blank=True, help_text="Its worker's last word")
     finished_at = models.DateTimeField(null=True, blank=True)
+    deaths = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Workers that died of it, or while they were at it"
+    )
 
     class Meta:
         ordering = ["-id"]

@@ -235,6 +235,33 @@ def test_a_run_whose_worker_died_waits_again_and_the_dead_one_writes_nothing(pro
     assert run.state == S.DONE
 
 
+def test_a_run_that_kills_its_workers_is_given_up(project, as_role):
+    run = ask(project)
+    for _ in range(3):
+        assert training.claim(run)
+        stage = {"stage": "Fitting", "heard_at": timezone.now() - 2 * training.DEAD_AFTER}
+        TrainingRun.objects.filter(pk=run.pk).update(**stage)
+        assert training.recover() == 1
+    run.refresh_from_db()
+    assert (run.state, run.deaths) == (S.FAILED, 3)
+    assert run.finished_at
+    assert not training.run_due()
+    page = as_role("lead").get(f"/routers/train/{run.pk}/").content.decode()
+    assert "Failed at “Fitting”" in page
+    assert "Its worker died 3 times" in page
+
+
+def test_a_worker_that_ends_in_order_is_no_death(project, pairs):
+    run = ask(project)
+    training.stop()
+    try:
+        assert training.run_due()
+    finally:
+        training.stop(is_ending=False)
+    run.refresh_from_db()
+    assert (run.state, run.deaths) == (S.WAITING, 0)
+
+
 def test_a_waiting_run_is_cancelled_at_once_and_once(project, pairs):
     run = ask(project)
     training.cancel(run)
