@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -26,8 +29,13 @@ from routing.types import Reason
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _GROUP = 500
 _BUDGET_S = 20.0
+#: A router that takes so long over one text hangs: for requests it would have failed long before.
+_HANGS_S = 30.0
+_LOADS_S = 120.0
 _MOST_RULE = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Records may wait in a journal: what came so long ago is looked at again by every run,
@@ -51,47 +59,106 @@ class Asked(NamedTuple):
     rule: str
 
 
-def run(budget_s: float = _BUDGET_S) -> bool:
+def run(budget_s: float = _BUDGET_S, hangs_s: float = _HANGS_S) -> bool:
     """Score what running challengers have not scored yet; return whether there may be more.
 
     Nothing is done while shadow work gives way. Safe to stop at any moment, and to run twice at
     once: a score is written once, whoever comes first.
+
+    Args:
+        budget_s: how long; each challenger has its share.
+        hangs_s: a challenger that takes so much longer over one text is stopped.
     """
-    end = time.monotonic() + budget_s
     if counts.backlog() > settings.SHADOWEVAL_SHADOW_BACKLOG:
         return False
-    for challenger in Challenger.objects.filter(stopped_at=None).order_by("pk"):
-        router = _loaded(challenger)
-        while router is not None and _score_group(challenger, router):
-            if time.monotonic() >= end:
-                return True
+    running = list(Challenger.objects.filter(stopped_at=None).order_by("pk"))
+    shares = [_score_for(row, budget_s / len(running), hangs_s) for row in running]
+    return any(shares)
+
+
+def _score_for(challenger: Challenger, share_s: float, hangs_s: float) -> bool:
+    until = time.monotonic() + share_s
+    router = _loaded(challenger)
+    while router is not None and _score_group(challenger, router, until, hangs_s):
+        if time.monotonic() >= until:
+            return True
     return False
 
 
 def _loaded(challenger: Challenger) -> Router | None:
     try:
         return _load(challenger.router_id)
+    except TimeoutError:
+        _stop(challenger, f"It was not loaded within {_LOADS_S:.0f} s.")
     except Exception:
         # The others go on; the page shows that this one scores nothing.
         log.exception("challenger %s cannot be loaded", challenger.pk)
-        return None
+    return None
 
 
 @lru_cache(8)
 def _load(router_id: int) -> Router:
     version = RouterVersion.objects.get(pk=router_id)
-    return routers.load(version.kind, bytes(version.artifact), version.embedder)
+    artifact = bytes(version.artifact)
+    return _limited(lambda: routers.load(version.kind, artifact, version.embedder), _LOADS_S)
 
 
-def _score_group(challenger: Challenger, router: Router) -> bool:
+def _limited(call: Callable[[], T], limit_s: float) -> T:
+    """Return what a call returns, from a thread that is left alone when it takes too long.
+
+    Raises:
+        TimeoutError: when it does.
+    """
+    said: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            said.set_result(call())
+        except BaseException as exc:
+            said.set_exception(exc)
+
+    threading.Thread(target=work, name="challenger", daemon=True).start()
+    return said.result(timeout=limit_s)
+
+
+def _stop(challenger: Challenger, why: str) -> None:
+    log.error("challenger %s was stopped: %s", challenger.pk, why)
+    running = Challenger.objects.filter(pk=challenger.pk, stopped_at=None)
+    challenger.stopped_at = timezone.now()
+    running.update(stopped_at=challenger.stopped_at, stopped_because=why)
+
+
+def _score_group(challenger: Challenger, router: Router, until: float, hangs_s: float) -> bool:
     """Score the oldest requests without a score; return whether there may be more."""
     now = timezone.now()
     group = due(challenger, _since(challenger))
-    rows = [_row(challenger, router, asked) for asked in group]
+    rows = _rows(challenger, router, group, until, hangs_s)
     ChallengerScore.objects.bulk_create(rows, ignore_conflicts=True)
-    is_full = len(group) == _GROUP
-    _remember(challenger, group[-1].received_at if is_full else now)
-    return is_full
+    is_all = len(rows) == len(group) < _GROUP
+    if is_all or rows:
+        _remember(challenger, now if is_all else group[len(rows) - 1].received_at)
+    return not is_all and challenger.stopped_at is None
+
+
+def _rows(
+    challenger: Challenger, router: Router, group: list[Asked], until: float, hangs_s: float
+) -> list[ChallengerScore]:
+    """Return what the router says of the first requests, as many as the time allows."""
+    rows: list[ChallengerScore] = []
+
+    def work() -> None:
+        for asked in group:
+            rows.append(_row(challenger, router, asked))
+            if time.monotonic() >= until:
+                return
+
+    try:
+        _limited(work, max(until - time.monotonic(), 0) + hangs_s)
+    except TimeoutError:
+        done = rows[:]  # it may come back yet
+        _stop(challenger, f"It took {hangs_s:g} s or more over request {group[len(done)].id}.")
+        return done
+    return rows
 
 
 def due(challenger: Challenger, since: datetime) -> list[Asked]:

@@ -19,6 +19,10 @@ class Challenger(models.Model):
     )
     started_at = models.DateTimeField(auto_now_add=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
+    stopped_because = models.CharField(
+        max_length=200, blank=True, default="", db_default="",
+        help_text="Why it was stopped, where nobody stopped it",
+    )  # fmt: skip
 
     class Meta:
         ordering = ["-id"]

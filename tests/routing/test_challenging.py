@@ -1,5 +1,6 @@
 """Challengers score what a score decided, in the background, once; and disturb nobody."""
 
+import importlib
 from datetime import timedelta
 
 import numpy as np
@@ -14,6 +15,7 @@ from routing.routers import embedding
 from routing.types import Reason, Tier
 from tests.reviews.challenged import challenger, version
 from tests.reviews.rows import add_pair, add_request
+from tests.routing import plugins
 
 pytestmark = pytest.mark.django_db
 DEAR = Tier.EXPENSIVE
@@ -110,6 +112,55 @@ def test_a_router_that_raises_leaves_a_row_without_a_score_and_another_goes_on(p
     assert said(nothing) == {}
     assert said(broken) in ({request: (None, "")}, {})  # it may be refused when it is loaded
     assert said(good) == {request: (0.75, "")}
+
+
+STUCK = """
+import threading
+
+OVER = threading.Event()
+
+class Stuck(Base):
+    left = 1
+    def score(self, query):
+        self.left -= 1
+        if self.left < 0:
+            OVER.wait()
+        return Score(0.25)
+
+STUCK = kind("stuck", Stuck())
+"""
+
+
+@pytest.fixture
+def stuck(tmp_path, monkeypatch):
+    """A kind that scores one text, and never ends with the next before the test does."""
+    plugins.install(tmp_path, "stuck_router", STUCK, stuck="STUCK")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "stuck"
+    importlib.import_module("stuck_router").OVER.set()
+
+
+def test_a_router_that_hangs_is_stopped_with_a_reason_and_another_goes_on(project, stuck):
+    hangs, good = version("hangs", kind=stuck), version("good", value=0.75)
+    row = challenger(project, hangs)
+    challenger(project, good)
+    first, second = (add_request(project, 0.3, DEAR, threshold=0.5) for _ in range(2))
+    challenging.run(budget_s=0.1, hangs_s=0.05)
+    row.refresh_from_db()
+    assert row.stopped_because == f"It took 0.05 s or more over request {second}."
+    assert said(hangs) == {first: (0.25, "")}
+    assert set(said(good)) == {first, second}
+
+
+def test_time_is_shared_among_challengers_and_each_goes_on_next_time(project):
+    one, other = version("one"), version("other")
+    for router in (one, other):
+        challenger(project, router)
+    for n in (1, 2):
+        add_request(project, 0.3, DEAR, threshold=0.5)
+        add_request(project, 0.3, DEAR, threshold=0.5)
+        assert challenging.run(budget_s=0)
+        assert (len(said(one)), len(said(other))) == (n, n)
 
 
 def test_nothing_is_scored_while_shadow_work_gives_way(project, settings):
