@@ -31,7 +31,7 @@ _RANK = {source: place for place, source in enumerate(sources.ALL)}
 
 # What a draw to train brings in stands for as many pairs as were not drawn.
 _DETAILS = """
-SELECT pair.id, pair.request_id, request.query, request.received_at, pair.task, pair.rate,
+SELECT pair.id, pair.request_id, request.query, request.received_at::text, pair.task, pair.rate,
     cheap.model, expensive.model, draw.probability
 FROM routing_shadowpair AS pair
 JOIN routing_request AS request ON request.id = pair.request_id
@@ -42,7 +42,7 @@ LEFT JOIN (
     FROM reviews_sampledpair AS draw JOIN reviews_study AS study ON study.id = draw.study_id
     WHERE study.project_id = %(project)s AND selected AND purpose = 'train' GROUP BY draw.pair_id
 ) AS draw ON draw.pair_id = pair.id
-WHERE pair.id = ANY(%(pairs)s)
+WHERE pair.id = ANY(%(pairs)s::bigint[])
 """
 
 
@@ -54,7 +54,7 @@ class Label(NamedTuple):
         cheap_ok: how well the cheap answer does, in [0, 1].
         expensive_ok: the same of the expensive one.
         weight: how many requests the pair stands for; see `_weight`.
-        provenance: JSON-ready: who or what said it, when, and which sources it overrules.
+        said: what all sources say, the believed one first.
     """
 
     pair_id: int
@@ -66,9 +66,17 @@ class Label(NamedTuple):
     cheap_ok: float
     expensive_ok: float
     weight: float
-    provenance: dict[str, Any]
+    said: Sequence[Said]
     cheap_model: str
     expensive_model: str
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Return, ready for JSON, who or what said it, when, and which sources it overrules."""
+        one, *others = self.said
+        told: dict[str, Any] = {"source": one.source, "how": one.how, "by": list(one.by)}
+        told["at"] = one.at and one.at.isoformat()
+        return told | {"overruled": [_briefly(other) for other in others if one.differs(other)]}
 
 
 class Conflict(NamedTuple):
@@ -229,16 +237,16 @@ def _labels(project: Project, ids: Sequence[int], said: dict[int, list[Said]]) -
 
 def _details(project: Project, ids: Sequence[int]) -> dict[int, Any]:
     with connection.cursor() as cursor:
-        cursor.execute(_DETAILS, {"project": project.pk, "pairs": list(ids)})
+        cursor.execute(_DETAILS, {"project": project.pk, "pairs": sources.array(ids)})
         return {row[0]: row for row in cursor.fetchall()}
 
 
 def _label(row: Any, said: Sequence[Said]) -> Label:
-    pair_id, request_id, query, received_at, task, rate, cheap, expensive, drawn = row
-    one = said[0]
+    *begin, received, task, rate, cheap, expensive, drawn = row
+    one, at = said[0], datetime.fromisoformat(received)
     return Label(
-        pair_id, request_id, query, received_at, task, one.source, one.cheap_ok, one.expensive_ok,
-        _weight(rate, drawn, said), _provenance(said), cheap, expensive,
+        *begin, at, task, one.source, one.cheap_ok, one.expensive_ok, _weight(rate, drawn, said),
+        said, cheap, expensive,
     )  # fmt: skip
 
 
@@ -250,17 +258,6 @@ def _weight(rate: float, drawn: float | None, said: Sequence[Said]) -> float:
     """
     by_draw = drawn is not None and [one.source for one in said] == [sources.HUMAN]
     return 1 / (rate * drawn) if by_draw and drawn else 1 / rate
-
-
-def _provenance(said: Sequence[Said]) -> dict[str, Any]:
-    one, *others = said
-    return {
-        "source": one.source,
-        "how": one.how,
-        "by": list(one.by),
-        "at": one.at and one.at.isoformat(),
-        "overruled": [_briefly(other) for other in others if one.differs(other)],
-    }  # fmt: skip
 
 
 def _briefly(said: Said) -> dict[str, Any]:
@@ -326,7 +323,8 @@ def conflicts_of(project: Project, ids: Sequence[int]) -> list[Conflict]:
 
 
 def _conflict(row: Any, said: Sequence[Said]) -> Conflict:
-    pair_id, request_id, query, received_at, task, *_ = row
+    pair_id, request_id, query, received, task, *_ = row
+    received_at = datetime.fromisoformat(received)
     return Conflict(pair_id, request_id, query, received_at, task, tuple(said))
 
 

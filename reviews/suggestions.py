@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Max
 from django.utils import timezone
 
-from reviews import challenges, labels, sampling
+from reviews import challenges, labels, scoring, sources
 from reviews.challenges import is_enough
 from reviews.labels import Label
-from reviews.models import TrainingRun
+from reviews.models import SignOff, TrainingRun
 from reviews.stats import routers as quality
 from reviews.stats.agreement import Estimate
 from routing import policy
@@ -85,24 +85,43 @@ def _of(project: Project, least: Least) -> list[Suggestion]:
 
 
 def _training(project: Project, live: Policy, least: Least) -> Iterator[Suggestion]:
-    """Suggest a training, unless one is under way or a newer trained version waits to be used."""
-    newer = RouterVersion.objects.filter(project=project, pk__gt=live.router_id)
-    # What was only configured, or got other rules, has learnt nothing since.
-    learnt = Q(trained_until__gt=live.router.trained_until or _EPOCH)
-    if (
-        newer.filter(learnt).exists()
-        or project.trainings.filter(state__in=TrainingRun.OPEN).exists()
-    ):
+    """Suggest a training, unless one is under way."""
+    if project.trainings.filter(state__in=TrainingRun.OPEN).exists():
         return
-    if live.router.is_starter:
+    newer = _newer(project, live.router)
+    if live.router.is_starter and not newer:
         yield from _first(project, least)
-    elif live.router.trained_until is not None:
-        yield from _again(project, live, least)
+    elif newer or live.router.trained_until is not None:
+        yield from _again(project, live, newer, least)
+
+
+def _newer(project: Project, router: RouterVersion) -> list[RouterVersion]:
+    """Return the trained versions that learnt from later requests, the latest first.
+
+    What was only configured, or got other rules, has learnt nothing since.
+    """
+    rows = RouterVersion.objects.filter(project=project, training__isnull=False)
+    later = rows.filter(trained_until__gt=_learnt_until(router) or _EPOCH)
+    return list(later.defer("artifact", "card").order_by("-trained_until"))
+
+
+def _learnt_until(router: RouterVersion) -> datetime | None:
+    """Return when the newest request came that a version learnt from, whatever its rules."""
+    runs = TrainingRun.objects.filter(router__in=scoring.made_of(router.pk))
+    last: datetime | None = runs.aggregate(last=Max("router__trained_until"))["last"]
+    return last or router.trained_until
+
+
+def _waits(version: RouterVersion) -> bool:
+    """Return whether a version may still come to decide: nobody has turned it down."""
+    rejected = SignOff.objects.filter(study__router=version, state=SignOff.State.REJECTED)
+    challenges = Challenger.objects.filter(router=version)
+    is_stopped = challenges.exists() and not challenges.filter(stopped_at=None).exists()
+    return not (is_stopped or rejected.exists())
 
 
 def _first(project: Project, least: Least) -> Iterator[Suggestion]:
-    by_source = labels.counts(project).by_source
-    n = sum(by_source.get(source, 0) for source in _SPOKEN)
+    n = len(sources.read(project, _SPOKEN))
     if n >= least.first:
         yield Suggestion(
             "Train a first router",
@@ -111,17 +130,25 @@ def _first(project: Project, least: Least) -> Iterator[Suggestion]:
         )
 
 
-def _again(project: Project, live: Policy, least: Least) -> Iterator[Suggestion]:
-    new = labels.collect(project, _SPOKEN, since=sampling.unseen_since(live.router_id))
-    found = _ranking(live.router, new)
+def _again(
+    project: Project, live: Policy, newer: list[RouterVersion], least: Least
+) -> Iterator[Suggestion]:
+    """Suggest another training: for labels that no version learnt from, or a fall in ranking.
+
+    A fall is no reason while a newer version waits to be used.
+    """
+    learnt = _learnt_until(live.router)
+    unseen = labels.collect(project, _SPOKEN, since=learnt and learnt + timedelta(microseconds=1))
+    n = sum(not newer or one.received_at > newer[0].trained_until for one in unseen)
+    found = _ranking(live.router, unseen)
     then = _auroc_then(live.router)
     fell = found is not None and then is not None and found.interval.high < then
-    if len(new) < least.new and not fell:
+    if n < least.new and (not fell or any(map(_waits, newer))):
         return
-    said = f"{len(new):,} new labels; the live router is {_age(live.router.created_at)} old"
+    said = f"{n:,} new labels; the live router is {_age(live.router.created_at)} old"
     if found is not None and then is not None:
         said += (
-            f"; its AUROC, {then:.2f} when it was trained, is {found.value:.2f} on them "
+            f"; its AUROC, {then:.2f} when it was trained, is {found.value:.2f} on labels since "
             f"({found.interval.low:.2f} to {found.interval.high:.2f})"
         )
     yield Suggestion("Retrain", f"{said}.")

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from reviews import blinding, labels, rating, sampling
+from reviews import blinding, labels, rating, sampling, sources
 from reviews.models import (
     Adjudication,
     Rater,
@@ -20,6 +20,7 @@ from reviews.models import (
 from routing import policy
 from routing.models import Feedback, Request
 from tests.reviews import training_draws
+from tests.reviews.challenged import version
 from tests.reviews.rated import form, lead, rate_all, rater
 from tests.reviews.rows import add_pair, add_request
 from tests.reviews.training_draws import judge, person, spoken
@@ -337,3 +338,26 @@ def test_postgres_refuses_to_calibrate_a_router_on_a_pair_it_was_trained_on(proj
     drawn = {"stratum": "math/2", "u": 0.1, "inclusion_probability": 1.0, "selected": True}
     with pytest.raises(DatabaseError, match="trained the router"), transaction.atomic():
         SampledPair.objects.create(study=study, pair=pair, **drawn)
+
+
+def test_a_version_made_of_a_trained_one_never_calibrates_on_its_pairs(project, pair, starter):
+    example(project, pair, router=starter)
+    edited = version("edited", card={"rules_of": starter.name})
+    around = version("around", card={"inner": edited.name})
+    studied = policy.with_threshold(policy.live(project), 0.0, "", router=around)
+    study = sampling.start(studied, name="c", seed="1", rate=1.0)
+    assert not study.sample.exists()
+    drawn = {"stratum": "math/2", "u": 0.1, "inclusion_probability": 1.0, "selected": True}
+    with pytest.raises(DatabaseError, match="trained the router"), transaction.atomic():
+        SampledPair.objects.create(study=study, pair=pair, **drawn)
+    SampledPair.objects.create(study=study, pair=add_pair(project, 0.5), **drawn)
+
+
+def test_where_no_heuristic_is_asked_only_pairs_that_raters_spoke_of_are_read(study, pair, project):
+    other = add_pair(project, 0.5)
+    training_draws.spoken(study, pair, person(), "tie")
+    both = sources.pairs(project)
+    assert set(both) == {pair.pk, other.pk}
+    assert sources.pairs(project, is_spoken=True) == [pair.pk]
+    settled = sources.read(project, ("human", "judge"))
+    assert list(settled) == [pair.pk]

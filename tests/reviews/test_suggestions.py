@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from reviews import challenges, rating, suggestions
-from reviews.models import TrainingRun, Verdict
+from reviews import challenges, rating, sampling, suggestions
+from reviews.models import Evidence, SignOff, TrainingRun, Verdict
 from reviews.plan import Plan
 from routing import policy
 from routing.models import Challenger, ChallengerScore, Request
@@ -49,13 +49,36 @@ def trained(project):
     return router
 
 
+def newer(project, name="trained", until=None):
+    """Write a version that a training made."""
+    made = version(name, project=project, trained_until=until or timezone.now())
+    TrainingRun.objects.create(
+        project=project, name=name, kind="constant", state="done", router=made
+    )
+    return made
+
+
+def turned_down(project, router):
+    """Write a sign-off of a version that was rejected."""
+    live = policy.live(project)
+    study = sampling.start(
+        policy.with_threshold(live, 0.0, "", router=router), name="c", seed="7", rate=1.0
+    )
+    row = SignOff.objects.create(
+        project=project, study=study, threshold=0.5, reason="r", requester=person("ann", "lead"),
+        required_roles=["product"], policy_before=live,
+        evidence=Evidence.objects.create(study=study, content={}, sha256="0" * 64),
+    )  # fmt: skip
+    SignOff.objects.filter(pk=row.pk).update(state="rejected")
+
+
 def titles(project):
     return [one.title for one in suggestions.of(project, FEW)]
 
 
 def ranks(one):
     """The AUROC that the suggestion says; it moves a little with the pairs' numbers."""
-    return float(re.search(r"0\.74 when it was trained, is (0\.\d+) on them", one.text)[1])
+    return float(re.search(r"0\.74 when it was trained, is (0\.\d+) on labels since", one.text)[1])
 
 
 def test_nothing_is_said_of_nothing(project):
@@ -84,8 +107,45 @@ def test_a_training_under_way_or_a_newer_version_needs_no_other(project):
     run.delete()
     version("configured", project=project)
     assert titles(project) == ["Train a first router"]
-    version("trained", project=project, trained_until=timezone.now())
+    version("rules", project=project, trained_until=timezone.now(), card={"rules_of": "test-1"})
+    assert titles(project) == ["Train a first router"]
+    newer(project)
     assert titles(project) == []
+
+
+def test_a_newer_version_needs_no_other_until_there_are_labels_it_did_not_learn_from(
+    project, trained
+):
+    newer(project, until=timezone.now() - timedelta(days=7))
+    labels(project, 60, lambda score: score < 0.5)
+    assert titles(project) == []
+    labels(project, 30, lambda score: score < 0.5)
+    (one,) = suggestions.of(project, FEW)
+    assert one.text.startswith("90 new labels")
+
+
+@pytest.mark.parametrize("how", ["rejected", "stopped"])
+def test_a_version_that_was_turned_down_hides_no_fall(project, trained, how):
+    made = newer(project, until=timezone.now() - timedelta(days=7))
+    labels(project, 60, lambda score: score < 0.5)
+    row = challenger(project, made)
+    assert titles(project) == []
+    if how == "stopped":
+        Challenger.objects.filter(pk=row.pk).update(stopped_at=timezone.now())
+    else:
+        turned_down(project, made)
+    assert titles(project) == ["Retrain"]
+
+
+def test_rules_that_were_edited_make_no_label_old(project, trained):
+    labels(project, 90, lambda score: score > 0.5)
+    newer(project, "base", until=timezone.now() - timedelta(days=7))
+    card = {"rules_of": "base"}
+    edited = version("edited", project=project, trained_until=timezone.now(), card=card)
+    live = policy.with_threshold(policy.live(project), 0.0, "own", router=edited)
+    policy.deploy(live, by=None, reason="test")
+    (one,) = suggestions.of(project, FEW)
+    assert one.text.startswith("90 new labels")
 
 
 def test_new_labels_suggest_another_training_and_say_how_the_live_router_ranks_them(
