@@ -47,6 +47,7 @@ def router(request: HttpRequest, pk: int) -> HttpResponse:
     live = policy.live(project) if project else None
     shown = {
         **about(project),
+        "section": "routers",
         "version": row,
         "kind": routers.kinds().get(row.kind),
         "is_live": bool(live and live.router_id == row.pk),

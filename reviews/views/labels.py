@@ -38,7 +38,10 @@ class Line(NamedTuple):
 def labels(request: HttpRequest) -> HttpResponse:
     """Show what routers may be trained on, and the pairs on which sources differ."""
     project = current_project(request)
-    context: dict[str, Any] = {"can_run": permissions.can(request.user, "run_studies")}
+    context: dict[str, Any] = {
+        "section": "routers",
+        "can_run": permissions.can(request.user, "run_studies"),
+    }
     if project is not None:
         with memo.look():
             context |= about(project) | _of_project(request, project)

@@ -61,6 +61,7 @@ def _form(
     kind = said.get("kind", default)
     shown = {
         **about(project),
+        "section": "routers",
         "kinds": [(name, one, name == kind) for name, one in known.items()],
         "sources": _sources(project, said),
         "embedders": embedders.NAMES,
@@ -74,16 +75,15 @@ def _form(
     return render(request, "reviews/train.html", shown)
 
 
-def _sources(project: Project | None, said: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _sources(project: Project | None, said: QueryDict) -> list[dict[str, Any]]:
     """Return the sources with how many labels each has, and which are chosen."""
     found = labels.counts(project) if project else None
-    chosen = said.getlist("sources") if isinstance(said, QueryDict) else []
     return [
         {
             "name": source.value,
             "title": source.label,
             "n": found.by_source.get(source.value, 0) if found else 0,
-            "is_chosen": source.value in chosen if chosen else True,
+            "is_chosen": source.value in said.getlist("sources") if "seed" in said else True,
         }
         for source in TrainingExample.Source
     ]
@@ -125,6 +125,7 @@ def training(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(rows.defer("router__artifact"), pk=pk)
     shown = {
         **about(run.project),
+        "section": "routers",
         "run": run,
         "is_open": run.state in TrainingRun.OPEN,
         "ahead": _ahead(run),

@@ -1,5 +1,7 @@
 """Training on the page: what it would learn from, how far it is, and the card that comes of it."""
 
+import re
+
 import pytest
 
 from reviews import sampling, training
@@ -149,3 +151,23 @@ def test_the_card_takes_as_many_queries_as_it_is_long(as_role, run, django_asser
     client.get(f"/routers/{run.router.pk}/")
     with django_assert_max_num_queries(25):
         client.get(f"/routers/{run.router.pk}/")
+
+
+def test_what_was_unticked_stays_so_and_the_part_of_the_site_is_marked(as_role, project):
+    client = as_role("lead")
+    assert text(client.get("/routers/train/?kind=two-heads")).count('name="sources"') == 3
+    assert len(ticked(client.get("/routers/train/?kind=two-heads"))) == 3
+    refused = client.post("/routers/train/", FORM | {"sources": []})
+    assert "Choose sources" in text(refused)
+    assert ticked(refused) == []
+    for page in (
+        "/routers/train/",
+        "/routers/labels/",
+        f"/routers/{policy.live(project).router_id}/",
+    ):
+        assert '<a href="/routers/" aria-current="page">Routers</a>' in text(client.get(page))
+
+
+def ticked(answer):
+    """The sources that a form has chosen."""
+    return re.findall(r'name="sources" value="(\w+)" checked', text(answer))
