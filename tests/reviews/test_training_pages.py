@@ -160,11 +160,8 @@ def test_what_was_unticked_stays_so_and_the_part_of_the_site_is_marked(as_role, 
     refused = client.post("/routers/train/", FORM | {"sources": []})
     assert "Choose sources" in text(refused)
     assert ticked(refused) == []
-    for page in (
-        "/routers/train/",
-        "/routers/labels/",
-        f"/routers/{policy.live(project).router_id}/",
-    ):
+    card = f"/routers/{policy.live(project).router_id}/"
+    for page in ("/routers/train/", "/routers/labels/", card):
         assert '<a href="/routers/" aria-current="page">Routers</a>' in text(client.get(page))
 
 
