@@ -242,11 +242,11 @@ def _details(project: Project, ids: Sequence[int]) -> dict[int, Any]:
 
 
 def _label(row: Any, said: Sequence[Said]) -> Label:
-    *begin, received, task, rate, cheap, expensive, drawn = row
+    pair_id, request_id, query, received, task, rate, cheap, expensive, drawn = row
     one, at = said[0], datetime.fromisoformat(received)
     return Label(
-        *begin, at, task, one.source, one.cheap_ok, one.expensive_ok, _weight(rate, drawn, said),
-        said, cheap, expensive,
+        pair_id, request_id, query, at, task, one.source, one.cheap_ok, one.expensive_ok,
+        _weight(rate, drawn, said), said, cheap, expensive,
     )  # fmt: skip
 
 

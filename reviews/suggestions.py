@@ -139,7 +139,8 @@ def _again(
     """
     learnt = _learnt_until(live.router)
     unseen = labels.collect(project, _SPOKEN, since=learnt and learnt + timedelta(microseconds=1))
-    n = sum(not newer or one.received_at > newer[0].trained_until for one in unseen)
+    newest = (newer and newer[0].trained_until) or _EPOCH
+    n = sum(one.received_at > newest for one in unseen)
     found = _ranking(live.router, unseen)
     then = _auroc_then(live.router)
     fell = found is not None and then is not None and found.interval.high < then

@@ -47,7 +47,7 @@ def test_a_training_is_asked_for_followed_and_read(visit, pairs, scheme, width):
     page.goto(card, wait_until="commit")
     for id_ in ("reliability", "tradeoff", "learning"):
         page.wait_for_selector(f"#{id_} .main-svg", timeout=60_000)
-        assert page.locator(f"#{id_}").bounding_box()["width"] > 300  # room for its words
+        assert page.locator(f"#{id_}").bounding_box()["width"] > 280  # room for its words
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     check(page, width, f"router-{scheme}-{width}")
 

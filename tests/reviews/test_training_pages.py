@@ -102,7 +102,7 @@ def test_a_failure_says_why(as_role, project):
     run = training.ask(project, kind=KIND)
     training.run_due()
     page = text(as_role("lead").get(f"/routers/train/{run.pk}/"))
-    assert "Failed." in page
+    assert "Failed at “Collecting labels”." in page
     assert "and a training takes 50" in page
     assert "hx-trigger" not in page
 
