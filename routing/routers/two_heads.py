@@ -47,7 +47,7 @@ class Grams:
     def logits(self, found: Counted) -> FloatArray:
         """Return what these n-grams add to each head, (2,); a text's own ones have unit length."""
         places, values = weighed(self.hashes, self.rarity, found)
-        return np.asarray(self.coef[:, places] @ values, dtype=np.float64)
+        return np.asarray(self.coef.take(places, axis=1) @ values, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +106,8 @@ def weighed(
     """Return which known n-grams a text has and their values, of unit length together."""
     if not hashes.size or not found.hashes.size:
         return np.empty(0, np.intp), np.empty(0, np.float32)
-    places = np.minimum(np.searchsorted(hashes, found.hashes), hashes.size - 1)
-    known = hashes[places] == found.hashes
+    places = np.minimum(hashes.searchsorted(found.hashes), hashes.size - 1)
+    known = np.flatnonzero(hashes[places] == found.hashes)
     places = places[known]
     values = (1 + np.log(found.counts[known])) * rarity[places]
     length = math.sqrt(float(values @ values))
