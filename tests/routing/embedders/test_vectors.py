@@ -1,16 +1,41 @@
 """Vectors are what their id names: unit length, cut where it is said, the same in every thread."""
 
 import threading
+from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from model2vec import StaticModel
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from routing import embedders
 from routing.embedders import files, ids, minilm
+from routing.embedders.pieces import Pieces
 from routing.embedders.static import Static
+
+#: What word pieces are cut from, and what only the tokenizer understands.
+PARTS = (
+    *"aB9 \t\n\x0b\x0c\x1c\x00\x7f_-[]'\u00e9\u0301\u00df\u4e2d\u200b\xa0\u2028\ufffd\u0130",
+    *("[CLS]", "[UNK]", "[cls]", "##", "Running", "antidisestablishment", "q" * 100, "q" * 101),
+)
+LIMIT = 64
+
+
+@cache
+def _tokenizer():
+    tokenizer = Tokenizer.from_file(str(files.folder() / files.TOKENIZER))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(LIMIT)
+    return tokenizer
+
+
+@cache
+def _pieces():
+    return Pieces(Tokenizer.from_file(str(files.folder() / files.TOKENIZER)), LIMIT)
+
 
 EVERY = [ids.MINILM, ids.MINILM_FP32, ids.STATIC]
 #: From sentence-transformers 6.2.0 with the packaged weights: its first six coordinates.
@@ -49,6 +74,14 @@ def test_minilm_is_cut_at_256_tokens(built, id):
     whole = embedder.embed("cat " * 254)
     assert (embedder.embed("cat " * 254 + "dog") == whole).all()
     assert not (embedder.embed("cat " * 253 + "dog") == whole).all()
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(max_size=60) | st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
+def test_word_pieces_are_those_of_the_tokenizer(built, text):
+    tokenizer, pieces = _tokenizer(), _pieces()
+    for read in (text, text * 20):
+        assert pieces.of(read) == tokenizer.encode(read, add_special_tokens=False).ids
 
 
 def test_the_static_one_is_cut_at_512_tokens_and_4096_characters(built):

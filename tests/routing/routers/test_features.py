@@ -42,6 +42,13 @@ def test_words_and_marks_and_their_pairs():
     assert features.word_grams("\u00e9t\u00e9 fini").hashes.size == 3
 
 
+def test_ascii_is_read_as_any_other_text_is():
+    # A letter beyond ASCII, and nothing else, takes the slower way.
+    for text in ("a\x1c12b \x1f c_3!", "x=7, don't"):
+        slow = features.word_grams(text + " \u00e9").hashes
+        assert np.isin(features.word_grams(text).hashes, slow).all()
+
+
 def test_numbers_of_as_many_digits_are_one_word():
     one, other, longer = (features.word_grams(f"pay {n} now").hashes for n in (12, 98, 123))
     assert one.tolist() == other.tolist()
