@@ -62,6 +62,8 @@ class TwoHeadsRouter:
         chars: runs of characters.
         words: words and pairs of them.
         harm: what the reverse counts, that only the cheap answer is good; in [0, 1].
+        low: the gain of which the score is 0.
+        high: the gain of which it is 1.
     """
 
     embedder: Remembering
@@ -72,6 +74,8 @@ class TwoHeadsRouter:
     chars: Grams
     words: Grams
     harm: float
+    low: float
+    high: float
 
     @property
     def is_instant(self) -> bool:
@@ -92,7 +96,8 @@ class TwoHeadsRouter:
         logits = self.intercept + self.dense @ np.concatenate([surface, vector])
         logits = logits + self.chars.logits(features.char_grams(query))
         logits = logits + self.words.logits(features.word_grams(query))
-        return Score(float(combined(logits, self.harm)))
+        gain = float(gained(logits, self.harm))
+        return Score(min(max((gain - self.low) / (self.high - self.low), 0.0), 1.0))
 
 
 def standard(surface: FloatArray, mean: FloatArray, scale: FloatArray) -> FloatArray:
@@ -114,15 +119,14 @@ def weighed(
     return places, (values / (length or 1.0)).astype(np.float32)
 
 
-def combined(logits: FloatArray, harm: float) -> FloatArray:
-    """Return the score in [0, 1] of both heads' logits, (2,) or (2, n).
+def gained(logits: FloatArray, harm: float) -> FloatArray:
+    """Return what the expensive call is worth by both heads' logits, (2,) or (2, n): -harm to 1.
 
     The product of both probabilities at no harm, their difference at 1: the two are ends of one
     scale.
     """
-    fails, holds = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-    gain = fails * holds - harm * (1 - fails) * (1 - holds)
-    return np.clip((gain + harm) / (1 + harm), 0.0, 1.0)
+    fails, holds = 1 / (1 + np.exp(-logits.clip(-30, 30)))
+    return np.asarray(fails * holds - harm * (1 - fails) * (1 - holds))
 
 
 def dumps(router: TwoHeadsRouter) -> bytes:
@@ -131,7 +135,8 @@ def dumps(router: TwoHeadsRouter) -> bytes:
     for name in ("chars", "words"):
         grams: Grams = getattr(router, name)
         held |= {f"{name}_{part}": getattr(grams, part) for part in ("hashes", "rarity", "coef")}
-    return arrays.dumps({**held, "harm": np.float64(router.harm)})
+    numbers = {name: np.float64(getattr(router, name)) for name in ("harm", "low", "high")}
+    return arrays.dumps({**held, **numbers})
 
 
 def loads(artifact: bytes, embedder: str) -> TwoHeadsRouter:
@@ -153,6 +158,9 @@ def loads(artifact: bytes, embedder: str) -> TwoHeadsRouter:
             chars=_grams(held, "chars"),
             words=_grams(held, "words"),
             harm=float(held["harm"]),
+            # Artifacts of before have no range of their own: their thresholds belong to this one.
+            low=float(held.get("low", -held["harm"])),
+            high=float(held.get("high", 1.0)),
         )
     except KeyError as exc:
         raise ValueError(f"The artifact lacks {exc.args[0]}.") from exc
@@ -182,6 +190,8 @@ def _check(router: TwoHeadsRouter) -> None:
         raise ValueError("The artifact's numbers are not finite.")
     if not 0 <= router.harm <= 1:
         raise ValueError(f"The artifact's harm is {router.harm}, outside [0, 1].")
+    if not -math.inf < router.low < router.high < math.inf:
+        raise ValueError(f"The artifact's scores range from {router.low} to {router.high}.")
 
 
 def fit(examples: Examples, embedder: str, seed: int, options: Mapping[str, Any]) -> bytes:

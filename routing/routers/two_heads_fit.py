@@ -22,6 +22,8 @@ _FEWEST_TEXTS = 3
 _FOLDS = 5
 #: How far the reverse may count that only the cheap answer is good.
 _HARMS = (0.0, 0.25, 0.5, 0.75, 1.0)
+#: A gain so many standard deviations from the mean is the end of the scale.
+_WIDE = 3.0
 #: Parts of the mean that the three regressions have.
 _DENSE, _CHARS, _WORDS = 0.4, 0.2, 0.4
 
@@ -31,6 +33,14 @@ class _Head(NamedTuple):
 
     coef: FloatArray
     intercept: float
+
+
+class _Ranking(NamedTuple):
+    """Hold how gains are reckoned, and which of them score 0 and 1."""
+
+    harm: float
+    low: float
+    high: float
 
 
 class _Known(NamedTuple):
@@ -73,9 +83,9 @@ def _fit(examples: Examples, embedder: str, seed: int, freedom: float) -> bytes:
         heads(dense),
         *(heads(_beside(known, surface)) for known in (chars, words)),
     )
-    harm = _harm(dense, labels, weight, freedom, seed, examples.queries)
+    ranking = _ranking(dense, labels, weight, freedom, seed, examples.queries)
     return two_heads.dumps(
-        _joined(parts, (chars, words), (mean, scale), harm, embedders.get(embedder))
+        _joined(parts, (chars, words), (mean, scale), ranking, embedders.get(embedder))
     )
 
 
@@ -140,15 +150,18 @@ def _head(rows: Any, label: FloatArray, weight: FloatArray, c: float, seed: int)
     return _Head(model.coef_[0].astype(np.float64), float(model.intercept_[0]))
 
 
-def _harm(
+def _ranking(
     dense: FloatArray,
     labels: FloatArray,
     weight: FloatArray,
     c: float,
     seed: int,
     queries: tuple[str, ...],
-) -> float:
+) -> _Ranking:
     """Return how much harm counts: what ranks best where the regression on `dense` was not fit.
+
+    The scale is that of the gains there, whatever the harm: a threshold means as much after the
+    next training, though another harm be chosen.
 
     The other two regressions are left out of this: they take ten times as long and choose alike.
     """
@@ -156,12 +169,20 @@ def _harm(
     for one in range(_FOLDS):
         own = fold == one
         if own.all():
-            return 0.0
+            return _Ranking(0.0, 0.0, 1.0)
         for head, label in enumerate(labels):
             made = _head(dense[~own], label[~own], weight[~own], c, seed)
             logits[head, own] = dense[own] @ made.coef + made.intercept
     gain = weight * (labels[1] - (1 - labels[0]))
-    return max(_HARMS, key=lambda harm: _area(two_heads.combined(logits, harm), gain, weight))
+    # Rounded: what ranks alike differs by the last digits of sums, and then the least harm counts.
+    harm = max(_HARMS, key=lambda one: round(_area(two_heads.gained(logits, one), gain, weight), 9))
+    return _scaled(harm, two_heads.gained(logits, harm), weight)
+
+
+def _scaled(harm: float, gains: FloatArray, weight: FloatArray) -> _Ranking:
+    mean = float(np.average(gains, weights=weight))
+    wide = _WIDE * max(float(np.average((gains - mean) ** 2, weights=weight)) ** 0.5, 1e-3)
+    return _Ranking(harm, mean - wide, mean + wide)
 
 
 def _folds(queries: tuple[str, ...], seed: int) -> NDArray[np.int64]:
@@ -182,7 +203,7 @@ def _joined(
     parts: tuple[list[_Head], ...],
     known: tuple[_Known, _Known],
     standard: tuple[FloatArray, FloatArray],
-    harm: float,
+    ranking: _Ranking,
     embedder: Any,
 ) -> TwoHeadsRouter:
     """Return the three regressions as one: coefficients times their part of the mean."""
@@ -201,4 +222,6 @@ def _joined(
         for part, heads in zip((_DENSE, _CHARS, _WORDS), parts, strict=True)
     )
     mean, scale = standard
-    return TwoHeadsRouter(embedder, mean, scale, dense, np.asarray(intercept), chars, words, harm)
+    return TwoHeadsRouter(
+        embedder, mean, scale, dense, np.asarray(intercept), chars, words, *ranking
+    )
