@@ -24,10 +24,10 @@ class Pieces:
     def __init__(self, tokenizer: Tokenizer, limit: int) -> None:
         tokenizer.no_padding()
         tokenizer.enable_truncation(limit)
-        self.unknown = tokenizer.token_to_id("[UNK]")
         self._limit = limit
         self._tokenizer = tokenizer
         self._ids = tokenizer.get_vocab()
+        self.unknown = self._ids["[UNK]"]
         self._longest = max(map(len, self._ids))
         added = tokenizer.get_added_tokens_decoder().values()
         self._marks = tuple(token.content for token in added)
