@@ -18,7 +18,7 @@ from routing.routers.kinds import Kind
 from routing.types import Score
 
 KIND = "hybrid"
-_BAND = {"low": 0.3, "high": 0.7}
+_BAND = {"low": 0.4, "high": 0.6}
 
 
 @dataclass(frozen=True)
