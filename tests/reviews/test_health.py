@@ -24,7 +24,7 @@ from reviews.models import (
 from routing import policy
 from routing.models import ShadowJob
 from routing.types import TierSpec
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pairs
 from tests.reviews.showings import guess, rate, rater, show, study_of
 
 pytestmark = pytest.mark.django_db
@@ -80,8 +80,7 @@ def undone():
 
 def more_pairs(study, n, *, selected, pi=0.5, score=lambda nth: (nth + 0.5) / 200, **pair):
     """Add pairs to the frame, drawn as the test says whatever the probability."""
-    for nth in range(n):
-        row = add_pair(study.project, score(nth), **pair)
+    for nth, row in enumerate(add_pairs(study.project, [*map(score, range(n))], **pair)):
         SampledPair.objects.create(
             study=study, pair=row, stratum="math/0", u=0.5, inclusion_probability=pi,
             selected=selected(nth),
@@ -104,8 +103,7 @@ def one_side(study):
 
 def lost_pairs(n):
     def cause(study):
-        for nth in range(n):
-            pair = add_pair(study.project, (nth + 0.5) / n)
+        for pair in add_pairs(study.project, [(nth + 0.5) / n for nth in range(n)]):
             ShadowJob.objects.filter(request_id=pair.request_id).update(
                 state="failed", reason="provider_error: 500", finished_at=timezone.now()
             )

@@ -11,7 +11,7 @@ from reviews.parts import Part
 from routing import policy
 from tests.reviews import labelled
 from tests.reviews.rated import rate_all, rater
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pair, add_pairs
 
 pytestmark = pytest.mark.django_db
 PLAN = {"second_share": 0, "check_every": 0, "origin_every": 0}
@@ -19,7 +19,8 @@ PLAN = {"second_share": 0, "check_every": 0, "origin_every": 0}
 
 def make(project, scores, worse=(), tasks=("math",), **plan):
     """Return a study whose pairs are all rated; `worse` are places of pairs made worse."""
-    ids = [add_pair(project, s, task=tasks[i % len(tasks)]).pk for i, s in enumerate(scores)]
+    pairs = add_pairs(project, list(scores), task=lambda place: tasks[place % len(tasks)])
+    ids = [pair.pk for pair in pairs]
     study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0, **(PLAN | plan))
     harmed = {ids[place] for place in worse}
     rate_all(study, rater("ann"), lambda pk: (("expensive" if pk in harmed else "tie",), {}))

@@ -10,7 +10,7 @@ from routing import policy
 from routing.models import RepeatPair
 from tests.reviews import race
 from tests.reviews.rated import rater, say
-from tests.reviews.rows import add_pair, add_repeat
+from tests.reviews.rows import add_pair, add_pairs, add_repeat
 from tests.reviews.showings import again, rate
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,7 @@ AGAIN = Slot.Kind.AGAIN
 
 @pytest.fixture
 def pairs(project):
-    return [add_pair(project, n / 100) for n in range(100)]
+    return add_pairs(project, [n / 100 for n in range(100)])
 
 
 def start(project, rate=0.5, **plan):
