@@ -8,11 +8,11 @@ import pytest
 from reviews import guidance, sampling
 from reviews.models import Adjudication, Gold, Study
 from routing import policy
+from tests.e2e.looks import LOOKS
 from tests.reviews.rated import lead, rate_all, rater
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.browser
-LOOKS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def check(page, width, name):
     assert found.violations_count == 0, f"{name}: {found.generate_report()}"
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@LOOKS
 def test_a_study_is_planned_started_and_read(visit, study, scheme, width):
     lead("lena")
     page = visit(
@@ -80,7 +80,7 @@ def test_a_study_is_planned_started_and_read(visit, study, scheme, width):
     check(page, width, f"pair-{scheme}-{width}")
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@LOOKS
 def test_a_disagreement_is_settled_by_keyboard(visit, study, scheme, width):
     lead("lena")
     page = visit(

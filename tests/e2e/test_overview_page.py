@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from reviews import permissions
 from routing.models import ShadowJob
+from tests.e2e.looks import LOOKS
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@LOOKS
 def test_backlog_and_lag_are_figures_of_their_own(visit, project, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 

@@ -8,11 +8,9 @@ from django.core.cache import cache
 
 from reviews import people, permissions
 from reviews.models import Invitation
+from tests.e2e.looks import LOOKS
 
 pytestmark = pytest.mark.browser
-LOOKS = pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
-)
 
 
 def person(name, *roles):

@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 
 from reviews import permissions
 from reviews.models import Gold, Rater
+from tests.e2e.looks import LOOKS
 from tests.reviews.showings import guess, pairs_of, rate, rater, study_of
 
 pytestmark = pytest.mark.browser
@@ -25,8 +26,7 @@ def study(service, project):
     return study
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@LOOKS
 def test_pages_have_no_violations_and_no_sideways_scroll(visit, study, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 

@@ -232,8 +232,7 @@ def test_changed_guidelines_are_shown_before_the_next_pair(visit, project, pairs
     assert (versions, GuidelineRead.objects.count()) == (1, 2)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)])
 def test_every_step_is_accessible(visit, project, pairs, scheme, viewport, tmp_path):
     from axe_playwright_python.sync_playwright import Axe
 

@@ -4,6 +4,7 @@ import pytest
 
 from reviews import training
 from reviews.models import TrainingRun
+from tests.e2e.looks import LOOKS
 from tests.e2e.people import person
 from tests.e2e.test_threshold_page import check
 from tests.reviews.planted import plant
@@ -23,7 +24,7 @@ def read(page, path, width, name):
     check(page, width, name)
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@LOOKS
 def test_a_training_is_asked_for_followed_and_read(visit, pairs, scheme, width):
     person("lena", "lead")
     look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}

@@ -3,6 +3,7 @@
 import pytest
 
 from routing.models import RouterVersion
+from tests.e2e.looks import LOOKS
 from tests.e2e.people import person
 from tests.e2e.test_threshold_page import check
 from tests.reviews.rows import add_pair
@@ -10,7 +11,7 @@ from tests.reviews.rows import add_pair
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@LOOKS
 def test_a_hybrid_is_made_and_rules_are_tried_and_saved(visit, project, scheme, width):
     for n in range(3):
         add_pair(project, 0.3, query=f"Please summarise chapter {n} for me")

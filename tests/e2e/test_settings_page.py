@@ -6,13 +6,12 @@ from django.contrib.auth.models import User
 from reviews import permissions
 from routing import policy
 from routing.models import Project
+from tests.e2e.looks import LOOKS
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
-)
+@LOOKS
 def test_a_project_with_its_own_tiers_and_a_limited_key(visit, project, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 

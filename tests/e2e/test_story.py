@@ -9,6 +9,7 @@ from reviews import rollout, sampling
 from reviews.models import Rating, SignOff, Verdict
 from routing import policy, shifts
 from routing.models import Request, ShadowPair
+from tests.e2e.looks import LOOKS
 from tests.e2e.people import person, wait_for
 
 pytestmark = pytest.mark.browser
@@ -113,8 +114,7 @@ def test_the_rater_sees_the_rating_page_only(visit, study):
         assert page.request.get(path).status == 403
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@LOOKS
 def test_pages_have_no_violations_of_accessibility(visit, study, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 

@@ -8,13 +8,13 @@ import pytest
 
 from reviews import calibration, closing, sampling
 from routing import policy
+from tests.e2e.looks import LOOKS
 from tests.e2e.people import person
 from tests.reviews import labelled
 from tests.reviews.rated import rate_all, rater
 from tests.reviews.rows import add_pair
 
 pytestmark = pytest.mark.browser
-LOOKS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 TASKS = ("math", "writing", "code")
 
 
@@ -76,7 +76,7 @@ def open_page(visit, scheme="light", width=1280, path="/threshold/", **options):
     return page
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@LOOKS
 def test_it_is_read_at_any_width_in_light_and_dark(visit, study, scheme, width):
     person("lena", "lead", "product")
     page = open_page(visit, scheme, width, "/threshold/?at=0.5", bypass_csp=True)
@@ -89,7 +89,7 @@ def test_it_is_read_at_any_width_in_light_and_dark(visit, study, scheme, width):
     check(page, width, f"switches-{scheme}-{width}")
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@LOOKS
 def test_a_closed_study_says_its_certificate_with_money(visit, closed, scheme, width):
     person("lena", "lead", "product")
     page = open_page(visit, scheme, width, bypass_csp=True)
