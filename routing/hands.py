@@ -1,7 +1,7 @@
 """Threads for what routers do, so that no request waits for another's router.
 
 A router's code may hang, for ever if it is a plug-in's: then only so many are kept waiting for it,
-and plug-ins have threads of their own.
+and plug-ins have threads of their own. None of them keeps the process from ending.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from routing.errors import RouterError
@@ -17,16 +18,17 @@ from routing.errors import RouterError
 T = TypeVar("T")
 #: More than two threads get through before anybody's time is up, at some milliseconds each.
 MOST_WAITING = 500
+_THREADS = 2
 
 
 class Hands:
     """Two threads, and a queue with an end."""
 
     def __init__(self, name: str, most_waiting: int = MOST_WAITING) -> None:
-        self._most_waiting = most_waiting
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix=name)
+        self._name, self._most_waiting = name, most_waiting
+        self._turns: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         self._lock = threading.Lock()
-        self._waiting = 0
+        self._begun = self._waiting = 0
 
     async def run(self, within_s: float, work: Callable[..., T], *args: Any) -> T:
         """Return what the work gives.
@@ -45,7 +47,9 @@ class Hands:
                 raise TimeoutError  # which nobody sees
             return work(*args)
 
-        running = asyncio.wrap_future(self._threads.submit(turn))
+        said: Future[T] = Future()
+        self._turns.put((said, turn))
+        running = asyncio.wrap_future(said)
         running.add_done_callback(_see)
         try:
             # Shielded: a turn that is cancelled would stay in the queue, and be counted no more.
@@ -57,11 +61,30 @@ class Hands:
         with self._lock:
             if self._waiting >= self._most_waiting:
                 raise RouterError("too many wait for a router")
+            while self._begun < _THREADS:
+                # The end of the process waits for an executor's threads, but not for daemons.
+                threading.Thread(target=self._work, name=self._name, daemon=True).start()
+                self._begun += 1
             self._waiting += 1
+
+    def _work(self) -> None:
+        while True:
+            _take(*self._turns.get())
 
     def _leave(self) -> None:
         with self._lock:
             self._waiting -= 1
+
+
+def _take(said: Future[Any], turn: Callable[[], Any]) -> None:
+    if not said.set_running_or_notify_cancel():
+        return
+    try:
+        said.set_result(turn())
+    except BaseException as exc:
+        said.set_exception(exc)
+    finally:
+        del said  # its error holds this frame: a knot that only the collector undoes
 
 
 def _see(done: asyncio.Future[Any]) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -58,3 +60,24 @@ async def test_a_plug_in_that_hangs_leaves_our_routers_alone(go):
     assert await pools.of(Ours()).run(30, abs, -1) == 1
     go.set()
     await asyncio.gather(*stuck)
+
+
+HANGING = """
+import asyncio, threading
+from routing.hands import Hands
+
+async def main():
+    try:
+        await Hands("t").run(0.01, threading.Event().wait)
+    except TimeoutError:
+        print("over")
+
+asyncio.run(main())
+"""
+
+
+def test_work_that_never_ends_keeps_no_process_from_ending():
+    done = subprocess.run(
+        [sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == "over\n"
