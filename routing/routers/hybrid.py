@@ -54,6 +54,11 @@ class HybridRouter:
         return self.inner.is_instant
 
     @property
+    def is_trusted(self) -> bool:
+        """Whether the inner router is one of ours; else a hang is to be reckoned with."""
+        return getattr(self.inner, "is_trusted", True)
+
+    @property
     def asks(self) -> Ask:
         """How the cheap model is to be asked."""
         return self.cascade.asks

@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from routing import routers
-from routing.routers import arrays, constant
+from routing.hands import Pools
+from routing.routers import arrays, constant, hybrid
 from routing.types import Score
 from tests.routing import plugins
 
@@ -32,6 +33,18 @@ def test_its_router_is_loaded_with_the_parts_that_any_has_and_scored_in_a_thread
     assert router.score("hello") == router.recall("hello") == Score(0.0, "greeting")
     assert router.recall("WHY?") is None
     assert not router.is_instant
+
+
+def test_a_hybrid_around_it_is_kept_from_our_threads_as_it_is_itself(tmp_path, monkeypatch):
+    plugins.install(tmp_path, "loud_within", CODE, shouts="SHOUTS")
+    monkeypatch.syspath_prepend(tmp_path)
+    ours = hybrid.Inner(constant.CONSTANT.name, "", constant.dumps(0.5))
+    around = (ours, hybrid.Inner("shouts", "", ARTIFACT))
+    trusted, strange = (routers.load("hybrid", hybrid.dumps({}, inner), "") for inner in around)
+    pools = Pools("t")
+    assert pools.of(strange) is pools.of(routers.load("shouts", ARTIFACT, ""))
+    assert pools.of(trusted) is not pools.of(strange)
+    assert not strange.is_instant
 
 
 @pytest.mark.parametrize(
