@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -47,6 +47,10 @@ _PASS_S = 3600
 ABSTAINED = (Reason.TOOLS, Reason.CONTEXT_LENGTH, Reason.UNPRICED)
 #: What clients or conversations chose, or an API: no score decides it, so none is asked for.
 _NOT_BY_SCORE = (Reason.FORCED, Reason.BYPASSED, Reason.STICKY, Reason.UNTRANSLATABLE)
+
+
+class _Hangs(Exception):
+    """A call does not come to an end; a TimeoutError may be the call's own."""
 
 
 class Asked(NamedTuple):
@@ -88,7 +92,7 @@ def _score_for(challenger: Challenger, share_s: float, hangs_s: float) -> bool:
 def _loaded(challenger: Challenger) -> Router | None:
     try:
         return _load(challenger.router_id)
-    except TimeoutError:
+    except _Hangs:
         _stop(challenger, f"It was not loaded within {_LOADS_S:.0f} s.")
     except Exception:
         # The others go on; the page shows that this one scores nothing.
@@ -107,7 +111,8 @@ def _limited(call: Callable[[], T], limit_s: float) -> T:
     """Return what a call returns, from a thread that is left alone when it takes too long.
 
     Raises:
-        TimeoutError: when it does.
+        _Hangs: when it does.
+        BaseException: what the call raises.
     """
     said: Future[T] = Future()
 
@@ -118,7 +123,9 @@ def _limited(call: Callable[[], T], limit_s: float) -> T:
             said.set_exception(exc)
 
     threading.Thread(target=work, name="challenger", daemon=True).start()
-    return said.result(timeout=limit_s)
+    if not wait([said], limit_s).done:
+        raise _Hangs
+    return said.result()
 
 
 def _stop(challenger: Challenger, why: str) -> None:
@@ -154,7 +161,7 @@ def _rows(
 
     try:
         _limited(work, max(until - time.monotonic(), 0) + hangs_s)
-    except TimeoutError:
+    except _Hangs:
         done = rows[:]  # it may come back yet
         _stop(challenger, f"It took {hangs_s:g} s or more over request {group[len(done)].id}.")
         return done
@@ -200,7 +207,7 @@ def _score(router: Router, query: str) -> tuple[float | None, str]:
     try:
         said = router.score(query)
         is_score = math.isfinite(said.value) and 0.0 <= said.value <= 1.0
-    except Exception as exc:
+    except BaseException as exc:  # of a plug-in, in a thread: not even SystemExit stops the others
         log.warning("challenger failed: %s", type(exc).__name__)
         return None, ""
     # What needs the cheap answer first has no score of its own.

@@ -152,6 +152,33 @@ def test_a_router_that_hangs_is_stopped_with_a_reason_and_another_goes_on(projec
     assert set(said(good)) == {first, second}
 
 
+EXITS = """
+class Exits(Base):
+    def score(self, query):
+        raise SystemExit(1)
+
+def late(artifact, embedder):
+    raise TimeoutError
+
+EXITS = kind("exits", Exits())
+LATE = Kind("late", "late", "what", "when", "cost", late)
+"""
+
+
+def test_a_plug_in_that_exits_or_says_it_was_late_stops_nobody(project, tmp_path, monkeypatch):
+    plugins.install(tmp_path, "exits_router", EXITS, exits="EXITS", late="LATE")
+    monkeypatch.syspath_prepend(tmp_path)
+    late, exits = version("late", kind="late"), version("exits", kind="exits")
+    good = version("good", value=0.75)
+    for router in (late, exits, good):
+        challenger(project, router)
+    request = add_request(project, 0.3, DEAR, threshold=0.5)
+    challenging.run()
+    assert said(exits) == {request: (None, "")}
+    assert said(good) == {request: (0.75, "")}
+    assert not Challenger.objects.exclude(stopped_at=None).exists()
+
+
 def test_time_is_shared_among_challengers_and_each_goes_on_next_time(project):
     one, other = version("one"), version("other")
     for router in (one, other):
