@@ -24,7 +24,7 @@ from routing.errors import (
     RouterError,
     StrangeReply,
 )
-from routing.hands import Pools
+from routing.hands import Pools, scored
 from routing.models import Policy
 from routing.probing import Bill
 from routing.providers.anthropic import AnthropicProvider
@@ -127,15 +127,7 @@ async def _score(query: str, router: Router | None) -> Score:
 
 async def _score_in_thread(query: str, router: Router) -> Score:
     within_s = settings.SHADOWEVAL_ROUTER_TIMEOUT_S
-    return await _scorers.of(router).run(within_s, _scored, query, router)
-
-
-def _scored(query: str, router: Router) -> Score:
-    """Score where a plug-in's code runs: not even SystemExit may end the service."""
-    try:
-        return router.score(query)
-    except BaseException as exc:
-        raise RouterError(type(exc).__name__) from exc
+    return await _scorers.of(router).run(within_s, scored, router, query)
 
 
 def _abstaining(reason: Reason, threshold: float, task: str) -> DecisionValue:

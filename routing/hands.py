@@ -14,6 +14,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from routing.errors import RouterError
+from routing.routers.base import Router
+from routing.types import Score
 
 T = TypeVar("T")
 #: More than two threads get through before anybody's time is up, at some milliseconds each.
@@ -102,3 +104,15 @@ class Pools:
     def of(self, router: Any) -> Hands:
         """Return the hands that a router may keep busy."""
         return self._ours if getattr(router, "is_trusted", False) else self._others
+
+
+def scored(router: Router, query: str) -> Score:
+    """Return a router's score, where a plug-in's code runs: not even SystemExit ends the service.
+
+    Raises:
+        RouterError: whatever the router raises.
+    """
+    try:
+        return router.score(query)
+    except BaseException as exc:
+        raise RouterError(type(exc).__name__) from exc

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,8 +21,10 @@ from routing.errors import (
     ProviderUnreachable,
     RouterError,
 )
+from routing.hands import Pools, scored
 from routing.outcomes import Judged, Outcome
 from routing.providers.base import Provider
+from routing.routers.asking import Asking
 from routing.shadow import Job
 from routing.types import DIALECTS, Reply
 from routing.wire import translation
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 #: How long a router may take to score or to judge: nobody waits, but a lease ends.
 _JUDGE_S = 20.0
-_judges = ThreadPoolExecutor(2, "shadow-judges")
+_judges = Pools("shadow-judge")
 
 
 async def make(job: Job) -> tuple[Outcome, Exception | None]:
@@ -57,7 +58,7 @@ async def _ask(job: Job) -> Outcome:
     """
     provider, source = providers.get(job.spec.provider), DIALECTS[job.wire]
     router = job.asking
-    before = None if router is None else await _judge(router.score, job.query)
+    before = None if router is None else await _judge(router, scored, job.query)
     if router is None or before is None or not before.needs_answer:
         limit_field = provider.limit_field(job.spec)
         said = translation.for_shadow(job.payload)
@@ -66,7 +67,7 @@ async def _ask(job: Job) -> Outcome:
     asked = probing.question(job.payload, source, provider, job.spec, router.asks)
     calls = (_send(job, provider, asked.payload) for _ in range(asked.samples))
     replies = _all_of(await asyncio.gather(*calls, return_exceptions=True))
-    found = await _judge(probing.find, router, job.query, before, asked, replies, provider)
+    found = await _judge(router, probing.find, job.query, before, asked, replies, provider)
     judged = Judged(found.score, found.replies[1:], max(reply.latency_ms for reply in replies))
     return Outcome(found.replies[0], judged=judged)
 
@@ -101,15 +102,14 @@ class _SomeAnswered(Exception):
         self.error = error
 
 
-async def _judge(work: Callable[..., T], *args: Any) -> T:
+async def _judge(router: Asking, work: Callable[..., T], *args: Any) -> T:
     """Return what a router says, off the loop.
 
     Raises:
         RouterError: when it raises or does not come to an end.
     """
-    judging = asyncio.get_running_loop().run_in_executor(_judges, work, *args)
     try:
-        return await asyncio.wait_for(judging, _JUDGE_S)
+        return await _judges.of(router).run(_JUDGE_S, work, router, *args)
     except (RouterError, ProviderUnreachable):
         raise
     except Exception as exc:
