@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http.response import HttpResponseBase
 from ninja import Path, Query, Router, Schema
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from reviews import calibration, estimation, label_files, labels, status
 from reviews.exchange import blindness, streaming
@@ -19,6 +19,7 @@ from reviews.models import Rater, Study
 from routing.api import cursors
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
+from routing.api.moments import Moment
 from routing.errors import NotFound
 from routing.types import Scope
 
@@ -117,8 +118,8 @@ class LabelFilters(Schema):
         ["human", "judge", "proxy"],
         description="The sources that are asked; the others count as silent",
     )
-    since: AwareDatetime | None = Field(None, description="Of requests of this time or later")
-    until: AwareDatetime | None = Field(None, description="Of requests before this time")
+    since: Moment | None = Field(None, description="Of requests of this time or later")
+    until: Moment | None = Field(None, description="Of requests before this time")
     texts: bool = Field(False, description="With the query of each")
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the last page")

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
 from ninja import Query, Router, Schema
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import Field, field_validator
 
 from routing import ids
 from routing.api import cursors, shapes
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
+from routing.api.moments import Moment
 from routing.errors import NotFound
 from routing.models import Completion, Project, Request
 from routing.types import Reason, Scope, Tier
@@ -39,8 +40,8 @@ class Filters(Schema):
     reason: Reason | None = Field(None, description="Why the request went there")
     task: str | None = Field(None, max_length=40, description="Task type")
     status: int | None = Field(None, ge=100, le=599, description="HTTP status of the reply")
-    since: AwareDatetime | None = Field(None, description="Received at this time or later")
-    until: AwareDatetime | None = Field(None, description="Received before this time")
+    since: Moment | None = Field(None, description="Received at this time or later")
+    until: Moment | None = Field(None, description="Received before this time")
     session: str | None = Field(None, max_length=120, description="As the client named it")
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the last page")

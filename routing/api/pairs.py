@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 
 from django.utils import timezone
 from ninja import Router, Schema
-from pydantic import AwareDatetime, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from routing import importing
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
+from routing.api.moments import Moment
 from routing.types import Scope, Tier
 from routing.wire.body import last_user_text
 
@@ -72,7 +73,7 @@ class PairIn(Schema):
     messages: list[MessageIn] | None = Field(None, min_length=1)
     system: str | None = None
     task: str | None = Field(None, max_length=40, description="Default: detected from the text")
-    occurred_at: AwareDatetime | None = Field(
+    occurred_at: Moment | None = Field(
         None, strict=False, ge=_EARLIEST, description="Not in the future. Default: now"
     )
     score: _Share | None = Field(None, description="Default: the live policy's router scores it")

@@ -94,10 +94,11 @@ def test_a_filter_that_cannot_be_read_is_400(call, query):
 @pytest.mark.parametrize(
     "query",
     ["since=0001-01-01T00:00:00%2B14:00", "until=9999-12-31T23:59:59-14:00", "task=%FF%ED%A0%80",
-     "other=1", "cursor="],
+     "since=2496-12-16T16:47:57%2B19:44", "until=1996-12-16T16:47:57-23:59", "other=1", "cursor="],
 )  # fmt: skip
 def test_the_edges_of_time_and_unicode_find_nothing_and_fail_nothing(call, query):
     assert call.get(f"/requests?{query}").status_code == 200
+    assert call.get(f"/labels?{query}").status_code == 200
 
 
 @pytest.mark.parametrize("request_id", ["x", "%00", "0" * 5000, "1"])

@@ -36,5 +36,6 @@ def test_no_generated_request_breaks_the_service_or_its_document(service, api_ke
     cases = result["test_cases"]
     print(f"{cases['generated']} examples, {cases['with_failures']} with failures")
     assert (ran.returncode, result["failures"], result["errors"]) == (0, [], []), ran.stdout[-8000:]
-    assert result["operations"]["tested"] == 12
+    tested, selected = result["operations"]["tested"], result["operations"]["selected"]
+    assert tested == selected > 0
     assert cases["generated"] >= EXAMPLES
