@@ -17,8 +17,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 test: $(INSTALLED)  ## The quick tests, in as many processes as there are cores, at most four
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-test-slow: $(INSTALLED)  ## Only the slow ones
-	$(BIN)/python -m pytest -m slow
+test-slow: $(INSTALLED)  ## Only the slow ones, in two processes; one has all that break things
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
 
 check: $(INSTALLED)  ## Lint, types, import rules
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.stack import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 
 #: Room for a few records, or for about fifty.
 _DISK_BYTES, _MEMORY_MB = 65_536, 1

@@ -7,7 +7,7 @@ from tests.chaos.prepare import LARGE, SMALL
 from tests.chaos.provider import OK, Key
 from tests.chaos.stack import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 
 _CALLS = 200
 _RUNNING = "SELECT count(*) FROM routing_shadowjob WHERE project_id = %s AND state = 'running'"
