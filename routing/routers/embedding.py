@@ -13,39 +13,24 @@ from typing import Any
 import numpy as np
 
 from routing import embedders
-from routing.embedders.memory import Remembering
 from routing.routers import arrays, vectors
 from routing.routers.kinds import Examples, Kind, chosen
+from routing.routers.vector_router import VectorRouter
 from routing.types import Score
 
 KIND = "rules+embedding-logistic"
 
 
 @dataclass(frozen=True)
-class EmbeddingRouter:
+class EmbeddingRouter(VectorRouter):
     """sigmoid(coef . embedding + intercept).
 
     Attributes:
         coef: shape (dimensions,), on unit-length embeddings.
     """
 
-    embedder: Remembering
     coef: np.ndarray
     intercept: float
-
-    @property
-    def is_instant(self) -> bool:
-        """Whether the embedder is."""
-        return self.embedder.is_instant
-
-    def score(self, query: str) -> Score:
-        """Return P(the expensive tier is needed)."""
-        return self._judge(self.embedder.embed(query))
-
-    def recall(self, query: str) -> Score | None:
-        """Return what a remembered vector gives, without embedding."""
-        vector = self.embedder.recall(query)
-        return None if vector is None else self._judge(vector)
 
     def _judge(self, vector: np.ndarray) -> Score:
         logit = float(self.coef @ vector) + self.intercept

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from routing import embedders
-from routing.embedders.memory import Remembering
 from routing.routers import arrays, vectors
 from routing.routers.kinds import Examples, Kind, chosen
 from routing.routers.near import Stored
+from routing.routers.vector_router import VectorRouter
 from routing.types import Score
 
 NAME = "knn"
@@ -26,7 +26,7 @@ _SAME = 1 - 1e-5
 
 
 @dataclass(frozen=True, eq=False)
-class KnnRouter:
+class KnnRouter(VectorRouter):
     """The mean label of the k nearest, nearer ones counting more.
 
     Attributes:
@@ -35,25 +35,10 @@ class KnnRouter:
         weight: shape (m,), above 0.
     """
 
-    embedder: Remembering
     vectors: np.ndarray
     needs: np.ndarray
     weight: np.ndarray
     k: int
-
-    @property
-    def is_instant(self) -> bool:
-        """Whether the embedder is."""
-        return self.embedder.is_instant
-
-    def score(self, query: str) -> Score:
-        """Return the mean label of the query's neighbours."""
-        return self._judge(self.embedder.embed(query))
-
-    def recall(self, query: str) -> Score | None:
-        """Return the same for a remembered vector, without embedding."""
-        vector = self.embedder.recall(query)
-        return None if vector is None else self._judge(vector)
 
     def _judge(self, vector: np.ndarray) -> Score:
         cosines = self._stored.cosines(vector)

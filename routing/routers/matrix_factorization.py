@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from routing import embedders
-from routing.embedders.memory import Remembering
 from routing.routers import arrays, factors, vectors
 from routing.routers.factors import Factors
 from routing.routers.kinds import Examples, Kind, Outcomes, chosen
+from routing.routers.vector_router import VectorRouter
 from routing.types import Score
 
 NAME = "matrix-factorization"
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixRouter:
+class MatrixRouter(VectorRouter):
     """P(cheap fails) x P(expensive succeeds).
 
     Attributes:
@@ -34,24 +34,9 @@ class MatrixRouter:
         expensive: which plays the other.
     """
 
-    embedder: Remembering
     factors: Factors
     cheap: str
     expensive: str
-
-    @property
-    def is_instant(self) -> bool:
-        """Whether the embedder is."""
-        return self.embedder.is_instant
-
-    def score(self, query: str) -> Score:
-        """Return P(the expensive tier is needed)."""
-        return self._judge(self.embedder.embed(query))
-
-    def recall(self, query: str) -> Score | None:
-        """Return the same for a remembered vector, without embedding."""
-        vector = self.embedder.recall(query)
-        return None if vector is None else self._judge(vector)
 
     def _judge(self, vector: np.ndarray) -> Score:
         cheap_ok, expensive_ok = self.factors.success(vector, (self.cheap, self.expensive))
