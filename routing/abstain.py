@@ -149,6 +149,7 @@ def put(project: Project, names: Sequence[str], *, by: User | None) -> Policy:
         shadow_rate_cheap=live.shadow_rate_cheap,
         shadow_rate_expensive=live.shadow_rate_expensive,
         repeat_rate=live.repeat_rate,
+        retrieval_rate=live.retrieval_rate,
         abstain=[name for name in RULES if name in names],
     )
     policy.deploy(target, by=by, reason="Other rules to abstain by: always expensive until signed")

@@ -91,6 +91,7 @@ def follow_provider(project: Project) -> Policy | None:
         expensive=expensive,
         note="Provider changed with ANTHROPIC_API_KEY",
         repeat_rate=live.repeat_rate,
+        retrieval_rate=live.retrieval_rate,
         abstain=live.abstain,
     )
     policy.deploy(target, by=None, reason="Provider key appeared or went away")

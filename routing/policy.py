@@ -37,6 +37,7 @@ class Terms:
     shadow_rate_cheap: float
     shadow_rate_expensive: float
     repeat_rate: float
+    retrieval_rate: float
 
     def spec(self, tier: Tier) -> TierSpec:
         """Return who plays the tier."""
@@ -63,6 +64,7 @@ def terms(policy_id: int) -> Terms:
         shadow_rate_cheap=row.shadow_rate_cheap,
         shadow_rate_expensive=row.shadow_rate_expensive,
         repeat_rate=row.repeat_rate,
+        retrieval_rate=row.retrieval_rate,
     )
 
 
@@ -90,6 +92,7 @@ def create(
     shadow_rate_expensive: float = 1.0,
     thresholds: Mapping[str, float] | None = None,
     repeat_rate: float = 0.0,
+    retrieval_rate: float = 0.0,
     abstain: Sequence[str] = (),
 ) -> Policy:
     """Write a policy under the project's next number. It is not live until deployed.
@@ -105,6 +108,7 @@ def create(
         shadow_rate_expensive: the same of the expensive tier.
         thresholds: in [0, 2], by task type.
         repeat_rate: share of requests whose EXPENSIVE tier is asked once more.
+        retrieval_rate: share of pairs with retrieval that EXPENSIVE answers on another one too.
         abstain: the rules of `abstain.RULES` by which requests go to EXPENSIVE unscored.
 
     Raises:
@@ -126,6 +130,7 @@ def create(
         shadow_rate_cheap=shadow_rate_cheap,
         shadow_rate_expensive=shadow_rate_expensive,
         repeat_rate=repeat_rate,
+        retrieval_rate=retrieval_rate,
         abstain=list(abstain),
     )
 
@@ -170,6 +175,7 @@ def with_threshold(
         shadow_rate_expensive=base.shadow_rate_expensive,
         thresholds=thresholds,
         repeat_rate=base.repeat_rate,
+        retrieval_rate=base.retrieval_rate,
         abstain=base.abstain,
     )
 

@@ -71,6 +71,47 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
+class Source:
+    """One numbered passage that an answer may rest on. Data, whatever it says.
+
+    Attributes:
+        n: its number in the prompt, from 1.
+        document: what its owner calls it, or "".
+        score: of the retrieval that found it; the client's own where it brought it.
+        chunk: number of the stored chunk, None for a client's.
+        start: where in the document it begins.
+    """
+
+    n: int
+    text: str
+    document: str = ""
+    title: str = ""
+    score: float | None = None
+    chunk: int | None = None
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class RetrievalValue:
+    """What was looked up for one request; stored, never recomputed. Columns as in `Retrieval`."""
+
+    strategy: str
+    asked: str
+    chooser: str
+    query: str
+    sources: tuple[Source, ...]
+    confidence: float | None
+    ms: float
+    collection: str = ""
+    collection_id: int | None = None
+    version: int | None = None
+    rewritten_by: str = ""
+    rewrite_ms: float | None = None
+    cost_usd: Decimal | None = Decimal(0)
+    signals: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ChatRequest:
     """One request, whatever wire it came in by.
 
@@ -86,6 +127,11 @@ class ChatRequest:
         session: the client's name for the conversation, or "".
         forced: the tier that the client insists on, or None.
         no_shadow: the client wants no shadow call.
+        collection: the collection to look in, or "".
+        strategy: of the retrieval, as asked; "" for the collection's own.
+        search_query: the client's own self-contained form of the query, or "".
+        context: passages that the client brought, instead of a collection.
+        retrieval: what was looked up; its sources are in `payload` then, and `raw` is empty.
     """
 
     payload: dict[str, Any]
@@ -101,6 +147,11 @@ class ChatRequest:
     session: str = ""
     forced: Tier | None = None
     no_shadow: bool = False
+    collection: str = ""
+    strategy: str = ""
+    search_query: str = ""
+    context: tuple[Source, ...] = ()
+    retrieval: RetrievalValue | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from reviews.models.rating import (
     Slot,
     Verdict,
 )
+from reviews.models.retrieval import RetrievalEvaluation
 from reviews.models.rollout import Rollout, RolloutEvent, SignedDeployment
 from reviews.models.sampling import SampledPair
 from reviews.models.signoff import Approval, Comment, Evidence, Revision, SignOff
@@ -45,6 +46,7 @@ __all__ = [
     "Rating",
     "Reminder",
     "ReminderStop",
+    "RetrievalEvaluation",
     "Reveal",
     "Revision",
     "Rollout",

@@ -70,11 +70,12 @@ class Slot(models.Model):
         IDENTICAL = "identical", "Identical answers"
         ADJUDICATION = "adjudication", "Adjudication"
         AGAIN = "again", "One model, asked twice"
+        RETRIEVAL = "retrieval", "One model, two retrievals"
 
     #: Kinds that look at the rater; they never count as evidence.
     CHECKS = (Kind.GOLD, Kind.REPEAT, Kind.IDENTICAL)
     #: What comes among the sample, and a rater must not tell from it.
-    HIDDEN = (*CHECKS, Kind.AGAIN)
+    HIDDEN = (*CHECKS, Kind.AGAIN, Kind.RETRIEVAL)
 
     kind = models.CharField(
         max_length=12, choices=Kind, default=Kind.SAMPLE, db_default=Kind.SAMPLE.value
@@ -118,6 +119,12 @@ class Slot(models.Model):
                 fields=["study", "pair"],
                 name="slot_again_once",
                 condition=models.Q(kind="again"),
+            ),
+            # Serves the blame, too.
+            models.UniqueConstraint(
+                fields=["study", "pair"],
+                name="slot_retrieval_once",
+                condition=models.Q(kind="retrieval"),
             ),
         ]
 
@@ -175,6 +182,10 @@ class Rating(Immutable):
     choice = models.CharField(max_length=12, choices=Choice)
     left_adequate = models.BooleanField()
     right_adequate = models.BooleanField()
+    left_supported = models.BooleanField(
+        null=True, help_text="By the sources; none where there are none or nobody said"
+    )
+    right_supported = models.BooleanField(null=True)
     reasons = ArrayField(
         models.CharField(max_length=40), default=list, db_default=Value("{}"), blank=True
     )
@@ -276,6 +287,8 @@ class Verdict(Immutable):
     preference = models.CharField(max_length=10, choices=Preference, blank=True)
     cheap_adequate = models.BooleanField(null=True)
     expensive_adequate = models.BooleanField(null=True)
+    cheap_supported = models.BooleanField(null=True, help_text="By the sources it was given")
+    expensive_supported = models.BooleanField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -64,6 +64,10 @@ class Policy(Immutable):
         default=0.0, db_default=0.0,
         help_text="Share of requests whose EXPENSIVE tier is asked once more, for the A/A floor",
     )  # fmt: skip
+    retrieval_rate = models.FloatField(
+        default=0.0, db_default=0.0,
+        help_text="Share of pairs with retrieval whose EXPENSIVE tier answers on another one too",
+    )  # fmt: skip
     abstain = models.JSONField(
         default=list, db_default=[], help_text="Rules under which requests go to EXPENSIVE unscored"
     )
@@ -87,6 +91,9 @@ class Policy(Immutable):
             ),
             models.CheckConstraint(
                 condition=models.Q(repeat_rate__range=(0, 1)), name="policy_repeat_rate_range"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(retrieval_rate__range=(0, 1)), name="policy_retrieval_rate_range"
             ),
         ]
 

@@ -86,10 +86,13 @@ class Decision(Immutable):
 class Completion(Immutable):
     """One model's stored reply. At most one per request, tier and ordinal, ever.
 
-    The first answers are those of a pair; the second one of EXPENSIVE is that of a repeat.
+    The first answers are those of a pair; the second one of EXPENSIVE is that of a repeat,
+    its third that on another retrieval.
     """
 
     SECOND = 2
+    #: EXPENSIVE's answer on another retrieval.
+    ELSEWHERE = 3
 
     request = models.ForeignKey(Request, models.CASCADE, related_name="completions")
     tier = models.CharField(max_length=10, choices=TIERS)

@@ -36,6 +36,7 @@ class ShadowJob(models.Model):
     class Purpose(models.TextChoices):
         PAIR = "pair", "The other tier's answer"
         REPEAT = "repeat", "A second answer of EXPENSIVE"
+        RETRIEVAL = "retrieval", "EXPENSIVE's answer on another retrieval"
 
     OPEN = (State.PENDING, State.RUNNING)
 

@@ -1,0 +1,1 @@
+"""Looking things up, without a database: cutting, searching, fusing, choosing, measuring."""
