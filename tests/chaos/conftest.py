@@ -12,7 +12,7 @@ from tests.chaos import ledger, load, provider
 from tests.chaos.stack import Stack, eventually
 
 #: How often each scenario is repeated: more for a long search.
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "1"))
 
 
 def pytest_generate_tests(metafunc):
