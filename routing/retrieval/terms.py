@@ -1,0 +1,26 @@
+"""Words of a text as BM25 counts them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import Stemmer
+from bm25s.stopwords import STOPWORDS_EN
+
+#: Runs of two or more letters, digits and underscores, as in bm25s.
+_WORD = re.compile(r"\w\w+")
+_STOP = frozenset(STOPWORDS_EN)
+
+
+def of(text: str, stem: bool = True) -> list[str]:
+    """Return the words in order, in lower case, without stop words; stems of English if asked."""
+    words = [word for word in _WORD.findall(text.lower()) if word not in _STOP]
+    return stems(words) if stem else words
+
+
+def stems(words: Sequence[str]) -> list[str]:
+    """Return each word's stem (Snowball, English)."""
+    # A stemmer must not be shared by threads; making one takes microseconds.
+    found: list[str] = Stemmer.Stemmer("english").stemWords(list(words))
+    return found
