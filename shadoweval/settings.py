@@ -350,6 +350,17 @@ os.environ["SHADOWEVAL_MODELS"] = str(SHADOWEVAL_MODELS_DIR)
 #: The embedder of the starter router; docs/adr/0012-default-embedder.md says why.
 SHADOWEVAL_EMBEDDER = env.choice("SHADOWEVAL_EMBEDDER", "minilm", ("minilm", "static"))
 
+#: Indexes of collections as files; all processes of a machine share them.
+SHADOWEVAL_INDEX_DIR = Path(env.text("SHADOWEVAL_INDEX_DIR", str(VAR_DIR / "indexes"))).resolve()
+SHADOWEVAL_UPLOAD_MAX_BYTES = int(env.number("SHADOWEVAL_UPLOAD_MAX_MB", 20, 0.001, 1000) * 1e6)
+SHADOWEVAL_COLLECTION_MAX_CHUNKS = int(
+    env.number("SHADOWEVAL_COLLECTION_MAX_CHUNKS", 200_000, 1, 10_000_000)
+)
+#: Where neighbours are looked for off the hot path; docs/adr/0041 says why not on it.
+SHADOWEVAL_VECTOR_INDEX = env.choice(
+    "SHADOWEVAL_VECTOR_INDEX", "auto", ("auto", "numpy", "pgvector")
+)
+
 # --- reviews ------------------------------------------------------------------------------
 SHADOWEVAL_LEASE_S = env.number("SHADOWEVAL_LEASE_S", 900, 5, 86_400)
 SHADOWEVAL_SIGNOFF_ROLES = env.words("SHADOWEVAL_SIGNOFF_ROLES", "engineering,product")

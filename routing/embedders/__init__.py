@@ -16,6 +16,7 @@ _EMBEDDERS = {
 }
 #: What SHADOWEVAL_EMBEDDER may say.
 NAMES = {"minilm": ids.MINILM, "static": ids.STATIC}
+_DIMENSIONS = {ids.MINILM: 384, ids.MINILM_FP32: 384, ids.STATIC: 256}
 _instances: dict[str, Remembering] = {}
 _lock = threading.Lock()
 
@@ -37,3 +38,12 @@ def get(id: str) -> Remembering:
             made = getattr(import_module(module), name)(id, where)
             _instances[id] = Remembering(made)
         return _instances[id]
+
+
+def dimensions(id: str) -> int:
+    """Return the length of an embedder's vectors, without loading it.
+
+    Raises:
+        KeyError: when no embedder has this id.
+    """
+    return _DIMENSIONS[id]

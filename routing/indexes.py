@@ -1,0 +1,292 @@
+"""Index files of collections: made from Postgres where they are missing, open where they serve.
+
+The shelf is read by every request that names a collection, without waiting: a thread keeps it up to
+date. With Postgres away, what was known last is served.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.db import connection
+
+from routing import collections, embedders
+from routing.embedders.memory import Remembering
+from routing.errors import ModelsMissing, RequestError, ServiceUnavailable
+from routing.models import Chunk, Collection, CollectionVersion, StrategyVersion
+from routing.retrieval import choosing, index
+from routing.retrieval.choosing import Chooser
+from routing.retrieval.index import Entry, Index
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 2.0
+#: Folders of older versions stay so long for whoever is about to open them.
+_OLD_S = 600.0
+_Key = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Open:
+    """A collection as it is served.
+
+    Attributes:
+        version: number of what is searched.
+        chooser: what `auto` goes by.
+    """
+
+    collection_id: int
+    name: str
+    version: int
+    embedder: Remembering
+    index: Index
+    strategy: str
+    k: int
+    reranks: bool
+    chooser: Chooser
+
+
+def folder(version: CollectionVersion) -> Path:
+    """Return where a version's files are, or belong.
+
+    The digest is in the name: a transaction that made files and then no version leaves a folder
+    that nothing else takes for its own.
+    """
+    root = Path(settings.SHADOWEVAL_INDEX_DIR) / str(version.collection_id)
+    return root / f"{version.number}-{version.digest[:12]}"
+
+
+def is_built(version: CollectionVersion) -> bool:
+    """Return whether a version's files are there."""
+    try:
+        index.checked(folder(version))
+    except ValueError:
+        return False
+    return True
+
+
+def ensure(version: CollectionVersion) -> Path:
+    """Return a version's folder, whose files are built if they are missing.
+
+    Processes of one machine wait for each other instead of building twice.
+
+    Raises:
+        ValueError: in a sentence, when what the version held was deleted since.
+    """
+    place = folder(version)
+    if is_built(version):
+        return place
+    with _alone(version.collection_id):
+        if not is_built(version):
+            _build(version, place)
+    return place
+
+
+def _build(version: CollectionVersion, place: Path) -> None:
+    start = time.monotonic()
+    collection = version.collection
+    if collections.digest(collection, version.number) != version.digest:
+        raise ValueError(f"What version {version.number} of {collection} held was deleted since.")
+    index.build(place, entries(version), embedders.dimensions(collection.embedder))
+    log.info(
+        "index of collection %s version %s: %s chunks in %.1f s",
+        collection.pk, version.number, version.chunks, time.monotonic() - start,
+    )  # fmt: skip
+
+
+def entries(version: CollectionVersion) -> Iterator[Entry]:
+    """Yield a version's chunks in the order of their rows: by document, then by place in it."""
+    held = collections.documents(version.collection, version.number).order_by()
+    rows = Chunk.objects.filter(document__in=held.values("pk")).order_by("document_id", "ordinal")
+    columns = ("pk", "document__key", "document__title", "text", "start", "vector")
+    for *about, vector in rows.values_list(*columns).iterator(chunk_size=2000):
+        yield Entry(*about, np.frombuffer(vector, "<f4"))
+
+
+@contextmanager
+def _alone(collection_id: int) -> Iterator[None]:
+    root = Path(settings.SHADOWEVAL_INDEX_DIR)
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (root / f"{collection_id}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class Shelf:
+    """The collections that this process can serve, open.
+
+    Attributes:
+        is_fresh: whether the database was reached the last time.
+    """
+
+    def __init__(self) -> None:
+        self.is_fresh = False
+        self._open: dict[_Key, Open] = {}
+        self._absent: dict[_Key, RequestError] = {}
+        self._refused: dict[Path, str] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def get(self, project_id: int, name: str) -> Open:
+        """Return a collection; waits for nothing.
+
+        Raises:
+            NotFound: when it never was, or was deleted; the message says which.
+            ServiceUnavailable: when it is still being indexed or cannot be loaded.
+        """
+        key = (project_id, name)
+        found = self._open.get(key)
+        if found is not None:
+            return found
+        raise self._absent.get(key) or self._unknown(name)
+
+    def _unknown(self, name: str) -> RequestError:
+        if self.is_fresh:
+            return collections.missing(name)
+        return ServiceUnavailable("collections are not loaded yet; try again in some seconds")
+
+    def start(self) -> None:
+        """Keep refreshing in a thread."""
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="shelf-refresh", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop refreshing."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self.refresh()
+            except Exception as exc:
+                log.warning("keeping the known collections: %s", type(exc).__name__)
+            self._wake.wait(REFRESH_S)
+
+    def refresh(self) -> None:
+        """Open what is new, let go of what is no more.
+
+        Raises:
+            django.db.Error: when the database is away; what was known stays.
+        """
+        with self._lock:
+            try:
+                self._read()
+            except Exception:
+                self.is_fresh = False
+                raise
+            else:
+                self.is_fresh = True
+            finally:
+                if not connection.in_atomic_block:
+                    connection.close()  # back to the pool
+
+    def _read(self) -> None:
+        known, absent = dict[_Key, Open](), dict[_Key, RequestError]()
+        newest = _newest_versions()
+        strategies = _newest_strategies()
+        for row in Collection.objects.order_by("pk"):  # one that lives comes after its dead
+            key = (row.project_id, row.name)
+            absent.pop(key, None)
+            if row.deleted_at is not None:
+                absent[key] = collections.deleted(row.name, row.deleted_at)
+                continue
+            try:
+                known[key] = self._opened(row, newest.get(row.pk), strategies.get(row.pk))
+            except (ServiceUnavailable, ModelsMissing) as exc:
+                absent[key] = ServiceUnavailable(str(exc))
+        self._open, self._absent = known, absent
+
+    def _opened(
+        self, row: Collection, version: CollectionVersion | None, strategy: int | None
+    ) -> Open:
+        """Return a collection as it is served: the newest version whose files are there."""
+        before = self._open.get((row.project_id, row.name))
+        if before is not None and before.collection_id != row.pk:
+            before = None
+        if version is None:
+            raise ServiceUnavailable(f"collection {row.name!r} holds nothing that is indexed yet")
+        searched, number = self._index(row, version, before)
+        chooser = _chooser(strategy) if strategy else choosing.RULES
+        return Open(
+            row.pk, row.name, number, embedders.get(row.embedder), searched,
+            row.strategy, row.k, row.reranks, chooser,
+        )  # fmt: skip
+
+    def _index(
+        self, row: Collection, version: CollectionVersion, before: Open | None
+    ) -> tuple[Index, int]:
+        if before is not None and before.version == version.number:
+            return before.index, before.version
+        place = folder(version)
+        try:
+            return Index.open(place), version.number
+        except ValueError:
+            if before is not None:
+                return before.index, before.version
+            raise ServiceUnavailable(f"collection {row.name!r} is still being indexed") from None
+
+
+def _newest_versions() -> dict[int, CollectionVersion]:
+    rows = CollectionVersion.objects.filter(collection__deleted_at=None)
+    rows = rows.order_by("collection_id", "-number").distinct("collection_id")
+    return {row.collection_id: row for row in rows}
+
+
+def _newest_strategies() -> dict[int, int]:
+    rows = StrategyVersion.objects.order_by("collection_id", "-pk").distinct("collection_id")
+    return dict(rows.values_list("collection_id", "pk"))
+
+
+_choosers: dict[int, Chooser] = {}
+
+
+def _chooser(strategy_id: int) -> Chooser:
+    """Return a trained chooser, loaded once; the rules for one that cannot be read."""
+    if strategy_id not in _choosers:
+        try:
+            artifact = StrategyVersion.objects.values_list("artifact", flat=True).get(
+                pk=strategy_id
+            )
+            _choosers[strategy_id] = choosing.loads(bytes(artifact))
+        except ValueError:
+            log.exception("strategy %s cannot be loaded", strategy_id)
+            _choosers[strategy_id] = choosing.RULES
+    return _choosers[strategy_id]
+
+
+def tidy(now: float | None = None) -> int:
+    """Delete the folders of versions that are old, or whose collection is; return how many.
+
+    Whoever has one open keeps reading it.
+    """
+    root = Path(settings.SHADOWEVAL_INDEX_DIR)
+    newest = _newest_versions()
+    count = 0
+    for place in root.glob("*/*"):
+        collection = newest.get(int(place.parent.name)) if place.parent.name.isdecimal() else None
+        if collection is not None and place == folder(collection):
+            continue
+        age = (now or time.time()) - place.stat().st_mtime
+        if collection is None or age > _OLD_S:
+            shutil.rmtree(place, ignore_errors=True)
+            count += 1
+    return count
+
+
+shelf = Shelf()
