@@ -198,7 +198,7 @@ class Shelf:
 
     def _read(self) -> None:
         known, absent = dict[_Key, Open](), dict[_Key, RequestError]()
-        newest = _newest_versions()
+        newest = newest_versions()
         strategies = _newest_strategies()
         for row in Collection.objects.order_by("pk"):  # one that lives comes after its dead
             key = (row.project_id, row.name)
@@ -242,7 +242,8 @@ class Shelf:
             raise ServiceUnavailable(f"collection {row.name!r} is still being indexed") from None
 
 
-def _newest_versions() -> dict[int, CollectionVersion]:
+def newest_versions() -> dict[int, CollectionVersion]:
+    """Return the newest version of each collection that lives, by collection."""
     rows = CollectionVersion.objects.filter(collection__deleted_at=None)
     rows = rows.order_by("collection_id", "-number").distinct("collection_id")
     return {row.collection_id: row for row in rows}
@@ -276,7 +277,7 @@ def tidy(now: float | None = None) -> int:
     Whoever has one open keeps reading it.
     """
     root = Path(settings.SHADOWEVAL_INDEX_DIR)
-    newest = _newest_versions()
+    newest = newest_versions()
     count = 0
     for place in root.glob("*/*"):
         collection = newest.get(int(place.parent.name)) if place.parent.name.isdecimal() else None

@@ -51,6 +51,12 @@ def same_draws(request, monkeypatch):
     monkeypatch.setattr(random, "_urandom", drawn.randbytes)  # secrets
 
 
+@pytest.fixture(autouse=True)
+def own_indexes(settings, tmp_path):
+    """Index files of a test's collections go with it: their ids come again."""
+    settings.SHADOWEVAL_INDEX_DIR = tmp_path / "indexes"
+
+
 @pytest.fixture
 def starter(db):
     """A router whose head is zero: every query that no rule catches scores 0.5."""

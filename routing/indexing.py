@@ -1,0 +1,348 @@
+"""Uploads become versions: claimed, read, cut, embedded in groups, then made visible at once.
+
+Every step is a transaction that first makes sure that this worker still holds the upload: whoever
+was taken for dead, or whose upload was cancelled, writes nothing more. A worker that is killed
+leaves what it committed, and the next one goes on there when the lease has run out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+
+from routing import collections, embedding, indexes, nearest
+from routing.errors import ModelsMissing, place
+from routing.models import Chunk, Collection, CollectionVersion, Document, Upload
+from routing.retrieval import chunking, reading
+from routing.retrieval.reading import Item, Read
+
+log = logging.getLogger(__name__)
+
+#: A worker that was not heard of for so long is dead. A group of documents or chunks takes seconds.
+LEASE = timedelta(seconds=90)
+#: So many workers may die at an upload: another one would, as with too little memory.
+MOST_DEATHS = 3
+_GIVEN_UP = (
+    f"Its worker died {MOST_DEATHS} times, most likely for want of memory: split the file, or give"
+    " the indexer more memory."
+)
+#: Documents written at once, chunks embedded at once: what a worker that dies has done for nothing.
+_DOCUMENTS, _CHUNKS = 50, 64
+#: Refused documents that are listed; the rest is counted in the last entry.
+_MOST_LISTED = 200
+_STATE = Upload.State
+
+#: Set when this process is to end: uploads are given back at their next step.
+_ending = threading.Event()
+
+
+class _Lost(Exception):
+    """The upload is no longer this worker's: cancelled, or taken for dead and claimed again."""
+
+
+class _Ending(Exception):
+    """This process is to end."""
+
+
+class _Refused(Exception):
+    """The upload cannot become a version; the message says why."""
+
+
+class _Hold:
+    """A claimed upload; `attempts` names the claim, as the next one has a higher number."""
+
+    def __init__(self, upload: Upload) -> None:
+        self.upload = upload
+        self.collection = upload.collection
+
+    @contextmanager
+    def step(self, **progress: Any) -> Iterator[None]:
+        """Write in one transaction, with the progress, if the upload is still held.
+
+        Raises:
+            _Lost: when it is not; nothing is written then.
+            _Ending: when this process is to end.
+        """
+        if _ending.is_set():
+            raise _Ending
+        with transaction.atomic():
+            if not self._update(lease_until=timezone.now() + LEASE, **progress):
+                raise _Lost
+            yield
+
+    def _update(self, **values: Any) -> bool:
+        mine = Upload.objects.filter(
+            pk=self.upload.pk, state=_STATE.RUNNING, attempts=self.upload.attempts
+        )
+        return bool(mine.update(**values))
+
+    def end(self, state: str, reason: str = "", **values: Any) -> None:
+        """Say what became of it, unless somebody else did."""
+        now = timezone.now()
+        self._update(state=state, reason=reason[:300], finished_at=now, lease_until=None, **values)
+
+    def give_back(self, *, died: bool) -> None:
+        """Let another worker have it; what this one failed at counts as a death."""
+        lived = 0 if died else 1
+        self._update(state=_STATE.WAITING, lease_until=None, attempts=F("attempts") - lived)
+
+
+def run_due() -> bool:
+    """Work on the upload that waited longest, or whose worker died; say whether there was one."""
+    upload = claim()
+    if upload is not None:
+        _work(upload)
+    return upload is not None
+
+
+def work(upload_id: int) -> None:
+    """Work on one upload to its end, if it can be claimed."""
+    upload = claim(upload_id)
+    if upload is not None:
+        _work(upload)
+
+
+def claim(upload_id: int | None = None) -> Upload | None:
+    """Take an upload that waits or whose lease ran out, the oldest of its collection, or None.
+
+    One whose workers died too often ends as failed.
+    """
+    now = timezone.now()
+    before = Upload.objects.filter(
+        collection=OuterRef("collection"), state__in=Upload.OPEN, pk__lt=OuterRef("pk")
+    )
+    due = Upload.objects.filter(
+        Q(state=_STATE.WAITING) | Q(state=_STATE.RUNNING, lease_until__lt=now), ~Exists(before)
+    ).filter(**({} if upload_id is None else {"pk": upload_id}))
+    with transaction.atomic():
+        # Not what was uploaded: the claim needs none of it.
+        rows = due.select_related("collection").defer("content")
+        found = rows.select_for_update(skip_locked=True, of=("self",)).order_by("pk").first()
+        if found is None:
+            return None
+        if found.attempts >= MOST_DEATHS:
+            _give_up(found)
+            return None
+        found.state, found.attempts = _STATE.RUNNING, found.attempts + 1
+        found.lease_until, found.started_at = now + LEASE, found.started_at or now
+        found.save(update_fields=["state", "attempts", "lease_until", "started_at"])
+    return found
+
+
+def _give_up(upload: Upload) -> None:
+    upload.state, upload.reason, upload.finished_at = _STATE.FAILED, _GIVEN_UP, timezone.now()
+    upload.lease_until = None
+    upload.save(update_fields=["state", "reason", "finished_at", "lease_until"])
+
+
+def _work(upload: Upload) -> None:
+    hold = _Hold(upload)
+    try:
+        _make(hold)
+    except _Lost:
+        log.info("upload %s is no longer this worker's", upload.pk)
+    except _Ending:
+        hold.give_back(died=False)
+    except (_Refused, ModelsMissing) as exc:
+        hold.end(_STATE.FAILED, str(exc))
+    except DatabaseError:
+        raise  # whoever comes when the lease has run out may find the database again
+    except Exception as exc:
+        log.error("upload %s failed: %s at %s", upload.pk, type(exc).__name__, place(exc))
+        hold.give_back(died=True)
+
+
+def _make(hold: _Hold) -> None:
+    if hold.upload.version_id is None:
+        # Counted in the transaction that ends reading.
+        if not hold.upload.chunks:
+            _read(hold)
+        _embed(hold)
+        _publish(hold)
+    version = CollectionVersion.objects.get(pk=hold.upload.version_id)
+    with hold.step():
+        pass
+    try:
+        indexes.ensure(version)
+    except (OSError, ValueError) as exc:
+        # The version is there, and its files are tried again: see `build_due`.
+        log.error("no index of upload %s: %s at %s", hold.upload.pk, type(exc).__name__, place(exc))
+    hold.end(_STATE.DONE)
+
+
+# --- reading ------------------------------------------------------------------------------
+
+
+def _parsed(upload: Upload) -> Read:
+    content = Upload.objects.values_list("content", flat=True).get(pk=upload.pk)
+    if content is None:
+        raise _Lost
+    try:
+        return reading.read(upload.kind, upload.name, bytes(content))
+    except ValueError as exc:
+        raise _Refused(str(exc)) from None
+
+
+def _read(hold: _Hold) -> None:
+    """Write documents and chunks that are new; a reader that died left rows, which go first."""
+    read = _parsed(hold.upload)
+    if not read.documents and read.refused:
+        raise _Refused(f"No document can be read: {read.refused[0].where}: {read.refused[0].why}")
+    with hold.step(refused=_listed(read), documents=0, embedded=0):
+        collections.erase(Document.objects.filter(upload=hold.upload, added_in=None))
+    fresh = _fresh(hold.collection, read.documents)
+    room = settings.SHADOWEVAL_COLLECTION_MAX_CHUNKS
+    if not hold.upload.replaces_all:
+        held = collections.newest(hold.collection)
+        room -= held.chunks if held else 0
+    written = 0
+    for start in range(0, len(fresh), _DOCUMENTS):
+        items = fresh[start : start + _DOCUMENTS]
+        pieces = [_cut(hold.collection, hold.upload.kind, item) for item in items]
+        written += sum(map(len, pieces))
+        if written > room:
+            most = settings.SHADOWEVAL_COLLECTION_MAX_CHUNKS
+            raise _Refused(f"A collection has at most {most:,} chunks, and this would make more.")
+        is_last = start + _DOCUMENTS >= len(fresh)
+        counted = {"chunks": written} if is_last else {}
+        with hold.step(documents=F("documents") + len(items), **counted):
+            _write(hold.upload, items, pieces)
+
+
+def _listed(read: Read) -> list[dict[str, str]]:
+    listed = [one._asdict() for one in read.refused[:_MOST_LISTED]]
+    more = len(read.refused) - len(listed)
+    if more > 0:
+        listed.append({"where": "", "why": f"{more:,} more documents were left out.", "key": ""})
+    return listed
+
+
+def fingerprint(item: Item) -> str:
+    """Return the SHA-256 of all that a document says; one with the same is not read again."""
+    said = json.dumps([item.title, item.text, item.metadata], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _fresh(collection: Collection, items: Sequence[Item]) -> list[Item]:
+    """Return the documents that the collection does not hold as they are."""
+    known = dict(collections.documents(collection).values_list("key", "sha256"))
+    return [item for item in items if known.get(item.key) != fingerprint(item)]
+
+
+def _cut(collection: Collection, kind: str, item: Item) -> list[chunking.Piece]:
+    is_markdown = kind == Upload.Kind.MARKDOWN
+    return chunking.cut(item.text, collection.chunk_tokens, is_markdown=is_markdown)
+
+
+def _write(
+    upload: Upload, items: Sequence[Item], pieces: Sequence[Sequence[chunking.Piece]]
+) -> None:
+    rows = [
+        Document(
+            collection_id=upload.collection_id, upload=upload, key=item.key, title=item.title,
+            text=item.text, metadata=item.metadata, sha256=fingerprint(item),
+        )
+        for item in items
+    ]  # fmt: skip
+    Document.objects.bulk_create(rows)
+    Chunk.objects.bulk_create(
+        Chunk(document=row, ordinal=ordinal, start=piece.start, text=piece.text)
+        for row, parts in zip(rows, pieces, strict=True)
+        for ordinal, piece in enumerate(parts)
+    )
+
+
+# --- embedding ----------------------------------------------------------------------------
+
+
+class _Row(NamedTuple):
+    pk: int
+    title: str
+    text: str
+
+
+def _embed(hold: _Hold) -> None:
+    """Give every chunk its vector, a group at a time."""
+    has_pgvector = nearest.prepare()
+    with embedding.pool(hold.collection.embedder) as embed:
+        while rows := _unembedded(hold.upload):
+            vectors = embed([embedding.passage(row.title, row.text) for row in rows])
+            ids = [row.pk for row in rows]
+            with hold.step(embedded=F("embedded") + len(rows)), connection.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE routing_chunk SET vector = told.vector"
+                    " FROM unnest(%s::bigint[], %s::bytea[]) AS told(id, vector)"
+                    " WHERE routing_chunk.id = told.id",
+                    [ids, [vector.astype("<f4").tobytes() for vector in vectors]],
+                )
+                if has_pgvector:
+                    nearest.keep(ids, vectors)
+
+
+def _unembedded(upload: Upload) -> list[_Row]:
+    rows = Chunk.objects.filter(document__upload=upload, document__added_in=None, vector=None)
+    columns = rows.order_by("pk").values_list("pk", "document__title", "text")
+    return [_Row(*row) for row in columns[:_CHUNKS]]
+
+
+# --- the version --------------------------------------------------------------------------
+
+
+def _publish(hold: _Hold) -> None:
+    """Make the version: new documents come in, those they replace go out, in one transaction.
+
+    An upload that changes nothing makes none, but for a collection that has none yet.
+    """
+    upload = hold.upload
+    kept = _parsed(upload).keys if upload.replaces_all else set()
+    with hold.step(content=None):
+        locked = Collection.objects.select_for_update().get(pk=upload.collection_id)
+        if locked.deleted_at is not None:
+            raise _Lost
+        last = collections.newest(locked)
+        number = last.number + 1 if last else 1
+        fresh = Document.objects.filter(upload=upload, added_in=None)
+        held = collections.documents(locked).order_by()
+        going = Q(key__in=fresh.order_by().values("key"))
+        if upload.replaces_all:
+            going |= ~Q(key__in=list(kept))
+        changed = held.filter(going).update(removed_in=number)
+        changed += fresh.update(added_in=number)
+        if changed or last is None:
+            last = collections.make_version(locked, number, f"upload {upload.pk}: {upload.name}")
+        Upload.objects.filter(pk=upload.pk).update(version=last)
+        upload.version = last
+
+
+def build_due() -> int:
+    """Build the files of newest versions that lack them, and drop old ones; return how many."""
+    built = 0
+    for version in indexes.newest_versions().values():
+        if not indexes.is_built(version):
+            try:
+                indexes.ensure(version)
+            except (OSError, ValueError) as exc:
+                log.error("no index of version %s: %s", version.pk, type(exc).__name__)
+            else:
+                built += 1
+    indexes.tidy()
+    return built
+
+
+def stop(*, is_ending: bool = True) -> None:
+    """Let uploads of this process wait for another one: it is to end, or is not after all."""
+    if is_ending:
+        _ending.set()
+    else:
+        _ending.clear()
