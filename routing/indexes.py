@@ -133,7 +133,6 @@ class Shelf:
         self.is_fresh = False
         self._open: dict[_Key, Open] = {}
         self._absent: dict[_Key, RequestError] = {}
-        self._refused: dict[Path, str] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -158,7 +157,8 @@ class Shelf:
         return ServiceUnavailable("collections are not loaded yet; try again in some seconds")
 
     def start(self) -> None:
-        """Keep refreshing in a thread."""
+        """Keep refreshing in a thread, from nothing: what was known may be long past."""
+        self.is_fresh, self._open, self._absent = False, {}, {}
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="shelf-refresh", daemon=True)
         self._thread.start()
@@ -231,9 +231,9 @@ class Shelf:
     def _index(
         self, row: Collection, version: CollectionVersion, before: Open | None
     ) -> tuple[Index, int]:
-        if before is not None and before.version == version.number:
-            return before.index, before.version
         place = folder(version)
+        if before is not None and before.index.folder == place:
+            return before.index, before.version
         try:
             return Index.open(place), version.number
         except ValueError:

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
+from routing import collections
 from routing.models import (
     ChallengerScore,
     Completion,
@@ -58,6 +59,7 @@ def run(budget_s: float = _BUDGET_S, now: datetime | None = None) -> bool:
     end = time.monotonic() + budget_s
     if before is None:
         return False
+    collections.purge(before)
     for project in Project.objects.order_by("pk"):
         while _delete_batch(project, before):
             if time.monotonic() >= end:

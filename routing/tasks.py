@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task, signals
 
-from routing import challenging, retention, shadow, shifts
+from routing import challenging, indexing, retention, shadow, shifts
 
 #: A worker that is told to stop waits this long for calls that no running task waits for.
 _DRAIN_S = 45.0
@@ -37,10 +37,24 @@ def run_challengers() -> None:
         run_challengers.apply_async(retry=False, expires=30)
 
 
+@shared_task
+def run_uploads() -> None:
+    """Work on the upload that waits longest, and ask for another hand while there are more."""
+    if indexing.run_due():
+        run_uploads.apply_async(retry=False, expires=30)
+
+
+@shared_task
+def build_indexes() -> None:
+    """Build the files of what was removed from, and of what a worker that died left without."""
+    indexing.build_due()
+
+
 @signals.worker_shutting_down.connect
 def _stop_claiming(**_: Any) -> None:
-    """Calls under way are paid for: they end, and no other begins."""
+    """Calls under way are paid for: they end, and no other begins; uploads wait for the next."""
     shifts.stop()
+    indexing.stop()
 
 
 @signals.worker_shutdown.connect

@@ -22,6 +22,7 @@ django_application = get_asgi_application()
 from reviews import frames  # noqa: E402
 from routing import call, gauges, providers, serving, tasks, tasktypes  # noqa: E402
 from routing.connection import Connection  # noqa: E402
+from routing.indexes import shelf  # noqa: E402
 from routing.live import live  # noqa: E402
 from routing.overload import load  # noqa: E402
 from routing.recording import Recorder  # noqa: E402
@@ -100,6 +101,7 @@ class Application:
             message = f"cannot read policies from the database: {type(exc).__name__}: {exc}"
             await send({"type": "lifespan.startup.failed", "message": message})
             return
+        shelf.start()
         await asyncio.to_thread(tasktypes.warm)
         self._recorder = Recorder(on_written=Nudge())
         self._recorder.start()
@@ -115,6 +117,7 @@ class Application:
         await self._recorder.stop()
         await providers.close_all()
         await asyncio.to_thread(live.stop)
+        await asyncio.to_thread(shelf.stop)
         await asyncio.wait({warming}, timeout=_WARM_S)
         await shared.close()
         await send({"type": "lifespan.shutdown.complete"})

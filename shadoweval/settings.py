@@ -174,11 +174,19 @@ CELERY_BEAT_SCHEDULE = {
         ("expiry", "reviews.tasks.expire_signoffs", 600),
         ("notices", "reviews.tasks.send_notices", 10),
         ("trainings", "reviews.tasks.run_trainings", 5),
+        ("uploads", "routing.tasks.run_uploads", 3),
+        ("indexes", "routing.tasks.build_indexes", 3),
     )
 }
 # Trainings compute for minutes: a worker of their own takes them, and no shadow call waits.
 TRAINING_QUEUE = "training"
-CELERY_TASK_ROUTES = {"reviews.tasks.run_trainings": {"queue": TRAINING_QUEUE}}
+#: So does indexing.
+INDEXING_QUEUE = "indexing"
+CELERY_TASK_ROUTES = {
+    "reviews.tasks.run_trainings": {"queue": TRAINING_QUEUE},
+    "routing.tasks.run_uploads": {"queue": INDEXING_QUEUE},
+    "routing.tasks.build_indexes": {"queue": INDEXING_QUEUE},
+}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- people -------------------------------------------------------------------------------

@@ -100,6 +100,7 @@ class Index:
     """One version of a collection, open.
 
     Attributes:
+        folder: where its files are, or were.
         size: chunks, which are its rows.
         dimensions: of their vectors.
         dense: finds by vectors.
@@ -107,6 +108,7 @@ class Index:
     """
 
     def __init__(self, folder: Path, pieces: _Pieces) -> None:
+        self.folder = folder
         self._pieces = pieces
         self.size = pieces.size
         self.dense = dense.Dense.open(folder)

@@ -59,6 +59,15 @@ class Postgres(Server):
             if not _exists(connection, sql.SQL("pg_database WHERE datname"), name):
                 create = sql.SQL("CREATE DATABASE {} OWNER {}")
                 connection.execute(create.format(sql.Identifier(name), sql.Identifier(role)))
+        self.allow_vectors(name)
+
+    def allow_vectors(self, name: str = DATABASE) -> None:
+        """Give a database the extension `vector` if the server brings it: only superusers may."""
+        with psycopg.connect(
+            host=str(self.place.sockets), user=SUPERUSER, dbname=name, autocommit=True
+        ) as connection:
+            if _exists(connection, sql.SQL("pg_available_extensions WHERE name"), "vector"):
+                connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
 
     def _argv(self, place: Place) -> list[str]:
         data = _data(place)

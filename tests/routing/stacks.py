@@ -2,7 +2,8 @@
 
 import json
 
-from routing import collections, indexes, indexing
+from routing import collections, embedders, indexes, indexing
+from routing.embedders import ids
 from routing.models import Upload
 from routing.retrieval.index import Index
 
@@ -18,9 +19,10 @@ def lines(texts, **more):
     return "\n".join(map(json.dumps, rows)).encode()
 
 
-def upload(into, texts, **options):
-    """Return an upload of documents by key that waits."""
-    return collections.upload(into, "docs.jsonl", lines(texts), **options)
+def upload(into, texts, *, replaces_all=False, **more):
+    """Return an upload of documents by key that waits; all of them have what is said more."""
+    content = lines(texts, **more)
+    return collections.upload(into, "docs.jsonl", content, replaces_all=replaces_all)
 
 
 def indexed(into, texts, **options):
@@ -35,3 +37,8 @@ def indexed(into, texts, **options):
 def opened(version):
     """Return a version's index."""
     return Index.open(indexes.ensure(version))
+
+
+def embed(text):
+    """Return the static embedder's vector."""
+    return embedders.get(ids.STATIC).embed(text)

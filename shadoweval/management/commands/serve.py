@@ -160,31 +160,22 @@ def _services(listener: socket.socket) -> list[Service]:
             stop_timeout_s=60,  # the shadow calls in hand are paid for: let most of them end
             nice=_WORKER_NICE,
         ),
-        Service(
-            "trainer",
-            [
-                *celery,
-                "worker",
-                "--queues",
-                settings.TRAINING_QUEUE,
-                "--hostname",
-                "trainer@%h",
-                "--pool",
-                "threads",
-                "--concurrency",
-                "1",
-                "-l",
-                "warning",
-            ],
-            stop_timeout_s=30,  # a training stops at its next step and begins anew later
-            nice=_TRAINER_NICE,
-        ),
+        # A training stops at its next step and begins anew later; so does an upload, where it was.
+        _apart(celery, "trainer", settings.TRAINING_QUEUE, 1),
+        _apart(celery, "indexer", settings.INDEXING_QUEUE, 2),
         Service(
             "beat",
             [*celery, "beat", "-l", "warning", "--schedule", schedule],
             stop_signal=signal.SIGINT,
         ),
     ]
+
+
+def _apart(celery: list[str], name: str, queue: str, hands: int) -> Service:
+    """Return a worker of what computes for minutes, so that no shadow call waits for it."""
+    own = ["--queues", queue, "--hostname", f"{name}@%h", "--pool", "threads"]
+    command = [*celery, "worker", *own, "--concurrency", str(hands), "-l", "warning"]
+    return Service(name, command, stop_timeout_s=30, nice=_TRAINER_NICE)
 
 
 def _answers(url: str) -> bool:
