@@ -15,6 +15,13 @@ from routing.retrieval.base import Found
 
 #: Ranks that are compared.
 TOP = 10
+#: All numbers that a search of both lists has.
+NAMES = (
+    "words", "rarity_max", "rarity_mean", "rarity_min", "unknown", "variety", "identifiers",
+    "digits", "length", "question", "quoted", "keywords", "bm25_found", "bm25_cover", "bm25_gap",
+    "bm25_fall", "bm25_spread", "dense_max", "dense_gap", "dense_fall", "dense_rise",
+    "dense_spread", "overlap", "bm25_first", "dense_first",
+)  # fmt: skip
 _IDENTIFIER = re.compile(r"\w*\d\w*|\w+[_/.]\w+|[a-z]+[A-Z]\w*|[A-Z]{2,}\w*")
 _QUOTED = re.compile(r"\"[^\"]+\"|“[^”]+”|`[^`]+`|(?<!\w)'[^']+'(?!\w)")
 _QUESTION = re.compile(

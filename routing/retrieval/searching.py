@@ -10,7 +10,7 @@ import numpy as np
 
 from routing.retrieval import choosing, confidence, features, fusion
 from routing.retrieval.base import AUTO, STRATEGIES, Found
-from routing.retrieval.choosing import Chooser
+from routing.retrieval.choosing import Choice, Chooser
 
 #: Rows of each list that are fused and compared.
 DEPTH = 100
@@ -56,8 +56,8 @@ class Search:
         strategy: bm25, dense or hybrid; never auto.
         chooser: "asked", "rules" or "trained".
         found: at most k rows. None are found where bm25 was asked and knows none of the words.
-        signals: the numbers of `features` that were known, and `kept_bm25` and `kept_dense`, the
-            share of the found rows that this list has as far up.
+        signals: the numbers of `features` that were known; `kept_bm25` and `kept_dense`, the share
+            of the found rows that this list has as far up; `bm25_share` where scores were blended.
         confidence: P(the sources hold the answer), in [0, 1].
     """
 
@@ -95,17 +95,65 @@ def search(
     """
     if asked not in (*STRATEGIES, AUTO):
         raise ValueError(f"No strategy {asked!r}; there are {', '.join((*STRATEGIES, AUTO))}.")
-    depth = max(depth, k)
+    lists = look_up(index, query, vector, asked, max(depth, k))
+    chooser = chooser or choosing.RULES
+    choice = chooser.choose(lists.signals) if asked == AUTO else Choice(asked)
+    found = lists.found(choice)
+    found = _first(rerank(query, found) if rerank else found, k)
+    signals = lists.signals | lists.kept(found)
+    if choice.share is not None:
+        signals["bm25_share"] = choice.share
+    sure = confidence.of(signals) if found.rows.size else 0.0
+    name = chooser.name if asked == AUTO else "asked"
+    return Search(choice.strategy, name, found, signals, sure)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What one query finds in either way, before anything is chosen.
+
+    Attributes:
+        bm25: None where it was not asked for; dense likewise.
+        signals: the numbers of `features` that are known.
+        most: highest BM25 score that a text could have.
+        depth: rows that were asked of each list.
+    """
+
+    bm25: Found | None
+    dense: Found | None
+    signals: dict[str, float]
+    most: float
+    depth: int
+
+    def found(self, choice: Choice) -> Found:
+        """Return the rows of a choice, as many as the lists are deep."""
+        if self.bm25 is None or self.dense is None or choice.strategy != "hybrid":
+            found = self.dense if choice.strategy == "dense" else self.bm25
+            assert found is not None
+            return found
+        if choice.share is None:
+            return fusion.rrf([self.bm25, self.dense], self.depth)
+        return fusion.blend(self.bm25, self.dense, choice.share, self.most, self.depth, self.depth)
+
+    def kept(self, found: Found) -> dict[str, float]:
+        """Return the share of found rows that each list has as far up."""
+        lists = {"kept_bm25": self.bm25, "kept_dense": self.dense}
+        return {
+            name: features.overlap(found.rows, known.rows, found.rows.size)
+            for name, known in lists.items()
+            if known is not None
+        }
+
+
+def look_up(
+    index: Searchable, query: str, vector: np.ndarray, asked: str = AUTO, depth: int = DEPTH
+) -> Lists:
+    """Search what a strategy needs, as `search` does."""
     bm25 = index.bm25.search(query, depth) if asked != "dense" else None
     dense = index.dense.search(vector, depth) if asked != "bm25" else None
-    signals = _signals(index.bm25, query, bm25, dense)
-    chooser = chooser or choosing.RULES
-    strategy = chooser.choose(signals) if asked == AUTO else asked
-    found = _of_strategy(strategy, bm25, dense, depth)
-    found = _first(rerank(query, found) if rerank else found, k)
-    signals |= _kept(found, bm25, dense)
-    sure = confidence.of(signals) if found.rows.size else 0.0
-    return Search(strategy, chooser.name if asked == AUTO else "asked", found, signals, sure)
+    most = features.ceiling(query, index.bm25) if bm25 is not None else 0.0
+    signals = features.of_query(query, index.bm25) | features.of_lists(bm25, dense, most)
+    return Lists(bm25, dense, signals, most, depth)
 
 
 def alternative(strategy: str, signals: Mapping[str, float] | None = None) -> str:
@@ -118,24 +166,5 @@ def alternative(strategy: str, signals: Mapping[str, float] | None = None) -> st
     return "bm25" if strategy == "dense" else "dense"
 
 
-def _signals(
-    lexical: Lexical, query: str, bm25: Found | None, dense: Found | None
-) -> dict[str, float]:
-    most = features.ceiling(query, lexical) if bm25 is not None else 0.0
-    return features.of_query(query, lexical) | features.of_lists(bm25, dense, most)
-
-
-def _of_strategy(strategy: str, bm25: Found | None, dense: Found | None, depth: int) -> Found:
-    lists = {"bm25": [bm25], "dense": [dense], "hybrid": [bm25, dense]}[strategy]
-    known = [found for found in lists if found is not None]
-    return known[0] if len(known) == 1 else fusion.rrf(known, depth)
-
-
 def _first(found: Found, k: int) -> Found:
     return Found(found.rows[:k], found.scores[:k])
-
-
-def _kept(found: Found, bm25: Found | None, dense: Found | None) -> dict[str, float]:
-    k = found.rows.size
-    lists = {"kept_bm25": bm25, "kept_dense": dense}
-    return {n: features.overlap(found.rows, f.rows, k) for n, f in lists.items() if f is not None}

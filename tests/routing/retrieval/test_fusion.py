@@ -35,3 +35,35 @@ def test_two_empty_lists_are_empty():
 
 def test_k_cuts():
     assert fusion.rrf([found(1, 2, 3)], 2).rows.size == 2
+
+
+def scored(pairs):
+    rows, scores = zip(*pairs, strict=True)
+    return Found(np.array(rows, np.int64), np.array(scores, np.float32))
+
+
+def test_blend_adds_scores_on_their_own_scales():
+    words, meaning = scored([(1, 8.0), (2, 2.0)]), scored([(2, 0.9), (3, 0.5)])
+    found = fusion.blend(words, meaning, share=0.5, most=10, k=5, depth=5)
+    assert found.rows.tolist() == [2, 1, 3]
+    assert found.scores.tolist() == pytest.approx([0.55, 0.4, 0.25])
+
+
+def test_what_a_full_list_cut_off_has_its_last_score():
+    words, meaning = scored([(1, 8.0), (2, 6.0)]), scored([(3, 0.9), (1, 0.5)])
+    found = fusion.blend(words, meaning, share=0.5, most=10, k=5, depth=2)
+    assert dict(zip(found.rows.tolist(), found.scores.tolist(), strict=True)) == pytest.approx(
+        {1: 0.65, 3: 0.75, 2: 0.55}
+    )
+
+
+@pytest.mark.parametrize(("share", "rows"), [(0.1, [3, 1]), (0.9, [1, 3])])
+def test_share_is_that_of_bm25(share, rows):
+    words, meaning = scored([(1, 5.0)]), scored([(3, 0.5)])
+    assert fusion.blend(words, meaning, share, most=10, k=2, depth=9).rows.tolist() == rows
+
+
+def test_blend_without_a_known_word_is_dense():
+    empty = Found(np.empty(0, np.int64), np.empty(0, np.float32))
+    found = fusion.blend(empty, scored([(4, 0.9), (1, 0.5)]), 0.4, most=0, k=5, depth=5)
+    assert found.rows.tolist() == [4, 1]

@@ -5,6 +5,7 @@ import pytest
 
 from routing.retrieval import bm25, searching
 from routing.retrieval.base import Found
+from routing.retrieval.choosing import Choice
 
 TEXTS = [
     "Invoices are paid within 30 days.",
@@ -26,8 +27,8 @@ class Always:
     def __init__(self, strategy):
         self.strategy = strategy
 
-    def choose(self, features):
-        return self.strategy
+    def choose(self, signals):
+        return Choice(self.strategy)
 
 
 @pytest.fixture
