@@ -74,18 +74,28 @@ def of_query(query: str, lexicon: Lexicon) -> dict[str, float]:
         "rarity_min": float(rarity.min()),
         "unknown": float(np.mean(counts == 0)) if terms else 1.0,
         "variety": len(set(words)) / len(words) if words else 0.0,
-        "identifiers": float(len(_IDENTIFIER.findall(query))),
+        "identifiers": float(identifiers(query)),
         "digits": sum(map(str.isdigit, query)) / len(query) if query else 0.0,
         "length": math.log1p(len(query)),
         "question": float(is_question(query)),
         "quoted": float(bool(_QUOTED.search(query))),
-        "keywords": float(bool(words) and not _FUNCTION.search(query)),
+        "keywords": float(is_keywords(query)),
     }
 
 
 def is_question(query: str) -> bool:
     """Tell whether it asks, by its first word or a question mark at its end."""
     return query.rstrip().endswith("?") or bool(_QUESTION.match(query))
+
+
+def is_keywords(query: str) -> bool:
+    """Tell whether it has words, and no function words among them."""
+    return bool(re.search(r"\w", query)) and not _FUNCTION.search(query)
+
+
+def identifiers(query: str) -> int:
+    """Return how many codes, numbers and abbreviations it has."""
+    return len(_IDENTIFIER.findall(query))
 
 
 def ceiling(query: str, lexicon: Lexicon) -> float:
