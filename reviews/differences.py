@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from reviews.choice import Thresholds
 from reviews.errors import CannotTell
 from routing.models import Project, Request
+from routing.routers import weighing
 from routing.routers.base import Router
 from routing.types import Reason, Tier
 
@@ -72,13 +73,13 @@ def between(
     Raises:
         CannotTell: when a router needs to see the cheap answer.
     """
-    rows = newest(project).values_list("id", "query", "task")
+    rows = newest(project).values_list("id", "query", "task", "retrieval__confidence")
     total = min(rows.count(), most)
     switched: list[Switch] = []
     done = 0
-    for request_id, query, task in rows[:most].iterator(chunk_size=_CHUNK):
+    for request_id, query, task, sure in rows[:most].iterator(chunk_size=_CHUNK):
         threshold = thresholds.by_task.get(task, thresholds.threshold)
-        before, after = scored(old, query), scored(new, query)
+        before, after = scored(old, query, sure), scored(new, query, sure)
         was, will = tier(before, threshold), tier(after, threshold)
         if was is not will:
             switched.append(Switch(request_id, query, task, before, after, will))
@@ -88,14 +89,19 @@ def between(
     return Differences(done, switched)
 
 
-def scored(router: Router, query: str) -> float | None:
+def scored(router: Router, query: str, confidence: float | None = None) -> float | None:
     """Return what a router says of a text; None when it fails or says what is no score.
+
+    Args:
+        router: who says it.
+        query: the text.
+        confidence: of what was looked up for it, None where nothing was.
 
     Raises:
         CannotTell: when it needs to see the cheap answer.
     """
     try:
-        said = router.score(query)
+        said = weighing.weighed(router, router.score(query), confidence)
     except Exception:
         return None
     if said.needs_answer:

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing import embedders
-from routing.routers import assembled, calibration
+from routing.routers import assembled, calibration, weighing
 from routing.routers.assembled import Parts
 from routing.routers.base import Router
+from routing.routers.calibration import Calibration
 from routing.routers.familiar import Familiar
 from routing.routers.kinds import Examples, Kind, Outcomes
 from routing.routers.rules import Rules
+from routing.routers.weighing import Weighing
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -132,6 +134,7 @@ def take(examples: Examples, rows: IntArray) -> Examples:
         expensive_ok=examples.expensive_ok[rows],
         weight=examples.weight[rows],
         outcomes=outcomes,
+        confidence=None if examples.confidence is None else examples.confidence[rows],
     )
 
 
@@ -249,7 +252,7 @@ def _served(
     recipe: Recipe,
     step: Step,
 ) -> FloatArray:
-    """Return what would have been served: rules, then familiarity, then calibrated scores.
+    """Return what would have been served: rules, then familiarity, then calibrated scores, weighed.
 
     Each stage was fitted without the labels of the fold that it scores.
     """
@@ -259,9 +262,15 @@ def _served(
         held = _around(examples, raw, vectors, recipe, ~part.own)
         router = assembled.assemble(part.router, held, embedder)
         for row in np.flatnonzero(part.own):
-            out[row] = router.score(examples.queries[row]).value
+            score = router.score(examples.queries[row])
+            out[row] = router.weigh(score, _sure(examples, row)).value
         step()
     return out
+
+
+def _sure(examples: Examples, row: int) -> float | None:
+    known = examples.confidence
+    return None if known is None or np.isnan(known[row]) else float(known[row])
 
 
 def _around(
@@ -274,7 +283,19 @@ def _around(
     """Return what stands around a router, fitted on some of the rows."""
     needed, weight = examples.needs_expensive[rows], examples.weight[rows]
     familiar = None if vectors is None else Familiar.fit(vectors[rows], seed=recipe.seed)
-    return Parts(recipe.rules, familiar, calibration.fit(raw[rows], needed, weight))
+    told = calibration.fit(raw[rows], needed, weight)
+    return Parts(recipe.rules, familiar, told, _weighing(examples, raw, told, rows))
+
+
+def _weighing(
+    examples: Examples, raw: FloatArray, told: Calibration, rows: NDArray[np.bool_]
+) -> Weighing | None:
+    """Return what a retrieval's confidence does to scores; None where no example has one."""
+    if examples.confidence is None:
+        return None
+    score = np.array([told.of(value) for value in raw[rows]])
+    needed, weight = examples.needs_expensive[rows], examples.weight[rows]
+    return weighing.fit(score, examples.confidence[rows], needed, weight)
 
 
 def _vectors(queries: Sequence[str], embedder: str) -> Vectors | None:

@@ -96,6 +96,7 @@ class _Row(NamedTuple):
     score: float | None
     rule: str
     router_id: int | None
+    confidence: float | None
 
 
 def run(
@@ -147,7 +148,7 @@ def run(
 def _rows(project: Project, most: int) -> Iterator[_Row]:
     rows = differences.newest(project).values_list(
         "id", "query", "task", "received_at", "pair__pk", "decision__score", "decision__rule",
-        "decision__policy__router",
+        "decision__policy__router", "retrieval__confidence",
     )  # fmt: skip
     return (_Row(*row) for row in rows[:most].iterator(chunk_size=500))
 
@@ -181,7 +182,7 @@ class _Beneath:
     def __init__(self, base: RouterVersion, old: Rules) -> None:
         self._base = base
         self._names = {rule.name for rule in old.rules}
-        self._made: dict[str, float | None] = {}
+        self._made: dict[tuple[str, float | None], float | None] = {}
         kind = routers.kinds().get(base.kind)
         self._asks = kind is not None and kind.asks
 
@@ -196,13 +197,14 @@ class _Beneath:
         is_own = row.router_id == self._base.pk and row.rule not in self._names
         if is_own and row.score is not None:
             return row.score
-        if row.query not in self._made:
+        text = (row.query, row.confidence)
+        if text not in self._made:
             if len(self._made) >= MOST_SCORED:
                 raise CannotTell(f"At most {MOST_SCORED} texts are scored anew.")
             if self._router is None:
                 raise CannotTell("This router cannot be loaded here.")
-            self._made[row.query] = differences.scored(self._router, row.query)
-        return self._made[row.query]
+            self._made[text] = differences.scored(self._router, *text)
+        return self._made[text]
 
     @cached_property
     def _router(self) -> Router | None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reviews import cards, differences, fitting, labels
 from reviews.choice import Thresholds
@@ -21,7 +22,7 @@ from reviews.fitting import Recipe
 from reviews.labels import Label
 from routing import policy, routers
 from routing.errors import ModelsMissing
-from routing.models import Policy, Project, Request, RouterVersion
+from routing.models import Policy, Project, Request, Retrieval, RouterVersion
 from routing.routers import assembled
 from routing.routers.base import Router
 from routing.routers.kinds import Examples, Outcomes
@@ -150,7 +151,20 @@ def examples_of(found: Sequence[Label]) -> Examples:
         expensive_ok=expensive,
         weight=np.array([one.weight for one in found], float),
         outcomes=_outcomes(found),
+        confidence=_confidence(found),
     )
+
+
+def _confidence(found: Sequence[Label]) -> NDArray[np.float64] | None:
+    """Return of each label what its retrieval said, (n,), nan without one; None where none has."""
+    known = dict(
+        Retrieval.objects.filter(pk__in=[one.request_id for one in found])
+        .exclude(confidence=None)
+        .values_list("pk", "confidence")
+    )
+    if not known:
+        return None
+    return np.array([known.get(one.request_id, np.nan) for one in found], float)
 
 
 def _outcomes(found: Sequence[Label]) -> Outcomes | None:

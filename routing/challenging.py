@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from routing import counts, routers
 from routing.models import Challenger, ChallengerScore, Request, RouterVersion
+from routing.routers import weighing
 from routing.routers.base import Router
 from routing.types import Reason
 
@@ -62,6 +63,7 @@ class Asked(NamedTuple):
     query: str
     reason: str
     rule: str
+    confidence: float | None = None
 
 
 def run(budget_s: float = _BUDGET_S, hangs_s: float = _HANGS_S) -> bool:
@@ -183,6 +185,7 @@ def due(challenger: Challenger, since: datetime) -> list[Asked]:
     rows = rows.exclude(decision=None).exclude(never_scored())
     rows = rows.exclude(decision__policy__router=challenger.router_id).order_by("received_at")
     wanted = ("pk", "received_at", "query", "decision__reason", "decision__rule")
+    wanted = (*wanted, "retrieval__confidence")
     return [Asked(*row) for row in rows.values_list(*wanted)[:_GROUP]]
 
 
@@ -199,16 +202,16 @@ def never_scored(request: str = "") -> Q:
 
 def _row(challenger: Challenger, router: Router, asked: Asked) -> ChallengerScore:
     is_kept = asked.reason in ABSTAINED
-    value, rule = (1.0, asked.rule or asked.reason) if is_kept else _score(router, asked.query)
+    value, rule = (1.0, asked.rule or asked.reason) if is_kept else _score(router, asked)
     return ChallengerScore(
         request_id=asked.id, router_id=challenger.router_id, score=value, rule=rule[:_MOST_RULE]
     )
 
 
-def _score(router: Router, query: str) -> tuple[float | None, str]:
+def _score(router: Router, asked: Asked) -> tuple[float | None, str]:
     """Return score and rule; no score where the request would have gone to EXPENSIVE by failure."""
     try:
-        said = router.score(query)
+        said = weighing.weighed(router, router.score(asked.query), asked.confidence)
         is_score = math.isfinite(said.value) and 0.0 <= said.value <= 1.0
     except BaseException as exc:  # of a plug-in, in a thread: not even SystemExit stops the others
         log.warning("challenger failed: %s", type(exc).__name__)

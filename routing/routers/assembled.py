@@ -1,20 +1,21 @@
-"""What stands around every kind's own part: rules before it, familiarity, calibration after it."""
+"""What stands around every kind's own part: rules, familiarity, calibration, weighing."""
 
 from __future__ import annotations
 
 import numbers
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from routing.embedders.memory import Remembering
-from routing.routers import arrays
+from routing.routers import arrays, weighing
 from routing.routers.base import UNFAMILIAR, Router
 from routing.routers.calibration import Calibration
 from routing.routers.familiar import Familiar
 from routing.routers.rules import Rules
+from routing.routers.weighing import Weighing
 from routing.types import Score
 
 #: What a decision can store as its rule.
@@ -27,6 +28,7 @@ class Parts(NamedTuple):
     rules: Rules | None = None
     familiar: Familiar | None = None
     calibration: Calibration | None = None
+    weighing: Weighing | None = None
 
 
 def dumps(
@@ -35,6 +37,7 @@ def dumps(
     rules: Rules | None = None,
     familiar: Familiar | None = None,
     calibration: Calibration | None = None,
+    weighing: Weighing | None = None,
 ) -> bytes:
     """Return an artifact with these parts; one that it has already is replaced, None leaves it.
 
@@ -50,6 +53,8 @@ def dumps(
         held["familiar_k"] = np.int64(familiar.k)
     if calibration is not None:
         held["calibration_x"], held["calibration_y"] = calibration.x, calibration.y
+    if weighing is not None:
+        held["weighing"] = np.array(weighing.lines, np.float64)
     return arrays.dumps(held)
 
 
@@ -61,7 +66,7 @@ def parts(artifact: bytes) -> Parts:
     """
     held = arrays.loads(artifact)
     try:
-        return Parts(_rules(held), _familiar(held), _calibration(held))
+        return Parts(_rules(held), _familiar(held), _calibration(held), _weighing(held))
     except KeyError as exc:
         raise ValueError(f"The artifact lacks {exc.args[0]}.") from exc
 
@@ -86,12 +91,21 @@ def _calibration(held: dict[str, np.ndarray]) -> Calibration | None:
     return Calibration(held["calibration_x"], held["calibration_y"])
 
 
+def _weighing(held: dict[str, np.ndarray]) -> Weighing | None:
+    if "weighing" not in held:
+        return None
+    if held["weighing"].shape != (4,):
+        raise ValueError("The artifact's weighing is none.")
+    return Weighing(*(float(one) for one in held["weighing"]))
+
+
 @dataclass(frozen=True)
 class Assembled:
     """Rules, then what is far from all training queries, then the calibrated score.
 
     Attributes:
         inner: the kind's own router.
+        weighing: what a retrieval's confidence does to a score that is told already.
         embedder: of the familiar vectors; None without them.
         is_trusted: the inner router is one of ours. A plug-in is always scored in a thread,
             and asked nothing before: what it says of its speed may be wrong.
@@ -101,6 +115,7 @@ class Assembled:
     rules: Rules
     familiar: Familiar | None = None
     calibration: Calibration | None = None
+    weighing: Weighing = field(default_factory=Weighing)
     embedder: Remembering | None = None
     is_trusted: bool = True
 
@@ -137,6 +152,10 @@ class Assembled:
                 return Score(1.0, UNFAMILIAR)
         known = self.inner.recall(query)
         return None if known is None else self.told(known)
+
+    def weigh(self, score: Score, confidence: float | None) -> Score:
+        """Return a score of this router beside a retrieval's confidence; None leaves it."""
+        return weighing.applied(self.weighing, score, confidence)
 
     def told(self, score: Any) -> Score:
         """Return the inner router's score calibrated, as plain values.
@@ -191,4 +210,5 @@ def assemble(
     if is_asking and held.calibration is not None:
         raise ValueError("A router that asks first is not calibrated: what it asks about is.")
     made = AssembledAsking if is_asking else Assembled
-    return made(inner, rules, held.familiar, held.calibration, uses, is_trusted)
+    usual = held.weighing or Weighing()
+    return made(inner, rules, held.familiar, held.calibration, usual, uses, is_trusted)

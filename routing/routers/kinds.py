@@ -43,6 +43,7 @@ class Examples:
         outcomes: of several models, where they are known; row by row the same queries.
         vectors: shape (n, dimensions), of the queries, by the embedder that the router is fit
             with, where somebody made them already. Folds then cost no embedding.
+        confidence: shape (n,), of what was looked up for each; nan where nothing was.
     """
 
     queries: tuple[str, ...]
@@ -51,6 +52,7 @@ class Examples:
     weight: FloatArray
     outcomes: Outcomes | None = None
     vectors: NDArray[np.float32] | None = None
+    confidence: FloatArray | None = None
 
     @property
     def needs_expensive(self) -> FloatArray:
