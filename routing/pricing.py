@@ -108,22 +108,26 @@ class Probed(Protocol):
     def probe_ms(self) -> float | None: ...  # noqa: D102
 
 
-def total_usd(decision: Probed, served_usd: Decimal | None) -> Decimal | None:
-    """Return what a request cost: its answer, and what was asked before deciding.
+def total_usd(
+    decision: Probed, served_usd: Decimal | None, rewrite_usd: Decimal | None = Decimal(0)
+) -> Decimal | None:
+    """Return what a request cost: its answer, and what was asked before it.
 
     The answer of a cheap model that was asked first is one of those calls already.
 
     Args:
         decision: with `probe_ms` when CHEAP was asked first.
         served_usd: of the completion that the client got; None when it is not known.
+        rewrite_usd: of making the query self-contained; None when it is not known.
     """
     if decision.probe_ms is None:
-        return served_usd
-    if decision.tier == Tier.CHEAP:
-        return decision.probe_usd
-    if decision.probe_usd is None or served_usd is None:
-        return None
-    return decision.probe_usd + served_usd
+        paid: list[Decimal | None] = [served_usd]
+    elif decision.tier == Tier.CHEAP:
+        paid = [decision.probe_usd]
+    else:
+        paid = [decision.probe_usd, served_usd]
+    known = [amount for amount in (*paid, rewrite_usd) if amount is not None]
+    return sum(known, Decimal(0)) if len(known) == len(paid) + 1 else None
 
 
 def _length_factor(price: Price, usage: Usage) -> Decimal:

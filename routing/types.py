@@ -122,6 +122,7 @@ class ChatRequest:
         task: task type given by the client, or "" (then it is detected).
         headers: the client's headers that the provider gets too, lower-case names.
         raw: the body as it came; b"" when the payload was put together here.
+        length: of the body as it came, in bytes.
         url_query: what followed the path's question mark; the provider gets it too.
         is_stream: the reply is wanted as server-sent events.
         session: the client's name for the conversation, or "".
@@ -129,6 +130,7 @@ class ChatRequest:
         no_shadow: the client wants no shadow call.
         collection: the collection to look in, or "".
         strategy: of the retrieval, as asked; "" for the collection's own.
+        k: how many sources, as asked; None for the collection's own.
         search_query: the client's own self-contained form of the query, or "".
         context: passages that the client brought, instead of a collection.
         retrieval: what was looked up; its sources are in `payload` then, and `raw` is empty.
@@ -142,6 +144,7 @@ class ChatRequest:
     headers: dict[str, str] = field(default_factory=dict)
     dialect: Dialect = Dialect.MESSAGES
     raw: bytes = b""
+    length: int = 0
     url_query: str = ""
     is_stream: bool = False
     session: str = ""
@@ -149,6 +152,7 @@ class ChatRequest:
     no_shadow: bool = False
     collection: str = ""
     strategy: str = ""
+    k: int | None = None
     search_query: str = ""
     context: tuple[Source, ...] = ()
     retrieval: RetrievalValue | None = None

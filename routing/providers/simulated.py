@@ -16,7 +16,7 @@ from routing.providers.anthropic import AnthropicProvider
 from routing.providers.http import Whole
 from routing.providers.simulated_tools import call_of, forced_tool
 from routing.types import Outgoing, Reply, TierSpec
-from routing.wire import sse
+from routing.wire import sse, standalone
 from routing.wire.body import last_user_text
 
 _PIECE = 24
@@ -43,7 +43,11 @@ def _message(spec: TierSpec, payload: dict[str, Any]) -> dict[str, Any]:
     query = last_user_text(payload["messages"])
     draw = hashlib.sha256(f"{spec.model}|{query}".encode(errors="replace")).digest()
     tool = forced_tool(payload)
-    block = _text(query, draw) if tool is None else call_of(tool, payload, draw)
+    rewritten = standalone.simulated(payload)
+    if rewritten is not None:
+        block = {"type": "text", "text": rewritten}
+    else:
+        block = _text(query, draw) if tool is None else call_of(tool, payload, draw)
     return {
         "id": f"msg_sim_{draw.hex()[:20]}",
         "type": "message",

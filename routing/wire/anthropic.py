@@ -13,6 +13,7 @@ from routing.errors import RequestError
 from routing.types import ChatRequest, Dialect
 from routing.wire import sse
 from routing.wire.body import is_content, load, request_of, require
+from routing.wire.lookup import from_metadata
 
 NAME = "anthropic"
 _PASSED_ON = "anthropic-"
@@ -37,7 +38,7 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     require(system, "system: Input should be a valid string or a list of text blocks")
     stream = body.get("stream")
     require(stream is None or isinstance(stream, bool), "stream: Input should be a valid boolean")
-    return request_of(body, raw, headers, _PASSED_ON, Dialect.MESSAGES)
+    return from_metadata(request_of(body, raw, headers, _PASSED_ON, Dialect.MESSAGES))
 
 
 def parse_count(raw: bytes, headers: dict[str, str]) -> ChatRequest:
@@ -45,7 +46,7 @@ def parse_count(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     body = load(raw)
     require(isinstance(body.get("model"), str) and bool(body["model"]), "model: Field required")
     check_messages(body.get("messages"))
-    return request_of(body, raw, headers, _PASSED_ON, Dialect.MESSAGES)
+    return from_metadata(request_of(body, raw, headers, _PASSED_ON, Dialect.MESSAGES))
 
 
 def check_max_tokens(value: Any) -> None:

@@ -95,6 +95,7 @@ def request_of(
         headers={name: headers[name] for name in headers if name.startswith(passed_on)},
         dialect=dialect,
         raw=raw,
+        length=len(raw),
         is_stream=body.get("stream") is True,
     )
 

@@ -1,4 +1,4 @@
-"""The native API: `{query or messages, system?, context?, task?, metadata?}` and problem details.
+"""The native API: `{query or messages, system?, collection or context?, …}` and problem details.
 
 Errors follow RFC 9457 (application/problem+json).
 """
@@ -10,12 +10,15 @@ from decimal import Decimal
 from typing import Any
 
 from routing.errors import RequestError
-from routing.types import AUTO, ChatRequest, DecisionValue, Reply
-from routing.wire import anthropic
+from routing.types import AUTO, ChatRequest, DecisionValue, Reply, RetrievalValue
+from routing.wire import anthropic, lookup, sources
 from routing.wire.body import last_user_text, load, require
 
 NAME = "native"
-_FIELDS = {"query", "messages", "system", "context", "task", "metadata", "model", "max_tokens"}
+_FIELDS = {
+    "query", "messages", "system", "context", "task", "metadata", "model", "max_tokens",
+    *lookup.NAMES,
+}  # fmt: skip
 _DEFAULT_MAX_TOKENS = 1024
 
 
@@ -27,9 +30,12 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     """
     body = load(raw)
     _check(body)
+    asked = lookup.read({name: body[name] for name in lookup.NAMES if name in body})
+    context = lookup.context(body.get("context", []))
+    _check_lookup(body, asked, bool(context))
     messages = body.get("messages") or [{"role": "user", "content": body["query"]}]
     payload: dict[str, Any] = {
-        "messages": _with_context(messages, body.get("context", [])),
+        "messages": messages,
         "max_tokens": body.get("max_tokens", _DEFAULT_MAX_TOKENS),
     }
     if body.get("system"):
@@ -40,6 +46,9 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
         model=body.get("model", AUTO),
         task=body.get("task", "")[:40],
         metadata=body.get("metadata", {}),
+        length=len(raw),
+        context=context,
+        **asked,
     )
 
 
@@ -55,21 +64,17 @@ def _check(body: dict[str, Any]) -> None:
         anthropic.check_messages(body["messages"])
     for name, kind in (("system", str), ("task", str), ("metadata", dict), ("model", str)):
         require(isinstance(body.get(name, kind()), kind), f"{name} must be a {kind.__name__}.")
-    _check_context(body.get("context", []))
     anthropic.check_max_tokens(body.get("max_tokens", _DEFAULT_MAX_TOKENS))
 
 
-def _check_context(context: Any) -> None:
-    is_texts = isinstance(context, list) and all(isinstance(text, str) for text in context)
-    require(is_texts, "context must be a list of texts.")
-
-
-def _with_context(messages: list[dict[str, Any]], context: list[str]) -> list[dict[str, Any]]:
-    """Put the sources before the conversation, numbered, as data in a user turn of their own."""
-    if not context:
-        return messages
-    sources = "\n\n".join(f"[{n}] {text}" for n, text in enumerate(context, start=1))
-    return [{"role": "user", "content": f"Sources:\n\n{sources}"}, *messages]
+def _check_lookup(body: dict[str, Any], asked: dict[str, Any], has_context: bool) -> None:
+    both = has_context and bool(asked["collection"])
+    require(
+        not both, "Send either collection (look there) or context (your own sources), not both."
+    )
+    for name in ("strategy", "k"):
+        lone = name in body and not asked["collection"]
+        require(not lone, f"{name} says how to look in a collection: send collection too.")
 
 
 def reply_body(
@@ -79,10 +84,12 @@ def reply_body(
     policy: str,
     cost_usd: Decimal | None,
     simulated: bool,
+    retrieval: RetrievalValue | None = None,
 ) -> bytes:
-    """Return the answer, its decision, usage and cost as JSON.
+    """Return the answer, its decision, usage and cost as JSON, and what it rests on.
 
-    The usage is the answer's, the cost that of the whole request.
+    The usage is the answer's, the cost that of the whole request. `used` are the sources that the
+    answer cites.
     """
     content = {
         "request_id": request_id,
@@ -97,11 +104,19 @@ def reply_body(
         "cost_usd": None if cost_usd is None else str(cost_usd),
         "simulated": simulated,
     }
+    if retrieval is not None:
+        content |= retrieval_json(retrieval)
+        content["used"] = sources.used(reply.text, len(retrieval.sources))
     return json.dumps(content, ensure_ascii=False).encode()
 
 
 def decide_body(
-    request_id: str, decision: DecisionValue, policy: str, model: str, simulated: bool
+    request_id: str,
+    decision: DecisionValue,
+    policy: str,
+    model: str,
+    simulated: bool,
+    retrieval: RetrievalValue | None = None,
 ) -> bytes:
     """Return a decision that nobody acted on yet as JSON."""
     content = {
@@ -110,6 +125,8 @@ def decide_body(
         "model": model,
         "simulated": simulated,
     }
+    if retrieval is not None:
+        content |= retrieval_json(retrieval)
     return json.dumps(content, ensure_ascii=False).encode()
 
 
@@ -127,6 +144,27 @@ def decision_json(decision: DecisionValue, policy: str) -> dict[str, Any]:
         "probe_usd": None if decision.probe_usd is None else f"{decision.probe_usd:f}",
         "probe_ms": decision.probe_ms,
     }
+
+
+def retrieval_json(made: RetrievalValue) -> dict[str, Any]:
+    """Return what was looked up as JSON: how, and the sources in order."""
+    how = {
+        "collection": made.collection or None,
+        "version": made.version,
+        "asked": made.asked,
+        "strategy": made.strategy,
+        "chooser": made.chooser,
+        "confidence": made.confidence,
+        "query": made.query,
+        "rewritten_by": made.rewritten_by or None,
+        "ms": round(made.ms, 3),
+    }
+    found = [
+        {"n": one.n, "document": one.document, "title": one.title, "score": one.score,
+         "text": one.text}
+        for one in made.sources
+    ]  # fmt: skip
+    return {"retrieval": how, "sources": found}
 
 
 def error_body(error: RequestError, request_id: str) -> bytes:

@@ -13,6 +13,7 @@ from routing.errors import RequestError
 from routing.types import ChatRequest, Dialect
 from routing.wire import sse
 from routing.wire.body import is_content, load, request_of, require
+from routing.wire.lookup import from_metadata
 
 NAME = "openai"
 _ROLES = {"developer", "system", "user", "assistant", "tool", "function"}
@@ -45,7 +46,7 @@ def parse(raw: bytes, headers: dict[str, str]) -> ChatRequest:
     )
     options = body.get("stream_options")
     require(options is None or isinstance(options, dict), "stream_options: must be an object")
-    return request_of(body, raw, headers, _PASSED_ON, Dialect.CHAT)
+    return from_metadata(request_of(body, raw, headers, _PASSED_ON, Dialect.CHAT))
 
 
 def _check_messages(messages: Any) -> None:

@@ -45,14 +45,13 @@ def outgoing(request: ChatRequest, target: Dialect, model: str, limit_field: str
 
 
 def _same_dialect(request: ChatRequest, model: str) -> bytes:
-    if not request.raw:
-        return dump({"model": model, **request.payload})
     if not adds_usage(request):
-        return splice.with_model(request.raw, model)
-    options = request.payload.get("stream_options")
-    if "stream_options" not in request.payload:
+        if request.raw:
+            return splice.with_model(request.raw, model)
+        return dump({"model": model, **request.payload})
+    if request.raw and "stream_options" not in request.payload:
         return splice.with_usage_asked(splice.with_model(request.raw, model))
-    asked = {**(options or {}), "include_usage": True}
+    asked = {**(request.payload.get("stream_options") or {}), "include_usage": True}
     return dump({"model": model, **request.payload, "stream_options": asked})
 
 
