@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from routing import pricing
 from routing.providers.base import EventStream
 from routing.types import DecisionValue, Dialect, Probe, Reply
 
@@ -44,8 +43,3 @@ class Answer:
     def is_good(self) -> bool:
         """Whether a model answers."""
         return self.reply is not None or self.stream is not None
-
-    @property
-    def total_usd(self) -> Decimal | None:
-        """What the whole request cost, what was asked before included; None when not known."""
-        return pricing.total_usd(self.decision, self.cost_usd)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from routing import budget, eligibility, sticky
+from routing import budget, eligibility, pricing, sticky
 from routing.answer import Answer
 from routing.connection import Headers
 from routing.live import KeyInfo
@@ -19,7 +19,7 @@ from routing.models import Policy
 from routing.overload import load
 from routing.ramp import Ramp
 from routing.records import skip_reason
-from routing.types import ChatRequest, Dialect, Reason, Reply, Served, Tier
+from routing.types import ChatRequest, Dialect, Reason, Reply, RetrievalValue, Served, Tier
 from routing.wire import shape, translation
 from routing.wire.shape import Shape
 from routing.wire.speech import Speech
@@ -63,6 +63,12 @@ class Call:
         """The header that every reply carries."""
         return {"x-shadoweval-request-id": str(self.id)}
 
+    def total_usd(self, answer: Answer) -> Decimal | None:
+        """Return what the whole request cost; None when not known."""
+        found = self.request.retrieval
+        rewrite_usd = Decimal(0) if found is None else found.cost_usd
+        return pricing.total_usd(answer.decision, answer.cost_usd, rewrite_usd)
+
 
 def reply_headers(
     call: Call, answer: Answer, row: Served, overhead_ms: float, cost: str
@@ -89,14 +95,27 @@ def reply_headers(
         headers["x-shadoweval-confidence"] = f"{decision.confidence:g}"
     if policy.is_simulated:
         headers["x-shadoweval-simulated"] = "true"
+    if call.request.retrieval is not None:
+        headers |= _retrieval(call.request.retrieval)
     if answer.retry_after_s is None and _is_number(headers.get("retry-after", "")):
         headers.pop("retry-after")  # a wait that nobody believes; a date passes
     return headers
 
 
-def cost_text(answer: Answer) -> str:
+def _retrieval(found: RetrievalValue) -> Headers:
+    sure = "" if found.confidence is None else f"{found.confidence:.6f}"
+    return {
+        "x-shadoweval-collection": found.collection,
+        "x-shadoweval-retrieval-strategy": found.strategy,
+        "x-shadoweval-retrieval-confidence": sure,
+        "x-shadoweval-sources": str(len(found.sources)),
+    }
+
+
+def cost_text(call: Call, answer: Answer) -> str:
     """Return what the whole request cost, for its header."""
-    return "unknown" if answer.total_usd is None else f"{answer.total_usd:f}"
+    total_usd = call.total_usd(answer)
+    return "unknown" if total_usd is None else f"{total_usd:f}"
 
 
 def _shadow(row: Served) -> str:

@@ -123,7 +123,7 @@ async def _composed(
             return asked, Outgoing(body, request.headers, request.url_query)
         return asked, Outgoing(body)
 
-    if len(request.raw) < LARGE_BYTES:
+    if request.length < LARGE_BYTES:
         return compose()
     return await asyncio.to_thread(compose)
 

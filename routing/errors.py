@@ -118,10 +118,15 @@ class TooLarge(RequestError):
 
 
 class ServiceUnavailable(RequestError):
-    """This service cannot answer now; nothing the client sent is at fault."""
+    """This service cannot answer now; nothing the client sent is at fault.
 
-    def __init__(self, message: str) -> None:
+    Args:
+        retry_after_s: seconds after which another attempt makes sense, or None.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message, 503, "api_error")
+        self.retry_after_s = retry_after_s
 
 
 class ModelsMissing(RoutingError):

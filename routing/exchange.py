@@ -10,7 +10,7 @@ import json
 import time
 from dataclasses import replace
 
-from routing import gateway, idempotency, streaming
+from routing import gateway, idempotency, retrieving, streaming
 from routing.answer import Answer
 from routing.call import (
     LEFT,
@@ -94,9 +94,11 @@ async def _serve(
 
     Returns the reply as it went out when it is to be kept and is whole.
     """
-    policy, router = call.policy, live.router(call.policy.router)
+    call = await _looked_up(call)
+    policy, router, found = call.policy, live.router(call.policy.router), call.request.retrieval
     decision = await gateway.decide(call.request, call.shape, policy, router)
     overhead_ms = (time.perf_counter() - call.start) * 1000
+    overhead_ms -= (found.rewrite_ms or 0.0) if found else 0.0
     answer, bill = Answer(decision), Bill()
     try:
         if decision.needs_answer:
@@ -122,6 +124,21 @@ async def _serve(
             call, answer, answer.stream, row, connection, watch, recorder, keeps
         )
     return await _whole(call, answer, overhead_ms, connection, watch, recorder)
+
+
+async def _looked_up(call: Call) -> Call:
+    """Look up what the request is to be answered from, and count what was paid for it at once.
+
+    Its shape and who decides stay: they follow from what the client sent.
+    """
+    bill = Bill()
+    try:
+        policy, project_id = call.policy, call.key.project_id
+        request = await retrieving.prepare(call.request, project_id, policy, bill)
+    finally:
+        if bill.begun is not None:
+            spend(call, bill.usd)
+    return replace(call, request=request)
 
 
 async def _answered(call: Call, probed: Answer) -> Answer:
@@ -160,7 +177,7 @@ async def _whole(
     status, body, content_type = _render(call, answer)
     row = served(call, answer, status)
     overhead_ms += (time.perf_counter() - answered) * 1000
-    headers = reply_headers(call, answer, row, overhead_ms, cost_text(answer))
+    headers = reply_headers(call, answer, row, overhead_ms, cost_text(call, answer))
     if answer.reply is not None:
         remember(call, answer, answer.reply)
     recorder.put(timed(call, row, overhead_ms))  # before it leaves: who has it, finds it recorded
@@ -186,7 +203,7 @@ def _body(call: Call, answer: Answer, reply: Reply) -> bytes:
         return answer.body
     return native.reply_body(
         str(call.id), reply, answer.decision, call.policy.name,
-        answer.total_usd, call.policy.is_simulated,
+        call.total_usd(answer), call.policy.is_simulated, call.request.retrieval,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from routing.models import Policy
 from routing.probing import Bill
 from routing.providers.anthropic import AnthropicProvider
 from routing.providers.base import Provider
+from routing.routers import weighing
 from routing.routers.base import Router
 from routing.types import (
     AUTO,
@@ -73,7 +74,7 @@ async def decide(
     if abstained is not None:
         return _abstaining(abstained, policy.threshold_for(task), task)
     try:
-        score = await _score(request.query, router)
+        score = await _score(request, router)
     except RouterError:
         cheapfirst.count_router_error()
         threshold = policy.threshold_for(task)
@@ -108,13 +109,15 @@ def _bypassed_tier(model: str, policy: Policy) -> Tier | None:
     raise NotFound(f"model: {model[:120]}")
 
 
-async def _score(query: str, router: Router | None) -> Score:
+async def _score(request: ChatRequest, router: Router | None) -> Score:
     if router is None:
         raise RouterError("no router is loaded")
+    query, found = request.query, request.retrieval
     try:
         score = router.score(query) if router.is_instant else router.recall(query)
         if score is None:
             score = await _score_in_thread(query, router)
+        score = weighing.weighed(router, score, found.confidence if found else None)
         valid = math.isfinite(score.value) and 0.0 <= score.value <= 1.0
     except Exception as exc:
         log.warning("router failed: %s", type(exc).__name__)
@@ -297,7 +300,7 @@ def _refused(base: Answer, error: ProviderError) -> Answer:
 async def _compose(request: ChatRequest, spec: TierSpec, provider: Provider) -> Outgoing:
     """Return what the provider is sent; a large body is worked on in a thread."""
     work = (request, provider.dialect, spec.model, provider.limit_field(spec))
-    if len(request.raw) < LARGE_BYTES:
+    if request.length < LARGE_BYTES:
         return translation.outgoing(*work)
     return await asyncio.to_thread(translation.outgoing, *work)
 

@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from psycopg.types.json import Json
 
 from routing import statements
-from routing.types import Probe, Reply, Served
+from routing.types import Probe, Reply, RetrievalValue, Served
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ _TIMED_OUT = "57014"
 #: Escapes that may stand for a NUL or half a character: Postgres takes neither.
 _DOUBTFUL = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
-#: How the record of a request begins whose cheap model was asked first.
-_PROBED = b'{"probes"'
+#: How the record of a request begins whose cheap model was asked first, or with a retrieval.
+_PROBED, _RETRIEVED = b'{"probes"', b'{"retrieval"'
 #: Why a repeat is skipped.
 REPEATS_SHED = "overload: repeats are shed first, whenever any shadow work is"
 
@@ -153,9 +153,17 @@ def encode(row: Served) -> bytes:
     payload = clean_json(request.raw) if request.raw else dump(request.payload)
     body = clean_json(row.reply.body) if row.reply is not None else b"null"
     record = b'%b,"payload":%b,"body":%b}' % (dump(said)[:-1], payload, body)
-    if decision.probe_ms is None:
-        return record
-    return b"%b:[%b],%b" % (_PROBED, b",".join(map(_probe, row.probes)), record[1:])
+    if decision.probe_ms is not None:
+        record = b"%b:[%b],%b" % (_PROBED, b",".join(map(_probe, row.probes)), record[1:])
+    if request.retrieval is not None:
+        record = b"%b:%b,%b" % (_RETRIEVED, _retrieval(request.retrieval), record[1:])
+    return record
+
+
+def _retrieval(made: RetrievalValue) -> bytes:
+    said = {**vars(made), "cost_usd": _text(made.cost_usd)}
+    said["sources"] = [vars(source) for source in made.sources]
+    return dump(said)
 
 
 def _reply(reply: Reply, row: Served) -> dict[str, Any]:
@@ -214,8 +222,8 @@ def write(records: Sequence[bytes]) -> None:
     Raises:
         django.db.Error: when Postgres takes none of them.
     """
-    has_probes = any(record.startswith(_PROBED) for record in records)
-    statement = statements.WRITE_PROBED if has_probes else statements.WRITE
+    has_more = any(record.startswith((_PROBED, _RETRIEVED)) for record in records)
+    statement = statements.WRITE_MORE if has_more else statements.WRITE
     together = b"[%b]" % b",".join(records)
     connection.ensure_connection()
     connection.connection.prepare_threshold = 1  # Django's None would forbid what is asked below

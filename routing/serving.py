@@ -11,13 +11,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
-from routing import access, budget, exchange, gateway, ids
+from routing import access, budget, exchange, gateway, ids, retrieving
 from routing.call import Call
 from routing.connection import ClientGone, Connection, Headers
 from routing.errors import (
@@ -162,6 +162,13 @@ async def _parse(call: Call, connection: Connection) -> Call:
     return call.asking(hints.apply(request, connection.headers, connection.url_query))
 
 
+async def _parsed_with_sources(call: Call, connection: Connection) -> Call:
+    """Read the body and look up its sources; no model is asked to rewrite a query."""
+    call = await _parse(call, connection)
+    found = await retrieving.prepare(call.request, call.key.project_id, call.policy)
+    return replace(call, request=found)
+
+
 async def _answer(call: Call, connection: Connection, recorder: Recorder) -> None:
     """Route the request and answer it, once per idempotency key."""
     parsed = await _parse(call, connection)
@@ -169,18 +176,21 @@ async def _answer(call: Call, connection: Connection, recorder: Recorder) -> Non
 
 
 async def _decide(call: Call, connection: Connection, recorder: Recorder) -> None:
-    """Say where the request would go; nothing is asked and nothing recorded."""
-    call = await _parse(call, connection)
+    """Say where the request would go, and from what; nothing is asked and nothing recorded."""
+    call = await _parsed_with_sources(call, connection)
     policy = call.policy
     decision = await gateway.decide(call.request, call.shape, policy, live.router(policy.router))
     model = policy.tier_spec(decision.tier).model
-    body = native.decide_body(str(call.id), decision, policy.name, model, policy.is_simulated)
+    body = native.decide_body(
+        str(call.id), decision, policy.name, model, policy.is_simulated,
+        call.request.retrieval,
+    )  # fmt: skip
     await connection.reply(200, body, "application/json", call.id_header)
 
 
 async def _count(call: Call, connection: Connection, recorder: Recorder) -> None:
-    """Count a prompt's tokens by the model that would be asked."""
-    call = await _parse(call, connection)
+    """Count a prompt's tokens by the model that would be asked, its sources included."""
+    call = await _parsed_with_sources(call, connection)
     counted = await gateway.count_tokens(call.request, call.policy)
     headers = counted.headers | call.id_header | {"x-shadoweval-model": counted.model}
     if counted.error and not counted.error_body:
@@ -263,8 +273,9 @@ async def refuse(
     headers = {"x-shadoweval-request-id": request_id}
     if isinstance(error, MethodNotAllowed):
         headers["allow"] = "GET" if connection.path.startswith(_MODELS) else "POST"
-    if isinstance(error, RateLimited):
-        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+    wait_s = getattr(error, "retry_after_s", None)
+    if wait_s is not None:
+        headers["retry-after"] = str(max(1, round(wait_s)))
     body = speech.error_body(error, request_id)
     is_529 = isinstance(error, Overloaded) and speech is ANTHROPIC
     await connection.reply(

@@ -18,12 +18,19 @@ _COLUMNS = """
 """
 _MORE_COLUMNS = """,
     probes jsonb, confidence float8, probe_usd numeric, probe_ms float8, has_pair boolean,
-    repeat_rate float8, repeat_lane text, repeat_skip text
+    repeat_rate float8, repeat_lane text, repeat_skip text, retrieval jsonb
 """
 _PROBE_COLUMNS = """
     ordinal integer, provider text, model text, text text, stop_reason text, input_tokens integer,
     output_tokens integer, cache_write_tokens integer, cache_write_1h_tokens integer,
     cache_read_tokens integer, cost_usd numeric, reply_ms float8, body jsonb
+"""
+_RETRIEVAL = """version, asked, strategy, chooser, query, rewritten_by, confidence, signals,
+        sources, ms, rewrite_ms, cost_usd"""
+_RETRIEVAL_COLUMNS = """
+    collection_id bigint, version integer, asked text, strategy text, chooser text, query text,
+    rewritten_by text, confidence float8, signals jsonb, sources jsonb, ms float8,
+    rewrite_ms float8, cost_usd numeric
 """
 _ANSWER = """provider, model, text, body, stop_reason, input_tokens, output_tokens,
         cache_write_tokens, cache_write_1h_tokens, cache_read_tokens, cost_usd"""
@@ -65,8 +72,9 @@ jobs AS (
 {_KEYS}"""  # noqa: S608
 
 #: For groups that hold a request whose cheap model was asked first: its answers too, and the pair
-#: where both tiers answered. Apart, so that others pay nothing for it.
-WRITE_PROBED = f"""
+#: where both tiers answered; or one for which something was looked up. Apart, so that others pay
+#: nothing for it.
+WRITE_MORE = f"""
 WITH record AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s) AS record({_COLUMNS}{_MORE_COLUMNS})),
 {_REQUESTS},
@@ -104,5 +112,13 @@ pairs AS (
     JOIN probed ON probed.request_id = record.id AND probed.ordinal = 1
     JOIN completions ON completions.request_id = record.id
     JOIN routing_policy AS policy ON policy.id = record.policy_id
-    WHERE record.has_pair ON CONFLICT DO NOTHING)
+    WHERE record.has_pair ON CONFLICT DO NOTHING),
+retrievals AS (
+    INSERT INTO routing_retrieval (request_id, collection_id, {_RETRIEVAL})
+    SELECT record.id,
+        (SELECT known.id FROM routing_collection AS known WHERE known.id = found.collection_id),
+        {", ".join(f"found.{name.strip()}" for name in _RETRIEVAL.split(","))}
+    FROM record
+    CROSS JOIN LATERAL jsonb_to_record(record.retrieval) AS found({_RETRIEVAL_COLUMNS})
+    WHERE record.retrieval IS NOT NULL ON CONFLICT DO NOTHING)
 {_KEYS}"""  # noqa: S608

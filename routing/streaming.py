@@ -67,7 +67,7 @@ async def stream(
     keeps: bool,
 ) -> Kept | None:
     """Pass a stream on event by event, and record what it came to."""
-    cost = "pending" if answer.reply is None else cost_text(answer)
+    cost = "pending" if answer.reply is None else cost_text(call, answer)
     headers = reply_headers(call, answer, row, row.overhead_ms, cost)
     headers |= {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
     streamed = Streamed(sent=[] if keeps else None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ninja.responses import NinjaJSONEncoder
 
-from routing.api import hot_routes
+from routing.api import hot_routes, hot_shapes
 from routing.api.problems import CONTENT_TYPE
 
 DESCRIPTION = """
@@ -82,7 +82,7 @@ def complete(generated: dict[str, Any]) -> dict[str, Any]:
             _without_null_parameters(operation)
     document["paths"] = {**hot_routes.paths(problems), **document["paths"]}
     components = document["components"]
-    components["schemas"] |= {"Problem": _PROBLEM, **hot_routes.SCHEMAS}
+    components["schemas"] |= {"Problem": _PROBLEM, **hot_shapes.SCHEMAS}
     components["responses"] = {
         f"Problem{status}": _problem_response(status) for status in _SENTENCES
     } | hot_routes.RESPONSES

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-Json = dict[Any, Any]
+from routing.api.hot_shapes import STRING, Json, ref, structure
+
 Problems = Callable[..., Json]
 
 _ANTHROPIC = "Anthropic Messages API"
@@ -39,6 +40,13 @@ RESPONSE_HEADERS: Json = {
     "x-shadoweval-confidence": _text("What the cheap model said of its answer, if it was asked"),
     "x-shadoweval-overhead-ms": _text("Time spent here, without the provider's"),
     "x-shadoweval-shadow": _text("The tier a shadow call will ask, or none"),
+    "x-shadoweval-collection": _text("Where sources were looked up; empty for the client's own"),
+    "x-shadoweval-retrieval-strategy": _text(
+        "How they were found; sent when there was a retrieval",
+        enum=["bm25", "dense", "hybrid", "client"],
+    ),
+    "x-shadoweval-retrieval-confidence": _text("P(the sources hold the answer), or empty"),
+    "x-shadoweval-sources": _text("How many sources the prompt has"),
     "x-shadoweval-simulated": _text("true when no real model was asked, else not sent"),
     "x-shadoweval-replayed": _text("true when this repeats a reply under its idempotency key"),
 }
@@ -63,145 +71,6 @@ PARAMETERS: Json = {
 }
 
 
-def _object(required: tuple[str, ...], properties: Json, **more: Any) -> Json:
-    return {"type": "object", "required": list(required), "properties": properties, **more}
-
-
-def _ref(kind: str, name: str) -> Json:
-    return {"$ref": f"#/components/{kind}/{name}"}
-
-
-_STRING: Json = {"type": "string"}
-_COUNT: Json = {"type": "integer", "minimum": 1}
-_TOKENS: Json = {"type": ["integer", "null"]}
-_BLOCKS: Json = {"type": "array", "items": {"type": "object"}}
-_CONTENT: Json = {"oneOf": [_STRING, _BLOCKS]}
-_MESSAGE = _object(
-    ("role", "content"),
-    {"role": {"type": "string", "enum": ["user", "assistant", "system"]}, "content": _CONTENT},
-)
-_MESSAGES: Json = {"type": "array", "minItems": 1, "items": _MESSAGE}
-_ROUTED_MODEL: Json = {
-    "type": "string",
-    "minLength": 1,
-    "description": "`auto` or the name of a policy that decides now is routed; a tier's own model "
-    "is served by it",
-}
-
-_DECISION = _object(
-    ("tier", "reason", "rule", "score", "threshold", "task", "policy"),
-    {
-        "tier": {"type": "string", "enum": ["cheap", "expensive"]},
-        "reason": _STRING,
-        "rule": {"type": ["string", "null"]},
-        "score": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
-        "threshold": {"type": "number", "description": "Of the task type, by the policy"},
-        "task": _STRING,
-        "policy": _STRING,
-        "confidence": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
-        "probe_usd": {"type": ["string", "null"], "description": "Of what was asked first"},
-        "probe_ms": {"type": ["number", "null"], "description": "How long that took"},
-    },
-)
-
-SCHEMAS: Json = {
-    "RouteIn": _object(
-        (),
-        {
-            "query": {"type": "string", "minLength": 1, "pattern": r"\S"},
-            "messages": _MESSAGES,
-            "system": _STRING,
-            "context": {
-                "type": "array",
-                "items": _STRING,
-                "description": "Sources that the answer is to rest on",
-            },
-            "task": _STRING,
-            "metadata": {"type": "object"},
-            "model": {**_ROUTED_MODEL, "default": "auto"},
-            "max_tokens": {**_COUNT, "default": 1024},
-        },
-        oneOf=[{"required": ["query"]}, {"required": ["messages"]}],
-        additionalProperties=False,
-        examples=[{"query": "When is my invoice due?", "task": "factual"}],
-    ),
-    "RouteOut": _object(
-        ("request_id", "answer", "model", "stop_reason", "decision", "usage", "cost_usd"),
-        {
-            "request_id": {"type": "string", "format": "uuid"},
-            "answer": _STRING,
-            "model": _STRING,
-            "stop_reason": _STRING,
-            "decision": _ref("schemas", "Decision"),
-            "usage": _object((), {"input_tokens": _TOKENS, "output_tokens": _TOKENS}),
-            "cost_usd": {"type": ["string", "null"]},
-            "simulated": {"type": "boolean"},
-        },
-    ),
-    "DecideOut": _object(
-        ("request_id", "decision", "model", "simulated"),
-        {
-            "request_id": {"type": "string", "format": "uuid"},
-            "decision": _ref("schemas", "Decision"),
-            "model": {"type": "string", "description": "The model to ask"},
-            "simulated": {"type": "boolean"},
-        },
-    ),
-    "Decision": _DECISION,
-    "MessagesIn": _object(
-        ("model", "max_tokens", "messages"),
-        {
-            "model": _ROUTED_MODEL,
-            "max_tokens": _COUNT,
-            "messages": _MESSAGES,
-            "system": _CONTENT,
-            "stream": {"type": "boolean"},
-        },
-        additionalProperties=True,
-        examples=[
-            {
-                "model": "auto",
-                "max_tokens": 200,
-                "messages": [{"role": "user", "content": "When is my invoice due?"}],
-            }
-        ],
-    ),
-    "CountIn": _object(
-        ("model", "messages"),
-        {"model": _ROUTED_MODEL, "messages": _MESSAGES, "system": _CONTENT},
-        additionalProperties=True,
-        examples=[{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}],
-    ),
-    "ChatIn": _object(
-        ("model", "messages"),
-        {
-            "model": _ROUTED_MODEL,
-            "messages": {
-                "type": "array",
-                "minItems": 1,
-                "items": _object(("role",), {"role": _STRING}),
-            },
-            "stream": {"type": "boolean"},
-        },
-        additionalProperties=True,
-        examples=[{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}],
-    ),
-    "Models": _object(
-        ("data",),
-        {"data": {"type": "array", "items": _object(("id",), {"id": _STRING})}},
-        description="Both SDKs' list: `auto`, the policies that decide, the models of the tiers.",
-    ),
-    "AnthropicError": _object(
-        ("type", "error"),
-        {"type": {"const": "error"}, "error": _object((), {"type": _STRING, "message": _STRING})},
-    ),
-    "ForeignError": _object(
-        ("error",),
-        {"error": _object((), {"message": _STRING, "type": {"type": ["string", "null"]}})},
-        description="An error in the shape of the API that is spoken.",
-    ),
-}
-
 _WIRE_ERRORS = {
     "Anthropic": ("AnthropicError", "An error of this service, in the API's own shape."),
     "Foreign": ("ForeignError", "An error of this service, in the API's own shape."),
@@ -209,7 +78,7 @@ _WIRE_ERRORS = {
 RESPONSES: Json = {
     f"{name}Error": {
         "description": description,
-        "content": {"application/json": {"schema": _ref("schemas", schema)}},
+        "content": {"application/json": {"schema": ref("schemas", schema)}},
     }
     for name, (schema, description) in _WIRE_ERRORS.items()
 } | {
@@ -220,9 +89,9 @@ RESPONSES: Json = {
 }
 
 #: One server-sent event; `data` is JSON in the API's own format, or [DONE].
-_EVENT = _object(("data",), {"event": _STRING, "data": _STRING})
+_EVENT = structure(("data",), {"event": STRING, "data": STRING})
 _STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 429, 502, 503)
-_ROUTED = {name: _ref("headers", name) for name in RESPONSE_HEADERS}
+_ROUTED = {name: ref("headers", name) for name in RESPONSE_HEADERS}
 
 
 def _reply(schema: Json, *, streams: bool = False, routed: bool = True) -> Json:
@@ -246,18 +115,18 @@ def _operation(name: str, tag: str, summary: str, description: str, responses: J
 def _asks(operation: Json, schema: str, *, answers: bool = True) -> Json:
     """Add the body and the headers that steer routing; only answers are kept under a key."""
     names = [name for name in PARAMETERS if answers or name != "idempotency-key"]
-    body = {"application/json": {"schema": _ref("schemas", schema)}}
+    body = {"application/json": {"schema": ref("schemas", schema)}}
     return {
         **operation,
-        "parameters": [_ref("parameters", name) for name in names],
+        "parameters": [ref("parameters", name) for name in names],
         "requestBody": {"required": True, "content": body},
     }
 
 
 def _wire(error: str, ok: Json) -> Json:
     """Return the responses of a route that speaks another vendor's API."""
-    refused = {status: _ref("responses", f"{error}Error") for status in _STATUSES}
-    return {200: ok, **refused, "default": _ref("responses", "Provider")}
+    refused = {status: ref("responses", f"{error}Error") for status in _STATUSES}
+    return {200: ok, **refused, "default": ref("responses", "Provider")}
 
 
 def paths(problems: Problems) -> Json:
@@ -270,16 +139,16 @@ def paths(problems: Problems) -> Json:
 
 
 def _native(problems: Problems) -> Json:
-    passing = {**problems(*_STATUSES), "default": _ref("responses", "Provider")}
+    passing = {**problems(*_STATUSES), "default": ref("responses", "Provider")}
     route = _operation(
         "route", "Routing", "Ask and be routed",
         "The router decides which tier answers; the reply says why. Scope: `route`.",
-        {200: _reply(_ref("schemas", "RouteOut")), **passing},
+        {200: _reply(ref("schemas", "RouteOut")), **passing},
     )  # fmt: skip
     decide = _operation(
         "decide", "Routing", "Learn where a request would go",
         "The decision alone, for gateways that call the model themselves. Scope: `route`.",
-        {200: _reply(_ref("schemas", "DecideOut"), routed=False), **passing},
+        {200: _reply(ref("schemas", "DecideOut"), routed=False), **passing},
     )  # fmt: skip
     return {
         "/api/v1/route": {"post": _asks(route, "RouteIn")},
@@ -293,7 +162,7 @@ def _anthropic() -> Json:
         "Anthropic's request and reply as they are, streamed with `stream: true`. Scope: `route`.",
         _wire("Anthropic", _reply({"type": "object"}, streams=True)),
     )  # fmt: skip
-    counted = _object(("input_tokens",), {"input_tokens": {"type": "integer"}})
+    counted = structure(("input_tokens",), {"input_tokens": {"type": "integer"}})
     count = _operation(
         "count_tokens", _ANTHROPIC, "Count the tokens of a request",
         "As Anthropic counts them; nothing is recorded. Scope: `route`.",
@@ -318,6 +187,6 @@ def _models() -> Json:
     models = _operation(
         "list_models", _OPENAI, "List the models",
         "The routed names and the models of the tiers, for both SDKs. Scope: `route`.",
-        _wire("Foreign", _reply(_ref("schemas", "Models"), routed=False)),
+        _wire("Foreign", _reply(ref("schemas", "Models"), routed=False)),
     )  # fmt: skip
     return {"/v1/models": {"get": models}}

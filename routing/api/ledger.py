@@ -30,7 +30,10 @@ _waiting = threading.BoundedSemaphore(3)
 #: A request that is older than this is there or was never.
 _NEW_S = 5.0
 #: The large columns that a list does not show.
-_LARGE = ("payload", "query", "metadata", "headers")
+_LARGE = (
+    "payload", "query", "metadata", "headers", "retrieval__query", "retrieval__signals",
+    "retrieval__sources",
+)  # fmt: skip
 
 
 class Filters(Schema):
@@ -119,7 +122,7 @@ def find(project: Project, request_id: UUID, *, full: bool = False) -> Request:
     """
     rows = _rows(project) if full else Request.objects.filter(project=project)
     if full:
-        rows = rows.select_related("pair").prefetch_related("feedback")
+        rows = rows.select_related("pair", "retrieval__collection").prefetch_related("feedback")
     row = _soon(rows.filter(pk=request_id), ids.age_s(request_id) < _NEW_S)
     if row is None:
         raise NotFound(f"No request {request_id} is recorded in this project.")
@@ -145,7 +148,7 @@ def _rows(project: Project) -> QuerySet[Request]:
     served = Completion.objects.filter(is_shadow=False).defer("body")
     return (
         Request.objects.filter(project=project)
-        .select_related("decision__policy")
+        .select_related("decision__policy", "retrieval")
         .prefetch_related(
             "shadow_jobs", Prefetch("completions", served, to_attr="served_completions")
         )

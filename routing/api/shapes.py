@@ -11,7 +11,7 @@ from ninja import Schema
 from pydantic import Field
 
 from routing import pricing
-from routing.models import Completion, Feedback, Request, ShadowJob
+from routing.models import Completion, Feedback, Request, Retrieval, ShadowJob
 from routing.types import Reason, Tier
 
 #: The wire of a pair that was imported.
@@ -85,6 +85,33 @@ class DecisionShape(Schema):
     probe_ms: float | None = Field(description="How long that took")
 
 
+class SourceShape(Schema):
+    """A passage that the answer could rest on."""
+
+    n: int = Field(description="Its number in the prompt")
+    document: str
+    title: str
+    score: float | None = Field(description="Of the retrieval that found it, or the client's own")
+    text: str
+
+
+class RetrievalShape(Schema):
+    """What was looked up for the request, and how."""
+
+    collection: str | None = Field(description="null where the client brought its own context")
+    version: int | None = Field(description="Of the collection")
+    asked: str = Field(description="Strategy as asked: auto, bm25, dense, hybrid or client")
+    strategy: str
+    chooser: str = Field(description="Who chose it: asked, rules, trained or client")
+    query: str = Field(description="What was searched for")
+    rewritten_by: str | None = Field(description="Who made the query self-contained, if it was")
+    confidence: float | None = Field(description="P(the sources hold the answer)")
+    ms: float = Field(description="How long looking up took, without the rewrite")
+    rewrite_ms: float | None
+    rewrite_usd: str | None = Field(description="null means unknown, never free")
+    sources: list[SourceShape]
+
+
 class Served(Schema):
     """The completion that the client got."""
 
@@ -116,6 +143,7 @@ class Entry(Item):
     payload: dict[str, Any] = Field(description="The request body as it is stored")
     metadata: dict[str, Any]
     decision: DecisionShape
+    retrieval: RetrievalShape | None = Field(description="null where nothing was looked up")
     served: Served | None
     has_pair: bool = Field(description="Whether both tiers' completions are there to compare")
     feedback: list[FeedbackShape]
@@ -144,10 +172,15 @@ def entry(row: Request, served: Completion | None) -> Entry:
         payload=row.payload,
         metadata=row.metadata,
         decision=_decision(row),
+        retrieval=_retrieval(_found(row)),
         served=None if served is None else _served(row, served),
         has_pair=hasattr(row, "pair"),
         feedback=[feedback(said) for said in row.feedback.all()],
     )
+
+
+def _found(row: Request) -> Retrieval | None:
+    return getattr(row, "retrieval", None)
 
 
 def _item_fields(row: Request, served: Completion | None) -> dict[str, Any]:
@@ -158,12 +191,18 @@ def _item_fields(row: Request, served: Completion | None) -> dict[str, Any]:
         **decided,
         "policy": made.policy.name,
         "model": None if served is None else served.model,
-        "cost_usd": None if served is None else cost(pricing.total_usd(made, served.cost_usd)),
+        "cost_usd": None if served is None else cost(_total_usd(row, served)),
         "tokens": None if served is None else _tokens(served),
         "is_escalated": made.reason == Reason.ESCALATED,
         "latency_ms": row.latency_ms,
         "shadow": _shadow(row.shadow_job),
     }
+
+
+def _total_usd(row: Request, served: Completion) -> Decimal | None:
+    found = _found(row)
+    rewrite_usd = Decimal(0) if found is None else found.cost_usd
+    return pricing.total_usd(row.decision, served.cost_usd, rewrite_usd)
 
 
 def _tokens(served: Completion) -> Tokens:
@@ -195,6 +234,25 @@ def _decision(row: Request) -> DecisionShape:
         probe_usd=cost(made.probe_usd),
         probe_ms=made.probe_ms,
     )
+
+
+def _retrieval(found: Retrieval | None) -> RetrievalShape | None:
+    if found is None:
+        return None
+    copied = (
+        "version", "asked", "strategy", "chooser", "query", "confidence", "ms", "rewrite_ms",
+    )  # fmt: skip
+    return RetrievalShape(
+        **{name: getattr(found, name) for name in copied},
+        collection=found.collection.name if found.collection else None,
+        rewritten_by=found.rewritten_by or None,
+        rewrite_usd=cost(found.cost_usd),
+        sources=[SourceShape(**_source(one)) for one in found.sources],
+    )
+
+
+def _source(one: dict[str, Any]) -> dict[str, Any]:
+    return {name: one[name] for name in SourceShape.model_fields}
 
 
 def _served(row: Request, served: Completion) -> Served:

@@ -7,8 +7,11 @@ import pytest
 from reviews import differences
 from reviews.choice import Thresholds
 from reviews.errors import CannotTell
+from routing.routers import assembled, rules
+from routing.routers.assembled import Parts
 from routing.types import Reason, Score, Tier
 from tests.reviews.rows import add_pair, add_request
+from tests.routing import libraries
 
 pytestmark = pytest.mark.django_db
 
@@ -96,3 +99,15 @@ def test_only_so_many_are_looked_at_with_progress(project, texts, demo):
 def test_queries_do_not_grow_with_requests(project, texts, django_assert_num_queries):
     with django_assert_num_queries(2):
         between(project, (0.1,) * 4, (0.9,) * 4)
+
+
+def test_both_routers_are_asked_beside_what_was_looked_up(project):
+    sure, plain = (add_pair(project, 0.5, query=f"q{n}") for n in range(2))
+    libraries.looked_up(sure.request_id, 1.0)
+    old, new = (
+        assembled.assemble(ByText({"q0": value, "q1": value}), Parts(rules=rules.NONE), None)
+        for value in (0.9, 0.55)
+    )
+    found = differences.between(project, old, new, Thresholds(0.5))
+    assert [s.query for s in found.switched] == ["q0"]
+    assert found.switched[0].new_score == new.weighing.of(0.55, 1.0)

@@ -1,12 +1,16 @@
 """Folds, nested subsets and scores that no label had a part in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reviews import fitting
+from routing.routers import arrays, assembled
 from routing.routers.kinds import Examples, Kind, Outcomes
+from routing.routers.weighing import Weighing
 
 QUERIES = tuple(f"question {n}" for n in range(200))
 
@@ -111,3 +115,31 @@ def test_taken_rows_keep_what_several_models_did():
     part = fitting.take(whole, np.array([3, 5]))
     assert part.queries == (QUERIES[3], QUERIES[5])
     assert part.outcomes.quality.tolist() == [[6, 7], [10, 11]]
+
+
+def test_the_weight_of_a_confidence_is_fitted_where_labels_have_one():
+    rng = np.random.default_rng(5)
+    queries = tuple(f"question {n}" for n in range(600))
+    sure = rng.uniform(size=600)
+    ok = (rng.uniform(size=600) < sure).astype(float)
+    plain = Examples(queries, ok, np.ones(600), np.ones(600))
+    made = Kind("m", "", "", "", "", loads=lambda a, e: Memory(()), fit=lambda *a: arrays.dumps({}))
+    recipe = fitting.Recipe(made, "", 7)
+    known = fitting.fit(replace(plain, confidence=sure), recipe)
+    lines = assembled.parts(known.artifact).weighing
+    assert lines.low > 1 > -1 > lines.high
+    assert np.corrcoef(known.score, sure)[0, 1] < -0.9
+    assert len(set(known.bare)) == 1
+    unknown = fitting.fit(plain, recipe)
+    assert assembled.parts(unknown.artifact).weighing is None
+    # One label with a confidence is too few to learn from, and is scored beside it all the same.
+    one = np.full(600, np.nan)
+    one[3] = 1.0
+    few = fitting.fit(replace(plain, confidence=one), recipe)
+    assert assembled.parts(few.artifact).weighing == Weighing()
+    assert np.flatnonzero(few.score != unknown.score).tolist() == [3]
+
+
+def test_taken_rows_keep_their_confidence():
+    whole = replace(examples(), confidence=np.arange(200.0))
+    assert fitting.take(whole, np.array([3, 5])).confidence.tolist() == [3, 5]

@@ -14,6 +14,7 @@ from routing.types import Reason, Tier
 from tests.reviews import training_draws
 from tests.reviews.challenged import version
 from tests.reviews.rows import add_pair, add_request
+from tests.routing import libraries
 
 pytestmark = pytest.mark.django_db
 HERE = "/routers/rules/"
@@ -267,3 +268,11 @@ def test_a_dry_run_takes_as_many_queries_for_any_number(
     dry(lead, base, PROOF)
     with django_assert_max_num_queries(40):
         dry(lead, base, PROOF)
+
+
+def test_what_stands_beneath_is_weighed_as_when_serving(lead, project, base):
+    sure, _ = (add_pair(project, 0.4, query="hello") for _ in range(2))
+    libraries.looked_up(sure.request_id, 0.0)
+    # Without its rule the greeting has .4, and .5 where nothing useful was found.
+    found = dry(lead, base, PROOF, at="0.5")
+    assert [c.request_id for c in found.changes] == [sure.request_id]

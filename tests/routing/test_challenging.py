@@ -12,10 +12,11 @@ from routing import challenging, policy, retention
 from routing.embedders import ids
 from routing.models import Challenger, ChallengerScore, Request, RouterVersion, ShadowJob
 from routing.routers import embedding
+from routing.routers.weighing import Weighing
 from routing.types import Reason, Tier
 from tests.reviews.challenged import challenger, version
 from tests.reviews.rows import add_pair, add_request
-from tests.routing import plugins
+from tests.routing import libraries, plugins
 
 pytestmark = pytest.mark.django_db
 DEAR = Tier.EXPENSIVE
@@ -216,3 +217,18 @@ def test_scores_go_with_their_request(project, settings):
     assert set(said(router)) == {request}
     retention.run()
     assert not Request.objects.exists()
+
+
+def test_what_was_looked_up_counts_as_it_does_when_serving(project):
+    router = version(value=0.5)
+    challenger(project, router)
+    sure, unsure, plain = (add_request(project, 0.3, DEAR, threshold=0.5) for _ in range(3))
+    kept = add_request(project, 1.0, DEAR, threshold=0.5, reason=Reason.TOOLS)
+    for request_id, confidence in ((sure, 1.0), (unsure, 0.0), (kept, 1.0)):
+        libraries.looked_up(request_id, confidence)
+    challenging.run()
+    weigh = Weighing().of
+    assert said(router) == {
+        sure: (weigh(0.5, 1.0), ""), unsure: (weigh(0.5, 0.0), ""), plain: (0.5, ""),
+        kept: (1.0, "tools"),
+    }  # fmt: skip

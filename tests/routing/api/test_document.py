@@ -18,6 +18,7 @@ OPERATIONS = {
 RESPONSE_HEADERS = {
     "request-id", "tier", "model", "score", "threshold", "policy", "reason", "task", "cost-usd",
     "overhead-ms", "shadow", "simulated", "replayed", "escalated", "confidence",
+    "collection", "retrieval-strategy", "retrieval-confidence", "sources",
 }  # fmt: skip
 REQUEST_HEADERS = {
     "x-shadoweval-task", "x-shadoweval-tier", "x-shadoweval-session", "x-shadoweval-shadow",
