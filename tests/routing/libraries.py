@@ -1,11 +1,11 @@
 """Collections for tests: a few passages, indexed and on the shelf."""
 
-from routing import embedders
+from routing import embedders, indexes
 from routing.embedders import ids
-from routing.indexes import Open, shelf
+from routing.indexes import shelf
 from routing.models import Collection, CollectionVersion, Retrieval
-from routing.retrieval import choosing, index
-from routing.retrieval.index import Entry, Index
+from routing.retrieval import index
+from routing.retrieval.index import Entry
 
 FRANCE = "Invoices in France are due within 30 days of receipt."
 GERMANY = "Invoices in Germany are due within 14 days of receipt."
@@ -13,22 +13,21 @@ FEE = "A late payment costs a fee of 5 euros for each week."
 TEXTS = {"france": FRANCE, "germany": GERMANY, "fee": FEE}
 
 
-def put(project, folder, name="terms", texts=TEXTS, embedder=None, **said):
-    """Put a collection on the shelf."""
-    broken, embedder = embedder, embedders.get(ids.STATIC)
-    row = Collection.objects.create(project=project, name=name, embedder=ids.STATIC)
-    CollectionVersion.objects.create(
-        collection=row, number=1, documents=len(texts), chunks=len(texts), digest="x"
+def put(project, name="terms", texts=TEXTS, *, is_broken=False):
+    """Put a collection on the shelf; a broken one has vectors of another length than queries."""
+    row = Collection.objects.create(
+        project=project, name=name, embedder=ids.STATIC, strategy="hybrid", k=2
     )
-    entries = (
-        Entry(n, key, key.title(), text, 0, embedder.embed(text))
+    version = CollectionVersion.objects.create(
+        collection=row, number=1, documents=len(texts), chunks=len(texts), digest=f"{name:x<12}"
+    )
+    embed, cut = embedders.get(ids.STATIC).embed, 3 if is_broken else None
+    entries = [
+        Entry(n, key, key.title(), text, 0, embed(text)[:cut])
         for n, (key, text) in enumerate(texts.items(), start=1)
-    )
-    index.build(folder / name, entries, embedder.dimensions)
-    opened = {"strategy": "hybrid", "k": 2, "reranks": False, "chooser": choosing.RULES, **said}
-    shelf.held[project.pk, name] = Open(
-        row.pk, name, 1, broken or embedder, Index.open(folder / name), **opened
-    )
+    ]
+    index.build(indexes.folder(version), entries, len(embed("")[:cut]))
+    shelf.refresh()
     return row
 
 
