@@ -22,8 +22,6 @@ from routing.wire import sources, standalone, translation
 
 log = logging.getLogger(__name__)
 
-#: Who waits for an answer waits for this too.
-_TIMEOUT_S = 3.0
 #: A search reads no more; the terms of longer texts are mostly not what they are about.
 MOST_LETTERS = 2_000
 CLIENT, CHEAP = "client", "cheap"
@@ -60,11 +58,8 @@ async def query(request: ChatRequest, policy: Policy, bill: Bill | None) -> Rewr
     messages = request.payload["messages"]
     last = " ".join(sources.question(messages)[:MOST_LETTERS].split())
     if not last:
-        raise InvalidRequest(
-            "The last user turn has no text to search for: send one, or search_query."
-        )
-    asks = bill is not None and settings.SHADOWEVAL_REWRITES
-    if bill is None or not asks or not standalone.is_multi_turn(messages):
+        raise InvalidRequest("The last turn has no text to search for: send one, or search_query.")
+    if bill is None or not settings.SHADOWEVAL_REWRITES or not standalone.is_multi_turn(messages):
         return Rewritten(last)
     reply = await _reply(request, policy, bill)
     said = "" if reply is None or is_refusal(reply.text) else standalone.read(reply.text)
@@ -81,7 +76,8 @@ async def _reply(request: ChatRequest, policy: Policy, bill: Bill) -> Reply | No
         said = translation.payload(asked, Dialect.MESSAGES, provider.dialect, limit_field)
         outgoing = Outgoing(translation.dump({"model": spec.model, **said}))
         bill.begin(spec.price)
-        return await bill.kept(provider.send(spec, outgoing, _TIMEOUT_S))
+        within_s = settings.SHADOWEVAL_REWRITE_TIMEOUT_S
+        return await bill.kept(provider.send(spec, outgoing, within_s))
     except Exception as exc:
         log.warning("a query was not rewritten: %s", type(exc).__name__)
         return None

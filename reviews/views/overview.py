@@ -69,14 +69,15 @@ def _counts(project: Project | None) -> dict[str, Any]:
 def _recent(project: Project | None) -> Sequence[Request]:
     """Return the newest requests, each with who decided it and what all its calls cost."""
     served = Completion.objects.filter(request=OuterRef("pk"), is_shadow=False)
-    rows = Request.objects.filter(project=project).select_related("decision__policy")
+    rows = Request.objects.filter(project=project).select_related("decision__policy", "retrieval")
     costs = rows.annotate(cost_usd=Subquery(served.values("cost_usd")[:1]))
     names = ("tier", "reason", "rule", "score", "probe_usd", "probe_ms")
     decided = (f"decision__{name}" for name in names)
     shown = ("received_at", "task", "status", *decided, "decision__policy__number")
+    shown = (*shown, "retrieval__cost_usd")
     found = list(costs.only(*shown).order_by("-received_at")[:10])
     for row in found:
-        row.cost_usd = pricing.total_usd(row.decision, row.cost_usd)
+        row.cost_usd = pricing.total_usd(row.decision, row.cost_usd, row.rewrite_usd)
     return found
 
 

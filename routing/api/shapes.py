@@ -172,15 +172,11 @@ def entry(row: Request, served: Completion | None) -> Entry:
         payload=row.payload,
         metadata=row.metadata,
         decision=_decision(row),
-        retrieval=_retrieval(_found(row)),
+        retrieval=_retrieval(getattr(row, "retrieval", None)),
         served=None if served is None else _served(row, served),
         has_pair=hasattr(row, "pair"),
         feedback=[feedback(said) for said in row.feedback.all()],
     )
-
-
-def _found(row: Request) -> Retrieval | None:
-    return getattr(row, "retrieval", None)
 
 
 def _item_fields(row: Request, served: Completion | None) -> dict[str, Any]:
@@ -200,9 +196,7 @@ def _item_fields(row: Request, served: Completion | None) -> dict[str, Any]:
 
 
 def _total_usd(row: Request, served: Completion) -> Decimal | None:
-    found = _found(row)
-    rewrite_usd = Decimal(0) if found is None else found.cost_usd
-    return pricing.total_usd(row.decision, served.cost_usd, rewrite_usd)
+    return pricing.total_usd(row.decision, served.cost_usd, row.rewrite_usd)
 
 
 def _tokens(served: Completion) -> Tokens:

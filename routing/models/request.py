@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -55,6 +56,12 @@ class Request(Immutable):
         """The job of its pair; read from `shadow_jobs` where these were read ahead."""
         jobs = self.shadow_jobs.all()
         return next((job for job in jobs if job.purpose == job.Purpose.PAIR), None)
+
+    @property
+    def rewrite_usd(self) -> Decimal | None:
+        """What making its query self-contained cost; None when that is not known."""
+        found = getattr(self, "retrieval", None)
+        return Decimal(0) if found is None else found.cost_usd
 
 
 class Decision(Immutable):

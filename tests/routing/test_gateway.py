@@ -321,7 +321,7 @@ async def test_no_answer_makes_a_score_lower_than_it_could_be(provider):
     weak_reply[0] = 200
     got = await ask_first(url, Asks(0.4, 0.1))
     assert (got.decision.score, got.decision.tier) == (0.4, Tier.CHEAP)
-    assert (got.decision.probe_usd, got.total_usd) == (None, None)  # no price is known
+    assert (got.decision.probe_usd, got.cost_usd) == (None, None)  # no price is known
 
 
 async def test_a_request_that_the_cheap_api_cannot_be_asked_is_not_asked_first(provider):

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from dataclasses import replace
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -16,8 +17,27 @@ from django.utils import timezone
 
 from reviews import projects
 from routing import access, journal, policy, recording, records, statements
-from routing.models import Completion, Decision, Request, ShadowJob
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+from routing.models import (
+    Collection,
+    Completion,
+    Decision,
+    Request,
+    Retrieval,
+    ShadowJob,
+    ShadowPair,
+)
+from routing.types import (
+    ChatRequest,
+    DecisionValue,
+    Probe,
+    Reason,
+    Reply,
+    RetrievalValue,
+    Served,
+    Source,
+    Tier,
+    Usage,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +190,55 @@ def test_a_body_nested_too_deeply_to_clean_does_not_end_the_recording(served):
     bad = replace(bad, request=replace(bad.request, metadata={"a": nested}))
     asyncio.run(record([bad, good]))
     assert list(Request.objects.values_list("pk", flat=True)) == [good.request_id]
+
+
+def looked_up(row, **said):
+    """Return the reply as one that rests on a source."""
+    made = RetrievalValue(
+        strategy="dense", asked="auto", chooser="rules", query="q\ud800",
+        sources=(Source(1, "nul \0 here", "key", "title", 0.5, 7, 3),), confidence=0.25, ms=1.5,
+        collection="terms", rewritten_by="cheap", rewrite_ms=9.0, cost_usd=Decimal("0.5"),
+        signals={"dense_max": 0.75}, version=4, **said,
+    )  # fmt: skip
+    return replace(row, request=replace(row.request, retrieval=made))
+
+
+@pytest.mark.django_db
+def test_what_was_looked_up_is_written_with_its_request_once(served, project):
+    collection = Collection.objects.create(project=project, name="terms", embedder="e")
+    found = looked_up(served(), collection_id=collection.pk)
+    for _ in range(2):
+        recording.write([served(), found])
+    row = Retrieval.objects.get()
+    assert (row.request_id, row.collection, row.version) == (found.request_id, collection, 4)
+    assert (row.asked, row.strategy, row.chooser, row.query) == (
+        "auto",
+        "dense",
+        "rules",
+        "q\ufffd",
+    )
+    assert (row.rewritten_by, row.rewrite_ms, row.cost_usd) == ("cheap", 9.0, Decimal("0.5"))
+    assert (row.confidence, row.signals, row.ms) == (0.25, {"dense_max": 0.75}, 1.5)
+    assert row.sources == [
+        {"n": 1, "text": "nul \ufffd here", "document": "key", "title": "title", "score": 0.5,
+         "chunk": 7, "start": 3},
+    ]  # fmt: skip
+    assert Request.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_a_collection_that_is_gone_leaves_the_rest(served):
+    recording.write([looked_up(served(), collection_id=999_999)])
+    assert Retrieval.objects.get().collection is None
+
+
+@pytest.mark.django_db
+def test_what_was_looked_up_for_an_escalated_request_is_kept_beside_its_pair(served):
+    row = looked_up(served(rate=1.0))
+    probe = Probe(row.reply, "anthropic", Decimal("0.1"))
+    decision = replace(row.decision, tier=Tier.EXPENSIVE, reason=Reason.ESCALATED, probe_ms=5.0)
+    recording.write([replace(row, decision=decision, probes=(probe,))])
+    assert (Retrieval.objects.count(), ShadowPair.objects.count()) == (1, 1)
 
 
 def test_every_column_of_the_ledger_is_written():

@@ -12,7 +12,7 @@ from django.utils import timezone
 from routing import indexes, shifts
 from routing.embedders import ids
 from routing.live import live
-from routing.models import Collection, Completion, Decision, Request, Retrieval, ShadowPair
+from routing.models import ApiKey, Collection, Completion, Decision, Request, Retrieval, ShadowPair
 from routing.wire import standalone
 from tests.routing import cascades, libraries
 from tests.routing.cascades import PRICE, answer
@@ -31,8 +31,8 @@ TURNS = [
 
 
 @pytest.fixture(autouse=True)
-def _small(settings, tmp_path):
-    settings.SHADOWEVAL_INDEX_DIR, settings.SHADOWEVAL_EMBEDDER = tmp_path, "static"
+def _small(settings):
+    settings.SHADOWEVAL_EMBEDDER = "static"
 
 
 @pytest.fixture
@@ -281,6 +281,23 @@ def test_a_conversation_is_searched_for_by_itself(terms, point, post, provider, 
     assert Decimal(got.json()["cost_usd"]) == total
     assert Decimal(got.headers["x-shadoweval-cost-usd"]) == total
     assert row.overhead_ms < row.latency_ms - row.retrieval.rewrite_ms
+
+
+def test_a_rewrite_counts_for_the_keys_day(terms, point, post, provider, eventually):
+    point(cheap="openai:small")
+    ApiKey.objects.update(daily_usd=Decimal("0.0001"))
+    point(cheap="openai:small", price=PRICE)
+    provider.play(answer("openai", QUESTION))
+    provider.play(b"no reply")  # what comes after it costs nothing
+    assert post(messages=TURNS, collection="terms").status_code == 502
+    eventually(lambda: post(query=QUESTION).status_code == 429)
+
+
+def test_a_model_that_takes_too_long_is_not_waited_for(terms, point, post, settings):
+    settings.SHADOWEVAL_REWRITE_TIMEOUT_S = 0.1
+    point("anthropic:stall")
+    how = post(messages=TURNS, collection="terms").json()["retrieval"]
+    assert (how["query"], how["rewritten_by"]) == ("And in Germany?", None)
 
 
 def test_the_clients_own_query_asks_no_model(terms, point, post, provider):
