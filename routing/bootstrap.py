@@ -48,7 +48,7 @@ def ensure_project(
 
     Tiers that are not given are those of the settings.
     """
-    cap = settings.SHADOWEVAL_SHADOW_DAILY_USD
+    cap, is_live = settings.SHADOWEVAL_SHADOW_DAILY_USD, kind == Project.Kind.LIVE
     project, created = Project.objects.get_or_create(
         slug=slug, defaults={"name": name, "kind": kind, "shadow_daily_usd": cap}
     )
@@ -61,7 +61,8 @@ def ensure_project(
             expensive=expensive or tier_spec(Tier.EXPENSIVE),
             note="First policy: always expensive",
             # People rate what a live project's traffic gives; a replay's is rated already.
-            repeat_rate=settings.SHADOWEVAL_REPEAT_RATE if kind == Project.Kind.LIVE else 0.0,
+            repeat_rate=settings.SHADOWEVAL_REPEAT_RATE if is_live else 0.0,
+            retrieval_rate=settings.SHADOWEVAL_RETRIEVAL_RATE if is_live else 0.0,
             abstain=abstain.USUAL,
         )
         policy.deploy(first, by=None, reason="First start: always expensive")

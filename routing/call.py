@@ -157,6 +157,7 @@ def served(call: Call, answer: Answer, status: int | None = None) -> Served:
         probes=answer.probes,
         repeat_lane=call.policy.tier_spec(Tier.EXPENSIVE).lane,
         repeat_rate=call.policy.repeat_rate,
+        retrieval_rate=call.policy.retrieval_rate,
     )
 
 

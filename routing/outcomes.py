@@ -19,7 +19,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from routing import pricing, probing, repeats, spend
+from routing import alternatives, pricing, probing, repeats, spend
+from routing.alternatives import Elsewhere
 from routing.models import Completion, ShadowJob, ShadowPair
 from routing.records import clean, clean_json
 from routing.shadow import Job, end
@@ -99,6 +100,7 @@ class Outcome:
         was_asked: False when no call was made: the attempt does not count.
         is_free: nothing was paid, for certain.
         judged: what the router made of the reply, where it was to see it.
+        elsewhere: the other retrieval that the reply rests on, where it was to.
     """
 
     reply: Reply | None = None
@@ -109,6 +111,7 @@ class Outcome:
     was_asked: bool = True
     is_free: bool = False
     judged: Judged | None = None
+    elsewhere: Elsewhere | None = None
 
     @property
     def replies(self) -> tuple[Reply, ...]:
@@ -172,16 +175,17 @@ def _complete(answered: Sequence[End]) -> None:
     completions = ",".join(
         _completion(job, reply, ordinal)
         for job, outcome in answered
-        for ordinal, reply in enumerate(outcome.replies, Completion.SECOND if job.is_repeat else 1)
+        for ordinal, reply in enumerate(outcome.replies, job.ordinal)
     )
     with connection.cursor() as cursor:
         cursor.execute(_COMPLETIONS, [timezone.now(), f"[{completions}]"])
-    _write_pairs([one for one in answered if not one[0].is_repeat])
-    repeats.write([job for job, _ in answered if job.is_repeat])
+    _write_pairs([one for one in answered if one[0].ordinal == 1])
+    repeats.write([job for job, _ in answered if job.ordinal == Completion.SECOND])
+    alternatives.write([(job, said.elsewhere) for job, said in answered if said.elsewhere])
 
 
 def _write_pairs(answered: Sequence[End]) -> None:
-    """Write the pairs, and the jobs of those that are asked once more.
+    """Write the pairs, and the jobs of those that are asked once more, or on another retrieval.
 
     Raises:
         Completion.DoesNotExist: when a request has no served one.
@@ -196,6 +200,7 @@ def _write_pairs(answered: Sequence[End]) -> None:
     if missing and ShadowPair.objects.filter(request_id__in=missing).count() < len(missing):
         raise Completion.DoesNotExist
     repeats.plan(jobs)
+    alternatives.plan(jobs)
 
 
 def _completion(job: Job, reply: Reply, ordinal: int) -> str:

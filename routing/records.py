@@ -32,9 +32,14 @@ _TIMED_OUT = "57014"
 #: Escapes that may stand for a NUL or half a character: Postgres takes neither.
 _DOUBTFUL = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
-#: How the record of a request begins whose cheap model was asked first, or with a retrieval.
-_PROBED, _RETRIEVED = b'{"probes"', b'{"retrieval"'
-#: Why a repeat is skipped.
+#: How the record of a request begins whose cheap model was asked first.
+_PROBED = b'{"probes"'
+#: Names the draw of pairs that are asked on another retrieval.
+ELSEWHERE = "retrieval"
+#: How the reason of a job begins whose other retrieval finds what was found already: the answer
+#: would be a repeat.
+SAME_SOURCES = "same_sources"
+#: Why a repeat is skipped, and what asks on another retrieval.
 REPEATS_SHED = "overload: repeats are shed first, whenever any shadow work is"
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -208,7 +213,15 @@ def _probed(row: Served, skip: str) -> dict[str, Any]:
         "repeat_rate": rate if is_again else None,
         "repeat_lane": row.repeat_lane,
         "repeat_skip": REPEATS_SHED if row.kept_share < 1 else "",
+        "retrieval_rate": row.retrieval_rate if has_pair and _is_elsewhere(row) else None,
     }
+
+
+def _is_elsewhere(row: Served) -> bool:
+    """Return whether the pair's question is asked on another retrieval, too."""
+    found = row.request.retrieval
+    is_searched = found is not None and found.collection_id is not None
+    return is_searched and is_drawn(str(row.request_id), row.retrieval_rate, ELSEWHERE)
 
 
 def _probe(probe: Probe) -> bytes:

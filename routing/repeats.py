@@ -35,16 +35,25 @@ def is_drawn(job: Job) -> bool:
 
 
 def _row(job: Job) -> ShadowJob:
+    return following(job, _PURPOSE.REPEAT, job.terms.repeat_rate)
+
+
+def following(job: Job, purpose: str, rate: float) -> ShadowJob:
+    """Return a job that asks EXPENSIVE once more about the pair of this one, not yet written.
+
+    Args:
+        rate: share of the pairs that are asked so.
+    """
     now = timezone.now()
     # A rate below the policy's says that shadow work was being shed when the request came.
     is_shed = job.rate < job.terms.shadow_rate(job.tier)
     return ShadowJob(
         request_id=job.request_id,
         project_id=job.project_id,
-        purpose=_PURPOSE.REPEAT,
+        purpose=purpose,
         tier=Tier.EXPENSIVE.value,
         lane=job.terms.expensive.lane,
-        rate=job.rate * job.terms.repeat_rate,
+        rate=job.rate * rate,
         state=_STATES.SKIPPED if is_shed else _STATES.PENDING,
         reason=records.REPEATS_SHED if is_shed else "",
         not_before=now,

@@ -25,6 +25,8 @@ from routing.models import (
     Project,
     RepeatPair,
     Request,
+    Retrieval,
+    RetrievalPair,
     ShadowJob,
     ShadowPair,
 )
@@ -36,7 +38,8 @@ _BUDGET_S = 20.0
 _REMEMBERED_S = 86_400
 #: What goes with a request, in the order of foreign keys.
 _WITH_REQUEST = (
-    Feedback, ChallengerScore, RepeatPair, ShadowPair, ShadowJob, Completion, Decision
+    Feedback, ChallengerScore, RepeatPair, RetrievalPair, ShadowPair, ShadowJob, Completion,
+    Retrieval, Decision,
 )  # fmt: skip
 
 _kept: list[Callable[[], Exists]] = []

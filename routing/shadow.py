@@ -31,6 +31,11 @@ from routing.types import Reason, Tier, TierSpec
 log = logging.getLogger(__name__)
 
 _STATES = ShadowJob.State
+_ORDINALS = {
+    ShadowJob.Purpose.PAIR.value: 1,
+    ShadowJob.Purpose.REPEAT.value: Completion.SECOND,
+    ShadowJob.Purpose.RETRIEVAL.value: Completion.ELSEWHERE,
+}
 #: Longer than a call may take, by what writing its outcome may take while the database is away.
 LEASE_MARGIN_S = 60
 #: Begin reasons of failures that are our own: they say nothing of the model that was to answer.
@@ -132,9 +137,9 @@ class Job:
     query: str = ""
 
     @property
-    def is_repeat(self) -> bool:
-        """Whether it asks EXPENSIVE for a second answer."""
-        return self.purpose == ShadowJob.Purpose.REPEAT
+    def ordinal(self) -> int:
+        """Which of the tier's answers it asks for; the first is half of a pair."""
+        return _ORDINALS[self.purpose]
 
     @property
     def calls(self) -> int:
@@ -250,7 +255,7 @@ def _with_routers(jobs: list[Job]) -> list[Job]:
 
 
 def _with_router(job: Job) -> Job | None:
-    if job.is_repeat or job.tier is not Tier.CHEAP or job.reason not in _UNSEEN:
+    if job.tier is not Tier.CHEAP or job.reason not in _UNSEEN:
         return job
     try:
         return replace(job, asking=loaded.asking(job.terms.router_id))

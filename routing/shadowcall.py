@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from routing import probing, providers
+from routing import alternatives, probing, providers
+from routing.alternatives import NotAsked
 from routing.errors import (
     InvalidRequest,
     NotConnected,
@@ -22,12 +23,13 @@ from routing.errors import (
     RouterError,
 )
 from routing.hands import Pools, scored
+from routing.models import Completion
 from routing.outcomes import Judged, Outcome
 from routing.providers.base import Provider
 from routing.routers.asking import Asking
 from routing.shadow import Job
 from routing.types import DIALECTS, Reply
-from routing.wire import translation
+from routing.wire import sources, translation
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,11 @@ async def make(job: Job) -> tuple[Outcome, Exception | None]:
     """Make the call of a job; return how it ended, and the provider's error if there was one."""
     try:
         return await _ask(job), None
+    except NotAsked as exc:
+        is_possible, retryable = exc.is_possible, exc.retryable
+        return Outcome(
+            reason=str(exc), is_possible=is_possible, retryable=retryable, is_free=True
+        ), None
     except RouterError as exc:  # its provider answered
         log.error("shadow job %s: the router failed: %s", job.pk, exc)
         return Outcome(reason=f"router_error: {exc}"), None
@@ -56,20 +63,34 @@ async def _ask(job: Job) -> Outcome:
     Headers and query belong to the client's API; a provider of the other one never gets them. For a
     router that wants to see the cheap answer it is asked, and judged, as serving would have.
     """
-    provider, source = providers.get(job.spec.provider), DIALECTS[job.wire]
+    if job.ordinal == Completion.ELSEWHERE:
+        return await _ask_elsewhere(job)
     router = job.asking
     before = None if router is None else await _judge(router, scored, job.query)
     if router is None or before is None or not before.needs_answer:
-        limit_field = provider.limit_field(job.spec)
-        said = translation.for_shadow(job.payload)
-        payload = translation.payload(said, source, provider.dialect, limit_field)
-        return Outcome(await _send(job, provider, payload))
+        return Outcome(await _reply(job, job.payload))
+    provider, source = providers.get(job.spec.provider), DIALECTS[job.wire]
     asked = probing.question(job.payload, source, provider, job.spec, router.asks)
     calls = (_send(job, provider, asked.payload) for _ in range(asked.samples))
     replies = _all_of(await asyncio.gather(*calls, return_exceptions=True))
     found = await _judge(router, probing.find, job.query, before, asked, replies, provider)
     judged = Judged(found.score, found.replies[1:], max(reply.latency_ms for reply in replies))
     return Outcome(found.replies[0], judged=judged)
+
+
+async def _ask_elsewhere(job: Job) -> Outcome:
+    """Ask with the sources of another retrieval in the place of those that were served."""
+    found = await asyncio.to_thread(alternatives.find, job)
+    payload = sources.swap(job.payload, DIALECTS[job.wire], found.sources)
+    return Outcome(await _reply(job, payload), elsewhere=found)
+
+
+async def _reply(job: Job, payload: dict[str, Any]) -> Reply:
+    provider = providers.get(job.spec.provider)
+    said = translation.for_shadow(payload)
+    limit_field = provider.limit_field(job.spec)
+    said = translation.payload(said, DIALECTS[job.wire], provider.dialect, limit_field)
+    return await _send(job, provider, said)
 
 
 async def _send(job: Job, provider: Provider, payload: dict[str, Any]) -> Reply:

@@ -18,7 +18,7 @@ _COLUMNS = """
 """
 _MORE_COLUMNS = """,
     probes jsonb, confidence float8, probe_usd numeric, probe_ms float8, has_pair boolean,
-    repeat_rate float8, repeat_lane text, repeat_skip text, retrieval jsonb
+    repeat_rate float8, repeat_lane text, repeat_skip text, retrieval_rate float8
 """
 _PROBE_COLUMNS = """
     ordinal integer, provider text, model text, text text, stop_reason text, input_tokens integer,
@@ -98,10 +98,12 @@ jobs AS (
         skip, 0, now(), now(), CASE WHEN skip <> '' OR has_pair THEN now() END, 'pair'
     FROM record
     UNION ALL
-    SELECT id, project_id, 'expensive', repeat_lane, repeat_rate,
+    SELECT id, project_id, 'expensive', repeat_lane, again.rate,
         CASE repeat_skip WHEN '' THEN 'pending' ELSE 'skipped' END, repeat_skip, 0, now(), now(),
-        CASE repeat_skip WHEN '' THEN NULL ELSE now() END, 'repeat'
-    FROM record WHERE repeat_rate IS NOT NULL
+        CASE repeat_skip WHEN '' THEN NULL ELSE now() END, again.purpose
+    FROM record CROSS JOIN LATERAL (
+        VALUES (repeat_rate, 'repeat'), (retrieval_rate, 'retrieval')) AS again(rate, purpose)
+    WHERE again.rate IS NOT NULL
     ON CONFLICT DO NOTHING),
 pairs AS (
     INSERT INTO routing_shadowpair (request_id, project_id, cheap_id, expensive_id, score, task,

@@ -330,6 +330,7 @@ class Served:
         probes: what was asked before deciding, and not served.
         repeat_lane: whom a repeat would ask.
         repeat_rate: share of the pairs whose EXPENSIVE tier is asked once more.
+        retrieval_rate: share of those with retrieval that it answers on another one, too.
     """
 
     request_id: UUID
@@ -355,6 +356,7 @@ class Served:
     probes: tuple[Probe, ...] = ()
     repeat_lane: str = ""
     repeat_rate: float = 0.0
+    retrieval_rate: float = 0.0
 
     @property
     def has_both(self) -> bool:

@@ -1,0 +1,161 @@
+"""Alternatives: EXPENSIVE asked once more, with what another retrieval finds for the same query.
+
+If that answer is the better one, a worse answer is to be blamed on what was found. Like a repeat it
+is a shadow job, written in the transaction that writes its pair; those of pairs that are recorded
+with their request come from `records`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from routing import embedders, indexes, records, repeats
+from routing.models import (
+    CollectionVersion,
+    Completion,
+    Retrieval,
+    RetrievalPair,
+    ShadowJob,
+    ShadowPair,
+)
+from routing.retrieval import searching
+from routing.retrieval.index import Index
+from routing.shadow import Job
+from routing.types import Source, Tier
+
+log = logging.getLogger(__name__)
+
+
+class Elsewhere(NamedTuple):
+    """What another strategy finds in the collection as it was, and how long that took."""
+
+    strategy: str
+    sources: tuple[Source, ...]
+    ms: float
+
+
+class NotAsked(Exception):
+    """Nobody can be asked, for this reason.
+
+    Attributes:
+        is_possible: whether it is a failure; else there is nothing to ask.
+        retryable: whether it may be different later.
+    """
+
+    def __init__(self, reason: str, *, is_possible: bool = False, retryable: bool = False) -> None:
+        super().__init__(reason)
+        self.is_possible, self.retryable = is_possible, retryable
+
+
+def plan(jobs: Sequence[Job]) -> None:
+    """Write a job for each of these pairs that had a search and is drawn; again: no second one.
+
+    Args:
+        jobs: whose pairs were written in the caller's transaction.
+    """
+    drawn = {job.request_id: job for job in jobs if is_drawn(job)}
+    if not drawn:
+        return
+    found = Retrieval.objects.filter(pk__in=drawn, collection__isnull=False)
+    rows = [
+        repeats.following(drawn[pk], ShadowJob.Purpose.RETRIEVAL, drawn[pk].terms.retrieval_rate)
+        for pk in found.values_list("pk", flat=True)
+    ]
+    ShadowJob.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def is_drawn(job: Job) -> bool:
+    """Return whether the pair's question is asked on another retrieval, if it had one."""
+    return records.is_drawn(str(job.request_id), job.terms.retrieval_rate, records.ELSEWHERE)
+
+
+def find(job: Job) -> Elsewhere:
+    """Search as the request did, in what its collection held then, by another strategy; blocking.
+
+    Raises:
+        NotAsked: when it cannot be done, or finds the same in the same order.
+    """
+    try:
+        return _find(job)
+    except NotAsked:
+        raise
+    except (OperationalError, InterfaceError) as exc:
+        raise NotAsked("database: away", is_possible=True, retryable=True) from exc
+    except Exception as exc:
+        log.error("the other retrieval of shadow job %s: %s", job.pk, type(exc).__name__)
+        raise NotAsked(f"retrieval_error: {type(exc).__name__}", is_possible=True) from exc
+    finally:
+        connection.close()  # one thread of many: they would keep one each
+
+
+def _find(job: Job) -> Elsewhere:
+    served = Retrieval.objects.select_related("collection").get(pk=job.request_id)
+    index = Index.open(indexes.ensure(_version(served)))
+    try:
+        begin = time.perf_counter()
+        strategy, sources = _search(served, index)
+        ms = (time.perf_counter() - begin) * 1000
+    finally:
+        index.close()
+    if [one.chunk for one in sources] == [one["chunk"] for one in served.sources]:
+        raise NotAsked(f"{records.SAME_SOURCES}: {strategy} finds the same in the same order")
+    return Elsewhere(strategy, sources, ms)
+
+
+def _version(served: Retrieval) -> CollectionVersion:
+    """Return the version of the collection that was searched.
+
+    Raises:
+        NotAsked: when its texts are gone.
+    """
+    collection = served.collection
+    if collection is None or collection.deleted_at is not None:
+        raise NotAsked("collection_deleted: what was searched is gone")
+    version = collection.versions.filter(number=served.version).first()
+    if version is None:
+        raise NotAsked("version_gone: what was searched is gone")
+    return version
+
+
+def _search(served: Retrieval, index: Index) -> tuple[str, tuple[Source, ...]]:
+    assert served.collection is not None
+    strategy = searching.alternative(served.strategy)
+    vector = embedders.get(served.collection.embedder).embed(served.query)
+    most = len(served.sources) or served.collection.k
+    found = searching.search(index, served.query, vector, strategy, most, None).found
+    return strategy, sources_of(index, found.rows)
+
+
+def write(answered: Sequence[tuple[Job, Elsewhere]]) -> None:
+    """Write the retrieval pairs of jobs whose answers are stored; again: no second one.
+
+    Raises:
+        LookupError: when a pair or its answer on the other retrieval is gone.
+    """
+    ids = [job.request_id for job, _ in answered]
+    if not ids:
+        return
+    pairs = dict(ShadowPair.objects.filter(request_id__in=ids).values_list("request_id", "pk"))
+    other = Completion.objects.filter(
+        request_id__in=ids, tier=Tier.EXPENSIVE.value, ordinal=Completion.ELSEWHERE
+    )
+    others = dict(other.values_list("request_id", "pk"))
+    rows = [
+        RetrievalPair(
+            request_id=job.request_id,
+            pair_id=pairs[job.request_id],
+            other_id=others[job.request_id],
+            strategy=found.strategy,
+            sources=records.clean([asdict(source) for source in found.sources]),
+            ms=found.ms,
+        )
+        for job, found in answered
+    ]
+    RetrievalPair.objects.bulk_create(rows, ignore_conflicts=True)
