@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from django.utils.safestring import SafeString
 
-from reviews import leaks, rendering, sampling, style
+from reviews import leaks, passages, rendering, sampling, style
 from reviews.models import Guideline, Presentation, Rater, Rating, Slot, Study, Verdict
+from reviews.passages import Merged, Passage
 from routing.models import Policy, ShadowPair
 from routing.types import Tier
+from routing.wire import sources
 from routing.wire.body import last_user_turn, text_of
 
 _PREFERENCE = Verdict.Preference
@@ -41,6 +44,8 @@ class Blind:
 
     Attributes:
         is_long: whether both answers are folded, if either is long.
+        has_sources: whether the answers rest on something that was looked up, even if nothing was
+            found.
     """
 
     token: str
@@ -50,15 +55,20 @@ class Blind:
     left_html: SafeString
     right_html: SafeString
     is_long: bool
+    has_sources: bool = False
+    sources: Sequence[Passage] = ()
+    n_sources: int = 0
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a rating says by tier."""
+    """What a rating says by tier; whether sources support an answer is None where nobody said."""
 
     preference: str
     cheap_adequate: bool
     expensive_adequate: bool
+    cheap_supported: bool | None = None
+    expensive_supported: bool | None = None
 
 
 def present(
@@ -104,7 +114,7 @@ def _names(policy: Policy) -> list[str]:
 
 
 def _pair(slot: Slot) -> ShadowPair:
-    related = ("request__decision__policy", "cheap", "expensive")
+    related = ("request__decision__policy", "request__retrieval", "cheap", "expensive")
     return ShadowPair.objects.select_related(*related).get(pk=slot.pair_id)
 
 
@@ -118,11 +128,13 @@ def _shown_texts(slot: Slot, pair: ShadowPair) -> dict[str, str]:
     """Return the texts of a showing by the tier whose place they take.
 
     Of a repeat, the second answer takes the place of CHEAP: "expensive was better" then says that
-    the first was.
+    the first was. So does the answer on another retrieval.
     """
     texts = _texts(pair)
     if slot.kind == Slot.Kind.AGAIN:
         texts[Tier.CHEAP.value] = rendering.cut(pair.repeat.second.text)
+    elif slot.kind == Slot.Kind.RETRIEVAL:
+        texts[Tier.CHEAP.value] = rendering.cut(pair.alternative.other.text)
     return texts
 
 
@@ -130,7 +142,7 @@ def blind(shown: Presentation) -> Blind:
     """Return what the rater may see of a pair."""
     pair = _pair(shown.slot)
     left, right = _sides(shown, pair)
-    payload = pair.request.payload
+    payload, found = sources.without(pair.request.payload), _sources(shown, pair)
     return Blind(
         token=str(shown.token),
         query_html=rendering.plain(pair.request.query),
@@ -139,6 +151,9 @@ def blind(shown: Presentation) -> Blind:
         left_html=rendering.markdown(left),
         right_html=rendering.markdown(right),
         is_long=rendering.fold(left, right),
+        has_sources=found is not None,
+        sources=passages.shown(found.sources) if found else (),
+        n_sources=len(found.sources) if found else 0,
     )
 
 
@@ -151,7 +166,23 @@ def _sides(shown: Presentation, pair: ShadowPair) -> tuple[str, str]:
     """Return the texts on the left and on the right; of an identical pair, one of them twice."""
     texts = _as_told(_shown_texts(shown.slot, pair), pair, shown.slot.study)
     left, right = texts[shown.left], texts[Tier(shown.left).other.value]
+    if shown.slot.kind == Slot.Kind.RETRIEVAL and (found := _sources(shown, pair)):
+        return passages.renumbered(left, found.left), passages.renumbered(right, found.right)
     return (left, left) if shown.slot.kind == Slot.Kind.IDENTICAL else (left, right)
+
+
+def has_sources(shown: Presentation) -> bool:
+    """Return whether something was looked up for what is shown."""
+    return _sources(shown, _pair(shown.slot)) is not None
+
+
+def _sources(shown: Presentation, pair: ShadowPair) -> Merged | None:
+    """Return the sources of both answers; two retrievals come in one list, the left one's first."""
+    served = passages.of(pair)
+    if served is None or shown.slot.kind != Slot.Kind.RETRIEVAL:
+        return None if served is None else Merged(served)
+    sides = (served, pair.alternative.sources)
+    return passages.merge(*(sides if shown.left == Tier.EXPENSIVE else sides[::-1]))
 
 
 def told(pair: ShadowPair, study: Study) -> dict[str, str]:
@@ -191,9 +222,10 @@ def _turn(turn: dict[str, Any]) -> SafeString:
 def meaning(rating: Rating) -> Meaning:
     """Return what a rating says by tier."""
     left = Tier(rating.presentation.left)
-    adequate = (rating.left_adequate, rating.right_adequate)
-    cheap, expensive = adequate if left is Tier.CHEAP else adequate[::-1]
-    return Meaning(_preference(_CHOICE(rating.choice), left), cheap, expensive)
+    order = slice(None) if left is Tier.CHEAP else slice(None, None, -1)
+    adequate = (rating.left_adequate, rating.right_adequate)[order]
+    supported = (rating.left_supported, rating.right_supported)[order]
+    return Meaning(_preference(_CHOICE(rating.choice), left), *adequate, *supported)
 
 
 def step(rating: Rating) -> int | None:
@@ -237,6 +269,8 @@ def verdict(rating: Rating) -> Verdict:
         preference=said.preference,
         cheap_adequate=said.cheap_adequate,
         expensive_adequate=said.expensive_adequate,
+        cheap_supported=said.cheap_supported,
+        expensive_supported=said.expensive_supported,
     )
 
 

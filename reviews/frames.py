@@ -29,9 +29,9 @@ _MOST_ROWS_KEPT = 1_000_000
 _DRAWS = """
 SELECT string_agg(int8send(pair_id), '' ORDER BY id),
     string_agg(float8send(coalesce(score, 'NaN')), '' ORDER BY id),
-    string_agg(float8send(coalesce(cheap, 'NaN')::float8), '' ORDER BY id),
-    string_agg(float8send(coalesce(expensive + asking, 'NaN')::float8), '' ORDER BY id),
-    string_agg(float8send(coalesce(expensive, 'NaN')::float8), '' ORDER BY id),
+    string_agg(float8send(coalesce(cheap + lookup, 'NaN')::float8), '' ORDER BY id),
+    string_agg(float8send(coalesce(expensive + asking + lookup, 'NaN')::float8), '' ORDER BY id),
+    string_agg(float8send(coalesce(expensive + lookup, 'NaN')::float8), '' ORDER BY id),
     string_agg(float8send(inclusion_probability), '' ORDER BY id),
     string_agg(boolsend(selected), '' ORDER BY id),
     string_agg(float8send(rate), '' ORDER BY id),
@@ -44,7 +44,7 @@ SELECT string_agg(int8send(pair_id), '' ORDER BY id),
 FROM (
     SELECT draw.*, {score} AS score, pair.rate, pair.task, request.id AS request_id,
         request.received_at, coalesce({asking}, cheap.cost_usd) AS cheap,
-        expensive.cost_usd AS expensive, coalesce({asking}, 0) AS asking
+        expensive.cost_usd AS expensive, coalesce({asking}, 0) AS asking, {lookup} AS lookup
     FROM (SELECT id, pair_id, inclusion_probability, u,
               selected AND purpose = 'calibrate' AS selected FROM reviews_sampledpair
           WHERE study_id = %s AND id > %s AND id <= %s ORDER BY id LIMIT %s) AS draw
@@ -52,24 +52,29 @@ FROM (
     JOIN routing_request AS request ON request.id = pair.request_id
     JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
     JOIN routing_completion AS expensive ON expensive.id = pair.expensive_id
+    LEFT JOIN routing_retrieval AS found ON found.request_id = pair.request_id
     {join}
 ) AS rows
 """
 
+#: What looking up cost: nothing where nothing was looked up, null where it is unknown.
+_LOOKUP = "CASE WHEN found.request_id IS NULL THEN 0 ELSE found.cost_usd END"
 _BY_ROUTER = """
 SELECT string_agg(int8send(pair_id), '' ORDER BY pair_id),
     string_agg(float8send(coalesce(score, 'NaN')), '' ORDER BY pair_id),
     string_agg(float8send(coalesce(cheap, 'NaN')::float8), '' ORDER BY pair_id),
     string_agg(float8send(coalesce(expensive, 'NaN')::float8), '' ORDER BY pair_id)
 FROM (
-    SELECT draw.pair_id, pair.score, coalesce(pair.probe_usd, cheap.cost_usd) AS cheap,
-        expensive.cost_usd + coalesce(pair.probe_usd, 0) AS expensive
+    SELECT draw.pair_id, pair.score,
+        coalesce(pair.probe_usd, cheap.cost_usd) + {lookup} AS cheap,
+        expensive.cost_usd + coalesce(pair.probe_usd, 0) + {lookup} AS expensive
     FROM reviews_sampledpair AS draw JOIN routing_shadowpair AS pair ON pair.id = draw.pair_id
     JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
     JOIN routing_completion AS expensive ON expensive.id = pair.expensive_id
+    LEFT JOIN routing_retrieval AS found ON found.request_id = pair.request_id
     WHERE draw.study_id = %s AND draw.id <= %s AND pair.router_id = %s
 ) AS rows
-"""
+""".replace("{lookup}", _LOOKUP)
 
 _LOSSES = """
 SELECT string_agg(int8send(pair_id), '' ORDER BY pair_id),
@@ -104,7 +109,8 @@ class Draws(NamedTuple):
     """The draws of a frame as arrays of shape (N,), in the order in which pairs came into it.
 
     Score and costs are nan where they are unknown. What a router paid to see cheap answers first is
-    part of both costs, and not of `cost_baseline`, the expensive answer alone. `selected` is for
+    part of both costs, and not of `cost_baseline`, the expensive answer alone; what looking up
+    sources cost is part of all three, since no routing saves it. `selected` is for
     calibration; a pair drawn for training is in the frame and never counts as rated. `order` is the
     beginning of the SHA-256 of seed and request that a certificate takes the rows in; it has
     nothing to do with the draw. `received_at` is in seconds since 1970, `task` a number: it indexes
@@ -269,7 +275,7 @@ def _extended(known: Draws, study: Study, last_id: int) -> Draws:
 
 def _read(study: Study, after: int, last_id: int) -> Draws:
     with connection.cursor() as cursor:
-        wanted = _DRAWS.format(**scoring.of_pairs(study)._asdict())
+        wanted = _DRAWS.format(lookup=_LOOKUP, **scoring.of_pairs(study)._asdict())
         cursor.execute(wanted, [study.seed, study.pk, after, last_id, _GROUP])
         *packed, tasks = cursor.fetchone()
     columns = (_array(b, kind) for b, kind in zip(packed, _TYPES[:-1], strict=True))

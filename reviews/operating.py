@@ -9,21 +9,25 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from reviews import (
+    blame,
     calibration,
     charts,
     corrected,
     headline,
     health,
+    lookups,
     needs,
     outcomes,
     parts,
     repeats,
     status,
 )
+from reviews.blame import Blame
 from reviews.certificate import Certificate
 from reviews.choice import Thresholds
 from reviews.estimation import Estimate
 from reviews.health import Check
+from reviews.lookups import Lookups
 from reviews.models import Rater, Study
 from reviews.needs import Needs
 from reviews.outcomes import Guardrail, Outcome
@@ -71,6 +75,9 @@ class Shown(NamedTuple):
             nobody asked.
         floor: how often people see a difference between two answers of one model.
         outcomes: told by applications.
+        lookups: what looking up sources took.
+        strategies: by which they were found, where any were.
+        blame: on what worse answers are to be blamed; None without lookups.
     """
 
     study: Study
@@ -83,6 +90,9 @@ class Shown(NamedTuple):
     with_judge: list[dict[str, Any]] | str | None
     floor: Floor
     outcomes: Outcomes
+    lookups: Lookups
+    strategies: list[str]
+    blame: Blame | None
 
     @property
     def certified(self) -> float | None:
@@ -219,6 +229,9 @@ def of(study: Study, estimate: Estimate, part: Part, *, with_judge: bool = False
         with_judge=corrected.points(study, estimate.moment) if with_judge else None,
         floor=repeats.floor(study),
         outcomes=_outcomes(study, certificate),
+        lookups=lookups.of(study, estimate.moment.draw_id),
+        strategies=lookups.strategies(study, estimate.moment.draw_id),
+        blame=blame.of(study),
     )
 
 

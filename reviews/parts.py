@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.utils.dateparse import parse_date
 
-from reviews import charts, choice, estimation, frames, inputs
+from reviews import charts, choice, estimation, frames, inputs, lookups
 from reviews.choice import Thresholds
 from reviews.estimation import Estimate, Moment, Rows
 from reviews.models import Study
@@ -40,11 +40,15 @@ class Part(NamedTuple):
         task: one task type.
         begin: first day, ISO; UTC.
         end: last day, likewise; it is in the part.
+        strategy: by which sources were found, one of `lookups.strategies`.
+        confidence: that they hold the answer, one of `lookups.BANDS`.
     """
 
     task: str = ""
     begin: str = ""
     end: str = ""
+    strategy: str = ""
+    confidence: str = ""
 
     @property
     def is_whole(self) -> bool:
@@ -52,9 +56,9 @@ class Part(NamedTuple):
         return not any(self)
 
 
-def part(task: str, begin: str, end: str) -> Part:
+def part(task: str, begin: str, end: str, strategy: str = "", confidence: str = "") -> Part:
     """Return the part that an address names; what is no day is none."""
-    return Part(task, _day(begin), _day(end))
+    return Part(task, _day(begin), _day(end), strategy, confidence)
 
 
 def _day(text: str) -> str:
@@ -97,7 +101,7 @@ def view(study: Study, estimate: Estimate, chosen: Part) -> View:
 @lru_cache(maxsize=32)
 def _view(study: Study, loss: str, kind: str, moment: Moment, _sha256: str, chosen: Part) -> View:
     found = _by_loss(study, loss, kind, moment)
-    keep = _kept(found, chosen)
+    keep = _kept(study, found, chosen, moment)
     part_of = found if keep is None else _only(found, keep)
     result = estimation.curve_of(part_of, estimation.grid(study))
     money, tasks = _money(part_of, result.thresholds, result.level), _tasks(study, part_of)
@@ -177,7 +181,7 @@ def _reach(found: Rows) -> float:
     return 1.0 if (place[found.rated] >= gap).any() else float(gap)
 
 
-def _kept(found: Rows, chosen: Part) -> np.ndarray | None:
+def _kept(study: Study, found: Rows, chosen: Part, moment: Moment) -> np.ndarray | None:
     """Return which rows are in the part: (N,), or None for all."""
     if chosen.is_whole:
         return None
@@ -188,6 +192,9 @@ def _kept(found: Rows, chosen: Part) -> np.ndarray | None:
         keep &= found.frame.received_at >= _midnight(chosen.begin)
     if chosen.end:
         keep &= found.frame.received_at < _midnight(chosen.end, days=1)
+    if chosen.strategy or chosen.confidence:
+        looked_up = lookups.of_rows(study, moment.draw_id, found.frame)
+        keep &= lookups.fits(looked_up, chosen.strategy, chosen.confidence)
     return keep
 
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from reviews import blinding, checks, guidance, hopeless, repeats
+from reviews import blame, blinding, checks, guidance, hopeless, repeats
 from reviews.errors import Conflict
 from reviews.models import (
     OriginGuess,
@@ -85,7 +85,8 @@ def _due_or_next(study: Study, rater: Rater) -> Slot | None:
     """
     locked = _free(study, rater).select_for_update(skip_locked=True)
     slot = locked.order_by("order", "id").first()
-    return slot and (checks.due(study, rater) or repeats.due(study, rater) or slot)
+    due = slot and (checks.due(study, rater) or repeats.due(study, rater))
+    return slot and (due or blame.due(study, rater) or slot)
 
 
 def waiting(study: Study, rater: Rater) -> int:
@@ -115,6 +116,8 @@ def submit(
     choice: str,
     left_adequate: bool,
     right_adequate: bool,
+    left_supported: bool | None = None,
+    right_supported: bool | None = None,
     reasons: Sequence[str] = (),
     comment: str = "",
     seconds: float = 0.0,
@@ -122,7 +125,7 @@ def submit(
     """Store a rating, with its verdict where it is evidence, and close the slot.
 
     Sent again, it corrects the first. A slot of an adjudication stays leased: `adjudication.settle`
-    closes it.
+    closes it. Whether sources support an answer is stored where there are sources only.
 
     Raises:
         Presentation.DoesNotExist: when the showing is not this rater's.
@@ -131,11 +134,16 @@ def submit(
     """
     shown, slot = _mine(token, rater)
     _check_open(slot, rater)
+    supported = (left_supported, right_supported)
+    if supported != (None, None) and not blinding.has_sources(shown):
+        supported = (None, None)
     rating = Rating.objects.create(
         presentation=shown,
         choice=choice,
         left_adequate=left_adequate,
         right_adequate=right_adequate,
+        left_supported=supported[0],
+        right_supported=supported[1],
         reasons=[name for name in slot.study.reasons if name in reasons],
         comment=comment,
         seconds=seconds,

@@ -21,15 +21,17 @@ from routing.models import Policy
 from routing.types import Price, Tier
 
 #: Columns of the sums: requests, then tokens of each tier, and of the cheap tier what a router asks
-#: for before it decides, which is paid on either side.
+#: for before it decides, which is paid on either side, and what making queries self-contained takes,
+#: which is paid under every routing.
 COLUMNS = (
     "requests", "cheap_input", "cheap_output", "expensive_input", "expensive_output",
-    "asking_input", "asking_output",
+    "asking_input", "asking_output", "lookup_input", "lookup_output",
 )  # fmt: skip
 _STUDIES_KEPT = 16
 
 # Cached input is counted as the input it costs as much as, by the price of the study's policy. What
-# is asked first is counted in cheap answers: as many as it cost times as much as the pair's own.
+# is asked first, or for a lookup, is counted in cheap answers: as many as it cost times as much as
+# the pair's own.
 _SUMS = """
 SELECT pair.task, coalesce(width_bucket({score}, %(grid)s::float8[]), cardinality(%(grid)s)),
     count(*), count(*) FILTER (WHERE known.yes),
@@ -40,18 +42,22 @@ SELECT pair.task, coalesce(width_bucket({score}, %(grid)s::float8[]), cardinalit
         + %(e_read)s * e.cache_read_tokens) / pair.rate) FILTER (WHERE known.yes),
     sum(e.output_tokens / pair.rate) FILTER (WHERE known.yes),
     sum(coalesce(first.times, 0) * known.cheap_input / pair.rate) FILTER (WHERE known.yes),
-    sum(coalesce(first.times, 0) * c.output_tokens / pair.rate) FILTER (WHERE known.yes)
+    sum(coalesce(first.times, 0) * c.output_tokens / pair.rate) FILTER (WHERE known.yes),
+    sum(first.lookups * known.cheap_input / pair.rate) FILTER (WHERE known.yes),
+    sum(first.lookups * c.output_tokens / pair.rate) FILTER (WHERE known.yes)
 FROM reviews_sampledpair AS draw
 JOIN routing_shadowpair AS pair ON pair.id = draw.pair_id
 JOIN routing_completion AS c ON c.id = pair.cheap_id
 JOIN routing_completion AS e ON e.id = pair.expensive_id
+LEFT JOIN routing_retrieval AS found ON found.request_id = pair.request_id
 {join},
 LATERAL (SELECT c.input_tokens + c.output_tokens + e.input_tokens + e.output_tokens
-    IS NOT NULL AS yes,
+    IS NOT NULL AND (found.request_id IS NULL OR found.cost_usd IS NOT NULL) AS yes,
     c.input_tokens + %(c_write)s * c.cache_write_tokens + %(c_hour)s * c.cache_write_1h_tokens
         + %(c_read)s * c.cache_read_tokens AS cheap_input) AS known,
 LATERAL (SELECT CASE WHEN {asking} IS NOT NULL
-    THEN coalesce({asking} / nullif(c.cost_usd, 0), 1) END::float8 AS times) AS first
+    THEN coalesce({asking} / nullif(c.cost_usd, 0), 1) END::float8 AS times,
+    coalesce(found.cost_usd / nullif(c.cost_usd, 0), 0)::float8 AS lookups) AS first
 WHERE draw.study_id = %(study)s AND draw.id > %(after)s AND draw.id <= %(last)s
 GROUP BY 1, 2
 """
@@ -62,7 +68,7 @@ class Sums:
     """Tokens of a study's traffic.
 
     Attributes:
-        by_task: (T + 1, 7) each: by the first threshold that routes a row cheap, in COLUMNS.
+        by_task: (T + 1, 9) each: by the first threshold that routes a row cheap, in COLUMNS.
         n_pairs: pairs behind them, and those left out because a token count is unknown.
         last: number of the last draw in them.
     """

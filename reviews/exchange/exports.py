@@ -16,12 +16,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Max, Model, QuerySet
+from django.db.models import F, Max, Model, QuerySet
 
 from reviews import blinding, revealing, scoring
 from reviews.exchange.columns import Row
 from reviews.models import Rater, Rating, SampledPair, Skip, Slot, Study, Verdict
-from routing.models import ShadowPair
+from routing.models import Completion, Retrieval, ShadowPair
 
 CHUNK = 2_000
 #: Question and answers may be long.
@@ -87,10 +87,11 @@ class Export:
         draws = _draws(self.study, ids)
         pairs = {pair.pk: pair for pair in _pairs(ids, texts=self.texts)}
         scores = scoring.by_pair(self.study, ids)
+        found = _retrievals(ids)
         for row in rows:
             pair: ShadowPair = pairs[row["pair_id"]]  # type: ignore[index]
             row |= {"study_id": self.study.pk, "study": self.study.name, **_of_pair(pair)}
-            row |= draws.get(pair.pk, {}) | scores.get(pair.pk, {})
+            row |= draws.get(pair.pk, {}) | scores.get(pair.pk, {}) | found.get(pair.pk, {})
             row["rater"] = self._rater(row)
             if self.texts:
                 row |= _texts(pair, row.get("kind"))
@@ -166,6 +167,8 @@ def _ratings(rows: Iterable[Any]) -> Iterator[Row]:
             "preference": said.preference,
             "cheap_adequate": said.cheap_adequate,
             "expensive_adequate": said.expensive_adequate,
+            "cheap_supported": said.cheap_supported,
+            "expensive_supported": said.expensive_supported,
             "reasons": list(row.reasons),
             "comment": row.comment,
             "seconds": row.seconds,
@@ -183,6 +186,8 @@ def _verdicts(rows: Iterable[Any]) -> Iterator[Row]:
             "preference": row.preference or None,
             "cheap_adequate": row.cheap_adequate,
             "expensive_adequate": row.expensive_adequate,
+            "cheap_supported": row.cheap_supported,
+            "expensive_supported": row.expensive_supported,
             **_history(row),
         }
 
@@ -230,12 +235,17 @@ def _of_pair(pair: ShadowPair) -> Row:
 
 def _texts(pair: ShadowPair, kind: Any) -> Row:
     """Return the question and what stood in each tier's place at a showing of this kind."""
-    cheap = pair.repeat.second if kind == Slot.Kind.AGAIN else pair.cheap
     return {
         "query": pair.request.query,
-        "cheap_answer": cheap.text,
+        "cheap_answer": _in_cheaps_place(pair, kind).text,
         "expensive_answer": pair.expensive.text,
     }
+
+
+def _in_cheaps_place(pair: ShadowPair, kind: Any) -> Completion:
+    if kind == Slot.Kind.AGAIN:
+        return pair.repeat.second
+    return pair.alternative.other if kind == Slot.Kind.RETRIEVAL else pair.cheap
 
 
 def _draws(study: Study, pair_ids: Iterable[Any]) -> dict[int, Row]:
@@ -245,13 +255,25 @@ def _draws(study: Study, pair_ids: Iterable[Any]) -> dict[int, Row]:
     return {row.pop("pair_id"): row for row in rows.values("pair_id", *names)}
 
 
+def _retrievals(pair_ids: Iterable[Any]) -> dict[int, Row]:
+    """Return how the sources of each pair were found; nothing of others."""
+    names = {
+        "pair_id": F("request__pair"),
+        "retrieval_strategy": F("strategy"),
+        "retrieval_confidence": F("confidence"),
+    }
+    rows = Retrieval.objects.filter(request__pair__in=pair_ids).values(**names)
+    return {row.pop("pair_id"): row for row in rows}
+
+
 def _pairs(ids: Iterable[Any], *, texts: bool) -> QuerySet[ShadowPair]:
     rows = ShadowPair.objects.filter(pk__in=ids)
-    wanted = ("request__query", "cheap__text", "expensive__text", "repeat__second__text")
+    beside = ("repeat__second", "alternative__other")
+    wanted = ("request__query", "cheap__text", "expensive__text", *(f"{a}__text" for a in beside))
     own = ("request_id", "task", "score", "rate")
     if not texts:
         return rows.only(*own)
-    return rows.select_related("request", "cheap", "expensive", "repeat__second").only(
+    return rows.select_related("request", "cheap", "expensive", *beside).only(
         *own, "cheap_id", "expensive_id", *wanted
     )
 

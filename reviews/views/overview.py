@@ -14,11 +14,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from reviews import demo as demo_content
-from reviews import listing, permissions, rating, rendering, revealing, suggestions
+from reviews import listing, passages, permissions, rating, rendering, revealing, suggestions
 from reviews.models import Gold, Study, Verdict
 from reviews.views.frame import about, current_project, page
 from routing import counts, policy, pricing, spend
-from routing.models import Completion, Project, Request, ShadowPair
+from routing.models import (
+    Completion,
+    Project,
+    Request,
+    Retrieval,
+    RetrievalPair,
+    ShadowPair,
+)
 from routing.types import Tier
 
 
@@ -122,13 +129,15 @@ def pair(request: HttpRequest, pk: int) -> HttpResponse:
 
     Whoever may be asked to rate it is asked first: what is seen cannot be rated blind.
     """
-    related = ("request__decision", "cheap", "expensive", "project")
+    related = ("request__decision", "request__retrieval", "cheap", "expensive", "project")
     row = get_object_or_404(ShadowPair.objects.select_related(*related), pk=pk)
     assert isinstance(request.user, User)
     rater = rating.rater_of(request.user)
     is_asked = permissions.can(request.user, "rate") and not revealing.may_reveal(row, rater)
     if is_asked and request.method != "POST":
         context = {"row": row, "is_needed": revealing.is_needed(row, rater), **about(row.project)}
+        if (found := passages.of(row)) is not None:
+            context |= {"passages": passages.shown(found), "n_sources": len(found)}
         return render(request, "reviews/pair_blind.html", context)
     revealing.reveal(row, rater)  # of everybody: who may not rate today may tomorrow
     return show_pair(request, row)
@@ -149,9 +158,26 @@ def show_pair(request: HttpRequest, row: ShadowPair, **more: Any) -> HttpRespons
         "golds": row.golds.select_related("study"),
         "uses": Gold.Use.choices,
         "answers": Verdict.ANSWERS,
+        **_retrieval(row),
         **about(row.project),
     }
     return render(request, "reviews/pair.html", context | more)
+
+
+def _retrieval(row: ShadowPair) -> dict[str, Any]:
+    """Return what was looked up for a pair, and what the other retrieval gave instead."""
+    found: Retrieval | None = getattr(row.request, "retrieval", None)
+    if found is None:
+        return {}
+    said = {"retrieval": found, "passages": passages.shown(found.sources)}
+    other: RetrievalPair | None = getattr(row, "alternative", None)
+    if other is None:
+        return said
+    return said | {
+        "alternative": other,
+        "other_passages": passages.shown(other.sources),
+        "alternative_html": rendering.markdown(other.other.text),
+    }
 
 
 def _gold_studies(request: HttpRequest, row: ShadowPair) -> QuerySet[Study]:

@@ -32,6 +32,8 @@ from reviews.models import (
 from reviews.views.frame import View, notices, page
 
 _KEYS = ("1", "2", "3", "4", "5", "0")
+#: Anything else is no answer: nobody has to say it.
+_SUPPORTED = {"yes": True, "no": False}
 _SHORT = ("A much", "A slightly", "Equal", "B slightly", "B much", "Both bad")
 
 
@@ -297,6 +299,8 @@ def said_in(request: HttpRequest) -> dict[str, Any]:
         "choice": post["choice"],
         "left_adequate": fit[0] == "yes",
         "right_adequate": fit[1] == "yes",
+        "left_supported": _SUPPORTED.get(post.get("left_supported", "")),
+        "right_supported": _SUPPORTED.get(post.get("right_supported", "")),
         "reasons": post.getlist("reasons"),
         "comment": post.get("comment", "")[:5000],
         "seconds": _seconds(post.get("seconds", "")),

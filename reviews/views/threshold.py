@@ -17,6 +17,7 @@ from reviews import (
     estimation,
     judge_quality,
     listing,
+    lookups,
     memo,
     operating,
     outcomes,
@@ -120,6 +121,7 @@ def _page(request: HttpRequest, study: Study) -> dict[str, Any]:
         "part": part,
         "shown": shown,
         "tasks": listing.tasks(study.project),
+        "bands": [*lookups.BANDS, lookups.NONE],
         "kinds": _kinds(estimate, asked),
         "start": start,
         "place": _nearest(drawn["points"], start),
@@ -135,8 +137,8 @@ def asked_for(request: HttpRequest, study: Study) -> tuple[Preview, Part]:
     kind = asked if asked in Rater.Kind.values else ""
     if asked == WITH_JUDGE:
         kind = Rater.Kind.HUMAN.value
-    days = (request.GET.get(name, "") for name in ("from", "to"))
-    part = parts.part(request.GET.get("task", ""), *days)
+    names = ("task", "from", "to", "strategy", "confidence")
+    part = parts.part(*(request.GET.get(name, "") for name in names))
     return previews.of(study, Asked(kind, part, with_judge=asked == WITH_JUDGE)), part
 
 

@@ -27,7 +27,7 @@ export function forgetAll() {
 export function restore(form) {
   const said = read()[form.dataset.token];
   if (!said) return false;
-  for (const name of ["choice", "left_adequate", "right_adequate"]) {
+  for (const name of ["choice", "left_adequate", "right_adequate", "left_supported", "right_supported"]) {
     const input = said[name] && form.querySelector(`input[name="${name}"][value="${CSS.escape(said[name])}"]`);
     if (input) input.checked = true;
   }

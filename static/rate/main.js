@@ -1,4 +1,5 @@
 // The rating page: keys, saving in the background, the next step without a page load.
+import * as citations from "./citations.js";
 import * as clock from "./clock.js";
 import * as draft from "./draft.js";
 import * as panes from "./panes.js";
@@ -40,6 +41,7 @@ function begin() {
   const current = form();
   if (!current) return place.querySelector(".focus-first")?.focus();
   panes.prepare(place);
+  citations.prepare(place);
   if (draft.restore(current)) say("Your draft of this pair is back.");
   stopLease = clock.lease({ form: current, csrf, onLost: (text, status) => problem(status === 409 ? `${text} Your answers stay here; a reload goes on.` : "You were logged out, or this pair is gone. Your answers are kept: reload the page.") });
 }
@@ -128,6 +130,20 @@ function toggle(name) {
   choose(yes.checked ? no : yes);
 }
 
+// Yes, no, not said, and from the beginning; nothing where there are no sources.
+function cycle(name) {
+  const answers = [...form().querySelectorAll(`input[name="${name}"]`)];
+  const next = (answers.findIndex((one) => one.checked) + 1) % answers.length;
+  if (answers.length) choose(answers[next]);
+}
+
+function sources() {
+  const list = place.querySelector("#sources");
+  if (!list) return;
+  list.open = !list.open;
+  if (list.open) list.scrollIntoView({ block: "nearest" });
+}
+
 function comment() {
   form().querySelector(".more").open = true;
   document.getElementById("comment").focus();
@@ -143,10 +159,11 @@ const DOES = {
   differences,
   fold: () => panes.fold(place),
   sync: () => panes.sync(place),
+  sources,
   guidelines: () => { const rail = place.querySelector("#guidelines"); rail.open = !rail.open; if (rail.open && narrow()) rail.scrollIntoView({ block: "nearest" }); },
 };
 const ANYWHERE = { "?": "keys", m: "mine", u: "undo" };
-const ON_PAIR = { s: "skip", d: "differences", f: "fold", y: "sync", g: "guidelines" };
+const ON_PAIR = { s: "skip", d: "differences", f: "fold", y: "sync", g: "guidelines", n: "sources" };
 
 // Returns whether the key meant something on the pair.
 function onPair(key, target) {
@@ -154,6 +171,8 @@ function onPair(key, target) {
   if (choice) choose(choice);
   else if (key === "q") toggle("left_adequate");
   else if (key === "p") toggle("right_adequate");
+  else if (key === "w") cycle("left_supported");
+  else if (key === "o") cycle("right_supported");
   else if (key === "a" || key === "b") panes.tab(place, key);
   else if (key === "c") comment();
   else if (key === "Enter" && !target.matches("button, summary, a, input[type=checkbox]")) save();

@@ -19,8 +19,9 @@ function cost(table, prices, at) {
   const cheap = (row) => (row[1] * ci + row[2] * co) / 1e6;
   const expensive = (row) => (row[3] * ei + row[4] * eo) / 1e6;
   const asking = (row) => (row[5] * ci + row[6] * co) / 1e6; // before it is decided; never at 0
+  const lookup = (row) => (row[7] * ci + row[8] * co) / 1e6; // whoever answers
   const dear = (row) => expensive(row) + (at > 0 ? asking(row) : 0);
-  return { requests: all[0], now: cheap(below) + dear(all) - dear(below), baseline: expensive(all) };
+  return { requests: all[0], now: lookup(all) + cheap(below) + dear(all) - dear(below), baseline: lookup(all) + expensive(all) };
 }
 
 function mix() {

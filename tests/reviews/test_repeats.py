@@ -2,7 +2,7 @@
 
 import pytest
 
-from reviews import blinding, estimation, progress, rating, repeats, revealing, sampling, votes
+from reviews import asides, blinding, estimation, progress, rating, repeats, revealing, sampling, votes
 from reviews.errors import Conflict
 from reviews.models import Rater, Slot, Verdict
 from reviews.stats import intervals
@@ -81,14 +81,14 @@ def test_a_rater_who_saw_the_pair_or_its_tiers_is_not_given_its_repeat(project, 
     ann, bob, cleo = rater("ann"), rater("bob"), rater("cleo")
     rate(study, ann, pairs[0], "equal")
     revealing.reveal(pairs[0], cleo)
-    assert [list(repeats._free(study, who)) for who in (ann, cleo)] == [[], []]
-    assert [row.pair_id for row in repeats._free(study, bob)] == [pairs[0].pk]
+    assert [list(asides.free(study, who, repeats.ASIDE)) for who in (ann, cleo)] == [[], []]
+    assert [row.pair_id for row in asides.free(study, bob, repeats.ASIDE)] == [pairs[0].pk]
 
 
 def test_a_pair_that_waits_for_a_rating_is_not_repeated(project, pairs):
     study = start(project, rate=1.0)
     add_repeat(pairs[0])
-    assert not repeats._free(study, rater("ann")).exists()
+    assert not asides.free(study, rater("ann"), repeats.ASIDE).exists()
 
 
 @pytest.mark.django_db(transaction=True)

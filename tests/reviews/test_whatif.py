@@ -27,10 +27,10 @@ def test_each_row_is_summed_where_it_first_goes_cheap(study):
     found = whatif.as_json(study, now(study))
     math, code = found["tasks"]["math"], found["tasks"]["code"]
     # Three tokens in and two out on either tier; a shadow rate of one half counts twice.
-    assert math[10] == [0, 0, 0, 0, 0, 0, 0]
-    assert math[11] == [1, 3, 2, 3, 2, 0, 0]
-    assert math[-1] == [2, 6, 4, 6, 4, 0, 0]
-    assert code[-1] == [2, 6, 4, 6, 4, 0, 0]
+    assert math[10] == [0] * 9
+    assert math[11] == [1, 3, 2, 3, 2, 0, 0, 0, 0]
+    assert math[-1] == [2, 6, 4, 6, 4, 0, 0, 0, 0]
+    assert code[-1] == [2, 6, 4, 6, 4, 0, 0, 0, 0]
     assert len(math) == estimation.grid(study).size + 1
     assert (found["n_pairs"], found["n_unknown"]) == (3, 0)
 

@@ -1,0 +1,98 @@
+"""The numbered sources of a pair's answers, as whoever compares the answers may read them.
+
+Never how they were found: strategy, scores and version could tell one answer from the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from reviews import rendering
+from routing.models import Retrieval, ShadowPair
+
+#: More are counted and not shown; each is cut at so many characters.
+MOST_SHOWN = 100
+MOST_CHARS = 8_000
+_CITED = re.compile(r"\[(\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,30})\]")
+
+#: As a retrieval stores them.
+Stored = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One source, rendered: its number, what it is called, and its text."""
+
+    n: int
+    title_html: SafeString
+    text_html: SafeString
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Sources of two answers in one list, and by side how an answer's numbers read in it."""
+
+    sources: Stored
+    left: dict[int, int] = field(default_factory=dict)
+    right: dict[int, int] = field(default_factory=dict)
+
+
+def of(pair: ShadowPair) -> Stored | None:
+    """Return the sources that both answers of a pair had; None where nothing was looked up."""
+    retrieval: Retrieval | None = getattr(pair.request, "retrieval", None)
+    return None if retrieval is None else retrieval.sources
+
+
+def merge(left: Stored, right: Stored) -> Merged:
+    """Return what either answer had, once, beginning with the left one's.
+
+    Example:
+        >>> merge([{"n": 1, "text": "a"}], [{"n": 1, "text": "b"}, {"n": 2, "text": "a"}]).right
+        {1: 2, 2: 1}
+    """
+    places: dict[Any, int] = {}
+    merged: list[Mapping[str, Any]] = []
+    found = Merged(merged)
+    for side, numbers in ((left, found.left), (right, found.right)):
+        for one in side:
+            key = (one.get("document"), one.get("start"), one["text"])
+            if key not in places:
+                places[key] = len(places) + 1
+                merged.append({**one, "n": places[key]})
+            numbers[one["n"]] = places[key]
+    return found
+
+
+def renumbered(text: str, numbers: Mapping[int, int]) -> str:
+    """Return an answer with the sources it cites by their numbers in a merged list.
+
+    Example:
+        >>> renumbered("Due [1], late [2, 9].", {1: 4, 2: 1})
+        'Due [4], late [1, 9].'
+    """
+
+    def one(number: re.Match[str]) -> str:
+        return str(numbers.get(int(number[0]), number[0]))
+
+    return _CITED.sub(lambda cited: re.sub(r"\d+", one, cited[0]), text)
+
+
+def shown(sources: Stored) -> list[Passage]:
+    """Return sources rendered as text, whatever stands in them."""
+    return [
+        Passage(
+            n=one["n"],
+            title_html=rendering.plain(one.get("title") or one.get("document") or ""),
+            text_html=rendering.plain(_cut(one["text"])),
+        )
+        for one in sources[:MOST_SHOWN]
+    ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARS else f"{text[:MOST_CHARS]} (cut for display)"
