@@ -82,7 +82,9 @@ def due(study: Study, rater: Rater) -> Slot | None:
     Pairs on which somebody called the cheap answer worse come first: only they are to be blamed
     on something.
     """
-    return asides.due(study, rater, ASIDE, first=_people(study, _PREFERENCE.EXPENSIVE).values("pair"))
+    return asides.due(
+        study, rater, ASIDE, first=_people(study, _PREFERENCE.EXPENSIVE).values("pair")
+    )
 
 
 def of(study: Study) -> Blame | None:

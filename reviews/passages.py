@@ -55,16 +55,15 @@ def merge(left: Stored, right: Stored) -> Merged:
         >>> merge([{"n": 1, "text": "a"}], [{"n": 1, "text": "b"}, {"n": 2, "text": "a"}]).right
         {1: 2, 2: 1}
     """
-    places: dict[Any, int] = {}
+    places: dict[str, int] = {}
     merged: list[Mapping[str, Any]] = []
     found = Merged(merged)
     for side, numbers in ((left, found.left), (right, found.right)):
         for one in side:
-            key = (one.get("document"), one.get("start"), one["text"])
-            if key not in places:
-                places[key] = len(places) + 1
-                merged.append({**one, "n": places[key]})
-            numbers[one["n"]] = places[key]
+            if one["text"] not in places:
+                places[one["text"]] = len(places) + 1
+                merged.append({**one, "n": len(places)})
+            numbers[one["n"]] = places[one["text"]]
     return found
 
 

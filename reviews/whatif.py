@@ -21,8 +21,8 @@ from routing.models import Policy
 from routing.types import Price, Tier
 
 #: Columns of the sums: requests, then tokens of each tier, and of the cheap tier what a router asks
-#: for before it decides, which is paid on either side, and what making queries self-contained takes,
-#: which is paid under every routing.
+#: for before it decides, which is paid on either side, and what making queries self-contained
+#: takes, which every routing pays.
 COLUMNS = (
     "requests", "cheap_input", "cheap_output", "expensive_input", "expensive_output",
     "asking_input", "asking_output", "lookup_input", "lookup_output",

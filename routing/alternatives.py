@@ -10,11 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
 from routing import embedders, indexes, records, repeats
 from routing.models import (
@@ -126,11 +125,14 @@ def _version(served: Retrieval) -> CollectionVersion:
 
 def _search(served: Retrieval, index: Index) -> tuple[str, tuple[Source, ...]]:
     assert served.collection is not None
-    strategy = searching.alternative(served.strategy)
+    strategy = searching.alternative(served.strategy, served.signals)
     vector = embedders.get(served.collection.embedder).embed(served.query)
     most = len(served.sources) or served.collection.k
-    found = searching.search(index, served.query, vector, strategy, most, None).found
-    return strategy, sources_of(index, found.rows)
+    found = searching.search(index, served.query, vector, strategy, most).found
+    numbered = enumerate(zip(found.rows, found.scores, strict=True), 1)
+    return strategy, tuple(
+        replace(index.source(int(row)), n=n, score=float(score)) for n, (row, score) in numbered
+    )
 
 
 def write(answered: Sequence[tuple[Job, Elsewhere]]) -> None:

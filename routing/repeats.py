@@ -42,6 +42,8 @@ def following(job: Job, purpose: str, rate: float) -> ShadowJob:
     """Return a job that asks EXPENSIVE once more about the pair of this one, not yet written.
 
     Args:
+        job: whose pair it is.
+        purpose: of the job.
         rate: share of the pairs that are asked so.
     """
     now = timezone.now()

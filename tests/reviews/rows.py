@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.utils import timezone
 
 from routing import policy, recording, records, shadow
-from routing.models import Completion, RepeatPair, ShadowJob
+from routing.models import Completion, RepeatPair, Retrieval, RetrievalPair, ShadowJob
 from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
 
@@ -23,7 +23,7 @@ def add_pair(project, score, **more):
 
 def add_pairs(
     project, scores, *, query="q", cheap_usd="0.01", expensive_usd="0.05", shadow_rate=1.0,
-    cheap="from cheap", expensive="from expensive", task="math", reason=None,
+    cheap="from cheap", expensive="from expensive", task="math", reason=None, payload=None,
 ):  # fmt: skip
     """Write requests served by EXPENSIVE, their cheap shadows, and the pairs, in their order.
 
@@ -32,7 +32,7 @@ def add_pairs(
     live = policy.live(project)
     tasks = [task(place) if callable(task) else task for place in range(len(scores))]
     rows = [
-        _served(live, score, query, expensive, expensive_usd, shadow_rate, name, reason)
+        _served(live, score, query, expensive, expensive_usd, shadow_rate, name, reason, payload)
         for score, name in zip(scores, tasks, strict=True)
     ]
     recording.write(rows)
@@ -50,10 +50,10 @@ def add_pairs(
     return [shadow.pair(job_of[c.request_id], served[c.request_id], c) for c in cheaps]
 
 
-def _served(live, score, query, expensive, expensive_usd, shadow_rate, task, reason):
+def _served(live, score, query, expensive, expensive_usd, shadow_rate, task, reason, payload):
     reason = reason or (Reason.ROUTER_ERROR if score is None else Reason.AT_OR_ABOVE_THRESHOLD)
     decision = DecisionValue(Tier.EXPENSIVE, reason, live.threshold, score, task=task)
-    payload = {"messages": [{"role": "user", "content": query}], "max_tokens": 5}
+    payload = payload or {"messages": [{"role": "user", "content": query}], "max_tokens": 5}
     return Served(
         uuid4(), timezone.now(), live.project_id, None, live.pk, "anthropic",
         ChatRequest(payload, query, "auto"), decision, 200, "", "simulated",
@@ -85,3 +85,32 @@ def add_repeat(pair, text="from expensive again"):
         is_shadow=True, **fields,
     )  # fmt: skip
     return RepeatPair.objects.create(request_id=pair.request_id, pair=pair, second=second)
+
+
+def found(texts, **more):
+    """Return sources as a retrieval stores them."""
+    return [
+        {"n": n, "document": f"d{n}", "title": f"Title {n}", "text": text, "score": 1.0,
+         "chunk": n, "start": 0, **more}
+        for n, text in enumerate(texts, 1)
+    ]  # fmt: skip
+
+
+def add_retrieval(pair, texts=("one", "two"), **columns):
+    """Write what was looked up for the request of a pair."""
+    usual = {"asked": "auto", "strategy": "hybrid", "chooser": "rules", "query": "q", "ms": 8.0}
+    usual |= {"confidence": 0.8, "cost_usd": Decimal(0), "sources": found(texts)}
+    return Retrieval.objects.create(request_id=pair.request_id, **(usual | columns))
+
+
+def add_alternative(pair, text="from expensive elsewhere", texts=("three",), strategy="bm25"):
+    """Write the answer of EXPENSIVE on another retrieval."""
+    fields = records.completion_fields(reply(text), "simulated", Decimal("0.05"))
+    other = Completion.objects.create(
+        request_id=pair.request_id, tier=Tier.EXPENSIVE.value, ordinal=Completion.ELSEWHERE,
+        is_shadow=True, **fields,
+    )  # fmt: skip
+    return RetrievalPair.objects.create(
+        request_id=pair.request_id, pair=pair, other=other, strategy=strategy,
+        sources=found(texts), ms=5.0,
+    )  # fmt: skip

@@ -2,7 +2,17 @@
 
 import pytest
 
-from reviews import asides, blinding, estimation, progress, rating, repeats, revealing, sampling, votes
+from reviews import (
+    asides,
+    blinding,
+    estimation,
+    progress,
+    rating,
+    repeats,
+    revealing,
+    sampling,
+    votes,
+)
 from reviews.errors import Conflict
 from reviews.models import Rater, Slot, Verdict
 from reviews.stats import intervals
