@@ -119,6 +119,7 @@ urlpatterns = [
     path("policies/roll-back/", rollout.roll_back, name="roll_back"),
     path("settings/", policies.settings, name="settings"),
     path("settings/shadow/", policies.cap_shadow, name="cap_shadow"),
+    path("settings/shares/", policies.put_shares, name="put_shares"),
     path("settings/keys/", policies.create_key, name="create_key"),
     path("settings/keys/<int:pk>/revoke/", policies.revoke_key, name="revoke_key"),
     path("settings/projects/", policies.create_project, name="create_project"),

@@ -11,6 +11,8 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection
@@ -28,6 +30,7 @@ from routing.retrieval import searching
 from routing.retrieval.index import Index
 from routing.shadow import Job
 from routing.types import Source, Tier
+from routing.wire import sources as wire
 
 log = logging.getLogger(__name__)
 
@@ -96,13 +99,10 @@ def find(job: Job) -> Elsewhere:
 
 def _find(job: Job) -> Elsewhere:
     served = Retrieval.objects.select_related("collection").get(pk=job.request_id)
-    index = Index.open(indexes.ensure(_version(served)))
-    try:
-        begin = time.perf_counter()
-        strategy, sources = _search(served, index)
-        ms = (time.perf_counter() - begin) * 1000
-    finally:
-        index.close()
+    index = _opened(_folder(_version(served)))
+    begin = time.perf_counter()
+    strategy, sources = _search(served, index)
+    ms = (time.perf_counter() - begin) * 1000
     if [one.chunk for one in sources] == [one["chunk"] for one in served.sources]:
         raise NotAsked(f"{records.SAME_SOURCES}: {strategy} finds the same in the same order")
     return Elsewhere(strategy, sources, ms)
@@ -117,10 +117,24 @@ def _version(served: Retrieval) -> CollectionVersion:
     collection = served.collection
     if collection is None or collection.deleted_at is not None:
         raise NotAsked("collection_deleted: what was searched is gone")
-    version = collection.versions.filter(number=served.version).first()
-    if version is None:
-        raise NotAsked("version_gone: what was searched is gone")
-    return version
+    return collection.versions.get(number=served.version)
+
+
+def _folder(version: CollectionVersion) -> Path:
+    """Return where a version's index is; one that is the newest still is built where it is missing.
+
+    Raises:
+        NotAsked: when it is gone: nobody builds an index for one shadow call.
+    """
+    is_newest = not version.collection.versions.filter(number__gt=version.number).exists()
+    if not (is_newest or indexes.is_built(version)):
+        raise NotAsked("version_gone: the collection has changed since")
+    return indexes.ensure(version)
+
+
+@lru_cache(2)
+def _opened(folder: Path) -> Index:
+    return Index.open(folder)
 
 
 def _search(served: Retrieval, index: Index) -> tuple[str, tuple[Source, ...]]:
@@ -131,7 +145,8 @@ def _search(served: Retrieval, index: Index) -> tuple[str, tuple[Source, ...]]:
     found = searching.search(index, served.query, vector, strategy, most).found
     numbered = enumerate(zip(found.rows, found.scores, strict=True), 1)
     return strategy, tuple(
-        replace(index.source(int(row)), n=n, score=float(score)) for n, (row, score) in numbered
+        wire.clean(replace(index.source(int(row)), n=n, score=float(score)))
+        for n, (row, score) in numbered
     )
 
 
@@ -155,7 +170,7 @@ def write(answered: Sequence[tuple[Job, Elsewhere]]) -> None:
             pair_id=pairs[job.request_id],
             other_id=others[job.request_id],
             strategy=found.strategy,
-            sources=records.clean([asdict(source) for source in found.sources]),
+            sources=[asdict(source) for source in found.sources],
             ms=found.ms,
         )
         for job, found in answered

@@ -8,13 +8,18 @@ with their request, since CHEAP was asked first, have theirs from `records`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from django.db import transaction
 from django.utils import timezone
 
-from routing import records
-from routing.models import Completion, RepeatPair, ShadowJob, ShadowPair
+from routing import policy, records
+from routing.models import Completion, Policy, Project, RepeatPair, ShadowJob, ShadowPair
 from routing.shadow import Job
 from routing.types import Tier
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 _STATES, _PURPOSE = ShadowJob.State, ShadowJob.Purpose
 
@@ -61,6 +66,49 @@ def following(job: Job, purpose: str, rate: float) -> ShadowJob:
         not_before=now,
         finished_at=now if is_shed else None,
     )
+
+
+@transaction.atomic
+def put(project: Project, repeat: float, retrieval: float, *, by: User | None) -> Policy:
+    """Put other shares in force: a copy of the live policy with them; the same change nothing.
+
+    One policy and its deployment. A policy that routes anything to CHEAP was signed as it is.
+
+    Args:
+        project: whose live policy.
+        repeat: share of the pairs that are asked once more, in [0, 1].
+        retrieval: of those with a search, share that is asked on another retrieval, in [0, 1].
+        by: who says so.
+
+    Raises:
+        ValueError: in a sentence, when a share cannot be, or the live policy was signed.
+        Policy.DoesNotExist: when nothing is live.
+    """
+    if not (0 <= repeat <= 1 and 0 <= retrieval <= 1):
+        raise ValueError("A share lies between 0 and 1.")
+    policy.lock(project)
+    live = policy.live(project)
+    if live is None:
+        raise Policy.DoesNotExist(f"{project} has no live policy.")
+    if (live.repeat_rate, live.retrieval_rate) == (repeat, retrieval):
+        return live
+    if not live.is_always_expensive:
+        raise ValueError(f"{live.name} was signed as it is: shares change while all is expensive.")
+    target = policy.create(
+        project=project,
+        router=live.router,
+        threshold=policy.ALWAYS_EXPENSIVE,
+        cheap=live.tier_spec(Tier.CHEAP),
+        expensive=live.tier_spec(Tier.EXPENSIVE),
+        note="Other shares asked once more",
+        shadow_rate_cheap=live.shadow_rate_cheap,
+        shadow_rate_expensive=live.shadow_rate_expensive,
+        repeat_rate=repeat,
+        retrieval_rate=retrieval,
+        abstain=live.abstain,
+    )
+    policy.deploy(target, by=by, reason="Other shares asked once more")
+    return target
 
 
 def write(jobs: Sequence[Job]) -> None:

@@ -51,6 +51,17 @@ def exact_percent(share: float) -> str:
 
 
 @register.filter
+def hundred(share: float) -> str:
+    """Return a share in percent, for a field that somebody changes.
+
+    Example:
+        >>> hundred(0.02), hundred(0.125)
+        ('2', '12.5')
+    """
+    return exact(100 * share)
+
+
+@register.filter
 def pairs(named: Mapping[str, Any]) -> ItemsView[str, Any]:
     """Return names with their values; a template's own lookup would take a name before a method.
 

@@ -17,7 +17,7 @@ from reviews import expiry, permissions, projects, rollout
 from reviews.errors import BadInput
 from reviews.views.frame import current_project, page, posted_project, to_page
 from reviews.views.signoff import user_of
-from routing import abstain, access, bootstrap, policy, tiers
+from routing import abstain, access, bootstrap, policy, repeats, tiers
 from routing.models import ApiKey, Policy, Project, RouterVersion
 from routing.types import Scope, Tier, TierSpec
 
@@ -79,6 +79,7 @@ def settings(request: HttpRequest) -> HttpResponse:
     project = current_project(request)
     context = {
         "keys": ApiKey.objects.filter(project=project),
+        "live": policy.live(project) if project else None,
         "has_demo": Project.objects.filter(kind=Project.Kind.DEMO).exists(),
         "is_simulated": django_settings.SHADOWEVAL_SIMULATED,
         "all_scopes": [(scope.value, scope is not Scope.IMPORT) for scope in Scope],
@@ -119,6 +120,30 @@ def cap_shadow(request: HttpRequest) -> HttpResponse:
     messages.success(request, f"Shadow calls of {project} {said}.")
     is_admin = permissions.can(request.user, "administer")
     return to_page("settings" if is_admin else "policies", project)
+
+
+@require_POST
+@page("administer")
+def put_shares(request: HttpRequest) -> HttpResponse:
+    """Say how many pairs EXPENSIVE is asked about once more, and on another retrieval."""
+    project = posted_project(request)
+    shares = [_percent(request.POST.get(name, "").strip()) for name in ("repeat", "retrieval")]
+    try:
+        now = repeats.put(project, *shares, by=user_of(request))
+    except (ValueError, Policy.DoesNotExist) as exc:
+        raise BadInput(str(exc)) from exc
+    messages.success(request, f"{now} is live with these shares.")
+    return to_page("settings", project)
+
+
+def _percent(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise BadInput("A share is a number from 0 to 100, in percent.")
+    return round(value / 100, 6)
 
 
 def _per_minute(text: str) -> int | None:

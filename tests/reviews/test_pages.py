@@ -453,3 +453,26 @@ def test_a_study_is_of_one_set_of_rules(as_role, project):
     abstain.put(project, ["tools"], by=None)
     later = sampling.start(policy.live(project), name="T", seed="1", rate=1.0)
     assert set(sampling.policies(later)).isdisjoint(sampling.policies(study))
+
+
+def test_shares_asked_once_more_are_set_while_all_is_expensive(as_role, project):
+    client = as_role("admin")
+    page = client.get("/settings/", {"project": project.slug}).text
+    assert "Asked once more" in page
+    form = {"project": project.slug, "repeat": "3", "retrieval": "12.5"}
+    assert client.post("/settings/shares/", form).status_code == 302
+    live = policy.live(project)
+    assert (live.repeat_rate, live.retrieval_rate, live.is_always_expensive) == (0.03, 0.125, True)
+    client.post("/settings/shares/", form)
+    assert policy.live(project) == live
+    for wrong in ("101", "-1", "nan", "x", ""):
+        assert client.post("/settings/shares/", form | {"retrieval": wrong}).status_code == 400
+
+
+def test_shares_of_a_signed_policy_stay(as_role, project):
+    live = policy.with_threshold(policy.live(project), 0.4, "n")
+    policy.deploy(live, by=None, reason="r")
+    form = {"project": project.slug, "repeat": "3", "retrieval": "50"}
+    answer = as_role("admin").post("/settings/shares/", form)
+    assert (answer.status_code, "was signed as it is" in answer.text) == (400, True)
+    assert policy.live(project) == live

@@ -103,6 +103,7 @@ PAGES = {
     "policies/roll-back/": ("POST", {"engineering", "admin"}),
     "settings/": ("GET", {"admin"}),
     "settings/shadow/": ("POST", {"lead", "admin"}),
+    "settings/shares/": ("POST", {"admin"}),
     "settings/keys/": ("POST", {"admin"}),
     "settings/keys/<int:pk>/revoke/": ("POST", {"admin"}),
     "settings/projects/": ("POST", {"admin"}),
