@@ -63,6 +63,15 @@ def swap(payload: dict[str, Any], dialect: Dialect, sources: Sequence[Source]) -
     return with_sources(rest, dialect, sources)
 
 
+def without(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a payload without its sources, as people read it: they have these beside it."""
+    messages = payload.get("messages", [])
+    place = place_of_question(messages) - 1
+    if place < 0 or not _is_ours(messages[place]):
+        return payload
+    return {**payload, "messages": [*messages[:place], *messages[place + 1 :]]}
+
+
 def question(messages: list[dict[str, Any]]) -> str:
     """Return the text of the turn that sources are for, or ""."""
     place = place_of_question(messages)

@@ -1,4 +1,4 @@
-"""Alternatives: EXPENSIVE answers a share of the pairs on another retrieval, and nothing else changes."""
+"""Alternatives: EXPENSIVE answers a share of the pairs on another retrieval; no pair changes."""
 
 import json
 from dataclasses import replace
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
+from reviews import projects
 from routing import (
     alternatives,
     bootstrap,
@@ -30,6 +31,7 @@ from routing.models import (
     CollectionVersion,
     Completion,
     Document,
+    Retrieval,
     RetrievalPair,
     ShadowJob,
     ShadowPair,
@@ -62,7 +64,7 @@ TEXTS = ("a feline is an animal", "cats, cats, cats", "stones")
 
 @pytest.fixture
 def provider():
-    """A Messages API that answers with the statuses it is given, then 200; and what it was asked."""
+    """A Messages API that answers with the statuses it is given, then 200; and who was asked."""
     replies, asked = [], []
 
     def answer(model):
@@ -171,9 +173,7 @@ def test_the_expensive_tier_answers_on_what_the_other_strategy_finds(
     assert sorted(asked) == sorted(["large", "small" if tier is Tier.EXPENSIVE else "large"])
 
 
-def test_the_call_has_the_other_sources_in_the_place_of_those_that_were_served(
-    record, collection
-):
+def test_the_call_has_the_other_sources_in_the_place_of_those_that_were_served(record, collection):
     record(found(collection))
     shifts.run()
     work()
@@ -200,20 +200,13 @@ def test_the_same_sources_in_the_same_order_are_not_asked_about(record, provider
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [("deleted", "collection_deleted"), ("changed", "version_gone"), ("row", "collection_deleted")],
+    [("deleted", "collection_deleted"), ("changed", "version_gone")],
 )
 def test_what_is_gone_is_not_asked_about(record, provider, collection, change, reason):
     *_, asked = provider
     request_id = record(found(collection))
     if change == "deleted":
         Collection.objects.update(deleted_at=timezone.now())
-    elif change == "row":
-        collection.delete()
-        # What the deletion could not know: its job was written before.
-        ShadowJob.objects.create(
-            request_id=request_id, project_id=ShadowJob.objects.get().project_id, purpose=PURPOSE,
-            tier="expensive", rate=1.0, lane="anthropic", not_before=timezone.now(),
-        )  # fmt: skip
     else:
         CollectionVersion.objects.create(
             collection=collection, number=2, documents=3, chunks=3, digest="x"
@@ -304,9 +297,7 @@ def test_a_killed_workers_answer_is_written_once(record, project, collection):
     assert (counts.pairs(project), ShadowPair.objects.count()) == (1, 1)
 
 
-def test_the_days_cap_counts_them_and_what_was_not_asked_costs_nothing(
-    record, project, collection
-):
+def test_the_days_cap_counts_them_and_what_was_not_asked_costs_nothing(record, project, collection):
     project.shadow_daily_usd = Decimal(1)
     project.save()
     record(found(collection))
@@ -323,6 +314,15 @@ def test_retention_takes_them_with_their_request(record, collection):
     assert RetrievalPair.objects.count() == 1
     retention.run(now=timezone.now() + timedelta(days=400))
     assert (RetrievalPair.objects.count(), Completion.objects.count()) == (0, 0)
+
+
+def test_a_project_is_deleted_with_its_collections_and_what_was_found_in_them(
+    record, project, collection
+):
+    record(found(collection))
+    work()
+    projects.delete(project)
+    assert (Retrieval.objects.count(), Collection.objects.count()) == (0, 0)
 
 
 @pytest.mark.parametrize(("kind", "rate"), [("live", 0.25), ("replay", 0.0), ("demo", 0.0)])
