@@ -222,10 +222,13 @@ def _turn(turn: dict[str, Any]) -> SafeString:
 def meaning(rating: Rating) -> Meaning:
     """Return what a rating says by tier."""
     left = Tier(rating.presentation.left)
-    order = slice(None) if left is Tier.CHEAP else slice(None, None, -1)
-    adequate = (rating.left_adequate, rating.right_adequate)[order]
-    supported = (rating.left_supported, rating.right_supported)[order]
-    return Meaning(_preference(_CHOICE(rating.choice), left), *adequate, *supported)
+    said = [
+        (rating.left_adequate, rating.left_supported),
+        (rating.right_adequate, rating.right_supported),
+    ]
+    cheap, expensive = said if left is Tier.CHEAP else said[::-1]
+    preference = _preference(_CHOICE(rating.choice), left)
+    return Meaning(preference, cheap[0], expensive[0], cheap[1], expensive[1])
 
 
 def step(rating: Rating) -> int | None:

@@ -80,7 +80,8 @@ def _summary(study: Study, last_id: int) -> Lookups:
     if not n:
         return Lookups(0)
     per_1000 = 1000 * usd / traffic if traffic else None
-    return Lookups(n, unknown, per_1000, *ms, n_rewritten, rewrite_ms)
+    p50, p95 = ms
+    return Lookups(n, unknown, per_1000, p50, p95, n_rewritten, rewrite_ms)
 
 
 def of_rows(study: Study, last_id: int, rows: frames.OfPairs) -> OfRows:

@@ -117,6 +117,7 @@ def _version(served: Retrieval) -> CollectionVersion:
     collection = served.collection
     if collection is None or collection.deleted_at is not None:
         raise NotAsked("collection_deleted: what was searched is gone")
+    assert served.version is not None
     return collection.versions.get(number=served.version)
 
 

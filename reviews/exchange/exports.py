@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Max, Model, QuerySet
+from django.db.models import Max, Model, QuerySet
 
 from reviews import blinding, revealing, scoring
 from reviews.exchange.columns import Row
@@ -257,13 +257,13 @@ def _draws(study: Study, pair_ids: Iterable[Any]) -> dict[int, Row]:
 
 def _retrievals(pair_ids: Iterable[Any]) -> dict[int, Row]:
     """Return how the sources of each pair were found; nothing of others."""
-    names = {
-        "pair_id": F("request__pair"),
-        "retrieval_strategy": F("strategy"),
-        "retrieval_confidence": F("confidence"),
+    rows = Retrieval.objects.filter(request__pair__in=pair_ids)
+    return {
+        pair: {"retrieval_strategy": strategy, "retrieval_confidence": confidence}
+        for pair, strategy, confidence in rows.values_list(
+            "request__pair", "strategy", "confidence"
+        )
     }
-    rows = Retrieval.objects.filter(request__pair__in=pair_ids).values(**names)
-    return {row.pop("pair_id"): row for row in rows}
 
 
 def _pairs(ids: Iterable[Any], *, texts: bool) -> QuerySet[ShadowPair]:

@@ -15,7 +15,7 @@ from reviews.models import (
 )
 from routing import policy
 from tests.e2e.people import person, wait_for
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pair, add_retrieval
 
 pytestmark = pytest.mark.browser
 
@@ -168,6 +168,36 @@ def test_every_key_does_what_its_button_says(visit, project, pairs):
     page.wait_for_selector(f"#rating[data-token='{skipped}']")
     press(page, "s")
     page.wait_for_selector(f"#rating:not([data-token='{skipped}'])")
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_sources_are_read_on_demand_and_what_they_support_is_said_by_key(
+    visit, service, project, viewport
+):
+    cited = "It is due in 14 days [1, 3], see `list[2]` and [99]."
+    add_retrieval(add_pair(project, 0.1, cheap=cited, expensive=cited), ["Due <b>"] * 20)
+    start(project)
+    page = rater(visit, viewport=viewport)
+    press(page, "Enter")
+    page.wait_for_selector("#rating")
+    assert not page.locator("#source-1").is_visible()
+    assert page.locator("a.cited").count() == 0
+    press(page, "n")
+    page.wait_for_selector("#answer-a a.cited")
+    assert page.inner_text("#source-1 pre") == "Due <b>"
+    assert page.locator("#answer-a a.cited").all_inner_texts() == ["1", "3"]
+    assert page.inner_text("#answer-a").strip() == cited.replace("`", "")
+    page.locator("#answer-a a.cited").nth(1).click()
+    assert page.evaluate("location.hash") == "#source-3"
+    press(page, "n")
+    page.wait_for_selector("#answer-a:not(:has(a.cited))")
+    press(page, "w", "o", "o", "2", "q", "p")
+    page.reload()  # the draft keeps what was said
+    page.wait_for_selector("input[name=right_supported][value=no]:checked")
+    press(page, "w", "w", "Enter")
+    page.wait_for_selector("[data-saved]")
+    said = Rating.objects.get()
+    assert (said.left_supported, said.right_supported) == (None, False)
 
 
 def test_a_lost_connection_loses_nothing(visit, project, pairs):

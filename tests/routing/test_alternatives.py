@@ -43,6 +43,7 @@ from routing.types import (
     DecisionValue,
     Dialect,
     Price,
+    Probe,
     Reason,
     Reply,
     RetrievalValue,
@@ -114,7 +115,7 @@ def record(project, provider):
     """Record a reply under a policy with this retrieval rate; its calls go to the stand-in."""
     url, *_ = provider
 
-    def write(looked_up, tier=Tier.CHEAP, rate=1.0, request_id=None, **changes):
+    def write(looked_up, tier=Tier.CHEAP, rate=1.0, request_id=None, probe_ms=None, **changes):
         live = policy.live(project)
         small, large = (
             TierSpec("anthropic", name, base_url=url, price=PRICE) for name in ("small", "large")
@@ -133,7 +134,7 @@ def record(project, provider):
             request = replace(request, payload=payload, retrieval=looked_up)
         row = Served(
             request_id or uuid4(), timezone.now(), project.pk, None, mine.pk, "anthropic", request,
-            DecisionValue(tier, Reason.BELOW_THRESHOLD, 0.4, 0.3),
+            DecisionValue(tier, Reason.BELOW_THRESHOLD, 0.4, 0.3, probe_ms=probe_ms),
             200, "", "anthropic", reply, None, 1.0, 1.0, 2.0, **changes,
         )  # fmt: skip
         recording.write([row])
@@ -245,6 +246,22 @@ def test_requests_that_searched_no_collection_are_not_asked_again(record, provid
     record(value)
     work()
     assert (len(asked), ShadowJob.objects.filter(purpose=PURPOSE).count()) == (1, 0)
+
+
+@pytest.mark.parametrize(("rate", "n"), [(1.0, 1), (0.0, 0)])
+def test_a_pair_that_is_recorded_with_its_request_has_its_job_at_once(
+    record, provider, collection, rate, n
+):
+    *_, asked = provider
+    reply = Reply(json.dumps(standin.MESSAGE).encode(), "cheap", "m", "end_turn", Usage(3, 2), 1)
+    lane = TierSpec("anthropic", "large", base_url=provider[0]).lane
+    record(
+        found(collection), Tier.EXPENSIVE, rate=rate, probe_ms=1.0, retrieval_rate=rate,
+        probes=(Probe(reply, "anthropic", Decimal(0)),), repeat_lane=lane,
+    )  # fmt: skip
+    assert ShadowPair.objects.count() == 1
+    work()
+    assert (asked, RetrievalPair.objects.count()) == (["large"] * n, n)
 
 
 def test_only_drawn_pairs_are_asked(record, collection):
