@@ -98,6 +98,31 @@ def _check(name: str, embedder: str, chunk_tokens: int, strategy: str, k: int) -
         raise ValueError(f"An answer has 1 to {MOST_SOURCES} sources.")
 
 
+def change(
+    collection: Collection,
+    *,
+    description: str | None = None,
+    strategy: str | None = None,
+    k: int | None = None,
+    reranks: bool | None = None,
+) -> None:
+    """Write other settings; None leaves one as it is. Processes go by them at their next look.
+
+    Raises:
+        NotFound: when the collection was deleted.
+        ValueError: in a sentence, when something cannot be; nothing is written then.
+    """
+    said = {"description": description, "strategy": strategy, "k": k, "reranks": reranks}
+    with transaction.atomic():
+        locked = _lock(collection)
+        for name, value in said.items():
+            if value is not None:
+                setattr(locked, name, value)
+        locked.description = locked.description[:200]
+        _check(locked.name, locked.embedder, locked.chunk_tokens, locked.strategy, locked.k)
+        locked.save(update_fields=list(said))
+
+
 def find(project: Project, name: str) -> Collection:
     """Return a project's collection.
 
