@@ -17,7 +17,17 @@ from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
-from routing.api import document, feedback, ledger, pairs, problems
+from routing.api import (
+    collections,
+    document,
+    documents,
+    feedback,
+    ledger,
+    pairs,
+    problems,
+    searches,
+    uploads,
+)
 from routing.errors import RequestError
 from routing.wire.body import load
 
@@ -96,9 +106,8 @@ api = Api(
     docs_decorator=require_safe,
     parser=StrictParser(),
 )
-api.add_router("", ledger.router)
-api.add_router("", feedback.router)
-api.add_router("", pairs.router)
+for module in (ledger, feedback, pairs, collections, uploads, documents, searches):
+    api.add_router("", module.router)
 
 for kind, handler in (
     (RequestError, problems.of_request_error),

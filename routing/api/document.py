@@ -16,7 +16,7 @@ and import pairs made elsewhere.
 
 **Keys.** Send an API key as `x-api-key` or as `Authorization: Bearer`. Keys are made on the
 Settings page and belong to one project; each has scopes: `route` (ask and give feedback), `read`
-(the ledger), `import` (pairs).
+(the ledger, collections), `import` (pairs, documents).
 
 **Errors** below `/api/` are problem details (RFC 9457, `application/problem+json`). Below `/v1/`
 they have the shape of the API that is spoken there. `request_id` is what to quote.

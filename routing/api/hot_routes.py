@@ -18,6 +18,7 @@ TAGS = [
     {"name": "Ledger", "description": "What was asked, decided and answered."},
     {"name": "Feedback", "description": "What became of an answer."},
     {"name": "Import", "description": "Pairs made by other gateways."},
+    {"name": "Collections", "description": "Documents that requests may be answered from."},
     {"name": "Studies", "description": "What was rated."},
 ]
 

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 EVERYBODY = frozenset(permissions.ROLES)
 SEE = EVERYBODY - {"rater"}
+MANAGE = {"lead", "engineering", "admin"}
 
 PAGES = {
     "": ("GET", EVERYBODY | {"no role"}),
@@ -59,6 +60,26 @@ PAGES = {
     "routers/challengers/start/": ("POST", {"lead", "engineering", "admin"}),
     "routers/challengers/<int:pk>/stop/": ("POST", {"lead", "engineering", "admin"}),
     "routers/decide/": ("POST", {"engineering", "admin"}),
+    "collections/": ("GET", SEE),
+    "collections/<int:pk>/": ("GET", SEE),
+    "collections/<int:pk>/settings/": ("POST", MANAGE),
+    "collections/<int:pk>/delete/": ("POST", MANAGE),
+    "collections/<int:pk>/try/": ("GET", SEE),
+    "collections/<int:pk>/uploads/": ("POST", MANAGE),
+    "collections/<int:pk>/uploads/<int:upload_pk>/cancel/": (
+        "POST",
+        {"lead", "engineering", "admin"},
+    ),
+    "collections/<int:pk>/uploads/<int:upload_pk>/retry/": (
+        "POST",
+        {"lead", "engineering", "admin"},
+    ),
+    "collections/<int:pk>/documents/": ("GET", SEE),
+    "collections/<int:pk>/documents/<int:document_pk>/": ("GET", SEE),
+    "collections/<int:pk>/documents/<int:document_pk>/remove/": (
+        "POST",
+        {"lead", "engineering", "admin"},
+    ),
     "pairs/<int:pk>/gold/": ("POST", {"lead", "admin"}),
     "adjudicate/": ("GET", {"lead"}),
     "adjudicate/<uuid:token>/": ("POST", {"lead"}),
@@ -116,6 +137,8 @@ PAGES = {
 }
 #: What a page lets be done by POST beside being read.
 ALSO = {
+    "collections/": ("POST", MANAGE),
+    "collections/<int:pk>/try/": ("POST", SEE),
     "studies/new/": ("POST", {"lead", "admin"}),
     "studies/<int:pk>/plan/": ("POST", {"lead", "admin"}),
     "routers/make/": ("POST", {"lead", "engineering", "admin"}),
@@ -150,6 +173,21 @@ KEYED = {
     "api/v1/labels/export": ("GET", "read"),
     "api/v1/studies/<study_id>/curve": ("GET", "read"),
     "api/v1/studies/<study_id>/export": ("GET", "read"),
+    "api/v1/collections": ("GET", "read"),
+    "api/v1/collections/<name>": ("GET", "read"),
+    "api/v1/collections/<name>/search": ("POST", "read"),
+    "api/v1/collections/<name>/versions": ("GET", "read"),
+    "api/v1/collections/<name>/uploads": ("POST", "import"),
+    "api/v1/collections/<name>/uploads/<upload_id>": ("GET", "read"),
+    "api/v1/collections/<name>/documents": ("GET", "read"),
+    "api/v1/collections/<name>/documents/<path:key>": ("GET", "read"),
+}
+#: What else a key may do at an address.
+ALSO_KEYED = {
+    "api/v1/collections": [("POST", "import")],
+    "api/v1/collections/<name>": [("PATCH", "import"), ("DELETE", "import")],
+    "api/v1/collections/<name>/uploads/<upload_id>": [("DELETE", "import")],
+    "api/v1/collections/<name>/documents/<path:key>": [("PUT", "import"), ("DELETE", "import")],
 }
 #: Django's own, for superusers. Its login and logout are as public as ours.
 ADMIN = "admin/"
@@ -215,6 +253,7 @@ def test_every_address_has_a_row_and_every_row_an_address():
     there = {route for route in routes() if not route.startswith(ADMIN)}
     assert there == {*PAGES, *PUBLIC, *KEYED}
     assert set(ALSO) <= set(PAGES)
+    assert set(ALSO_KEYED) <= set(KEYED)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +277,11 @@ def test_what_is_public_asks_nobody_to_log_in(visit, route, method):
     assert found == ({"login"} if route == "logout/" else {"in"})  # logout leads to the login
 
 
-@pytest.mark.parametrize(("route", "method", "scope"), [(r, *row) for r, row in KEYED.items()])
+@pytest.mark.parametrize(
+    ("route", "method", "scope"),
+    [(route, *row) for route, row in KEYED.items()]
+    + [(route, *row) for route, rows in ALSO_KEYED.items() for row in rows],
+)
 def test_the_api_asks_for_a_key_whoever_is_logged_in(visit, project, route, method, scope):
     for who in VISITORS:
         assert visit(route, method, who).status_code == 401

@@ -1,0 +1,63 @@
+"""What collections hold and what is under way in them, for lists by page and by API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from routing.models import Collection, CollectionVersion, Project, Upload
+
+
+class Holding(NamedTuple):
+    """A collection, its newest version (none before the first upload is done), open uploads."""
+
+    collection: Collection
+    version: CollectionVersion | None
+    under_way: int
+
+
+class Pace(NamedTuple):
+    """How fast an upload is: chunks a second, and seconds left; None where it cannot be told."""
+
+    rate: float | None
+    left_s: float | None
+
+
+def of(project: Project) -> list[Holding]:
+    """Return the project's collections by name: two queries for any number."""
+    return _with_versions(project.collections.filter(deleted_at=None).order_by("name"))
+
+
+def one(collection: Collection) -> Holding:
+    """Return what a collection holds."""
+    return _with_versions(Collection.objects.filter(pk=collection.pk))[0]
+
+
+def _with_versions(rows: QuerySet[Collection]) -> list[Holding]:
+    newest = CollectionVersion.objects.filter(collection=OuterRef("pk")).order_by("-number")
+    is_open = Q(uploads__state__in=Upload.OPEN)
+    found = list(
+        rows.annotate(
+            newest=Subquery(newest.values("pk")[:1]), under_way=Count("uploads", filter=is_open)
+        )
+    )
+    versions = CollectionVersion.objects.in_bulk([row.newest for row in found if row.newest])
+    return [Holding(row, versions.get(row.newest), row.under_way) for row in found]
+
+
+def pace(upload: Upload, now: datetime) -> Pace:
+    """Return the pace since the upload was begun.
+
+    Example:
+        >>> begun = datetime(2026, 1, 1)
+        >>> row = Upload(started_at=begun, chunks=300, embedded=100)
+        >>> pace(row, begun.replace(second=2))
+        Pace(rate=50.0, left_s=4.0)
+    """
+    if upload.started_at is None or not upload.embedded:
+        return Pace(None, None)
+    spent_s = max((now - upload.started_at).total_seconds(), 1e-3)
+    rate = upload.embedded / spent_s
+    return Pace(rate, max(upload.chunks - upload.embedded, 0) / rate)
