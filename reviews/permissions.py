@@ -22,6 +22,7 @@ CAN = {
     "run_studies": {"lead", "admin"},
     "adjudicate": {"lead"},
     "see_raters": {"lead"},
+    "manage_collections": {"lead", "engineering", "admin"},
     "train_routers": {"lead", "engineering", "admin"},
     "request_signoff": {"engineering", "product"},
     "decide_signoff": {"engineering", "product"},

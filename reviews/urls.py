@@ -7,6 +7,8 @@ from reviews.views import (
     agreement,
     cards,
     challengers,
+    collections,
+    documents,
     evidence,
     exchange,
     gold,
@@ -31,6 +33,8 @@ from reviews.views import (
     switches,
     threshold,
     training,
+    trying,
+    uploads,
 )
 
 urlpatterns = [
@@ -72,6 +76,25 @@ urlpatterns = [
     path("routers/challengers/start/", challengers.start, name="challenger_start"),
     path("routers/challengers/<int:pk>/stop/", challengers.stop, name="challenger_stop"),
     path("routers/decide/", challengers.decide, name="router_decides"),
+    path("collections/", collections.collections, name="collections"),
+    path("collections/<int:pk>/", collections.collection, name="collection"),
+    path("collections/<int:pk>/settings/", collections.put, name="collection_put"),
+    path("collections/<int:pk>/delete/", collections.delete, name="collection_delete"),
+    path("collections/<int:pk>/try/", trying.try_query, name="collection_try"),
+    path("collections/<int:pk>/uploads/", uploads.upload, name="collection_upload"),
+    path(
+        "collections/<int:pk>/uploads/<int:upload_pk>/cancel/",
+        uploads.cancel,
+        name="upload_cancel",
+    ),
+    path("collections/<int:pk>/uploads/<int:upload_pk>/retry/", uploads.retry, name="upload_retry"),
+    path("collections/<int:pk>/documents/", documents.documents, name="documents"),
+    path("collections/<int:pk>/documents/<int:document_pk>/", documents.document, name="document"),
+    path(
+        "collections/<int:pk>/documents/<int:document_pk>/remove/",
+        documents.remove,
+        name="document_remove",
+    ),
     path("adjudicate/", adjudication.adjudicate, name="adjudicate"),
     path("adjudicate/<uuid:token>/", adjudication.submit, name="adjudicate_submit"),
     path("adjudicate/<uuid:token>/skip/", adjudication.skip, name="adjudicate_skip"),

@@ -33,6 +33,7 @@ _NAV = (
     ("studies", "Studies", "see_results"),
     ("threshold", "Threshold", "see_results"),
     ("routers", "Routers", "see_results"),
+    ("collections", "Collections", "see_results"),
     ("judge", "Judge", "see_results"),
     ("signoffs", "Sign-off", "see_results"),
     ("policies", "Policies", "see_results"),
