@@ -23,6 +23,7 @@ from reviews import (
     blinding,
     calibration,
     closing,
+    demo_handbook,
     demo_repeats,
     gold,
     guidance,
@@ -103,6 +104,7 @@ def load() -> Project:
     demo_repeats.write(study, by_id, _raters(people))
     closing.close(study, by=None, basis=Study.Basis.WINDOW)
     _request_signoff(study, people["demo-product"], people["demo-product-2"])
+    demo_handbook.write(project)
     return project
 
 

@@ -24,6 +24,7 @@ from reviews.views import (
     progress,
     raters,
     rating,
+    retrieval,
     rollout,
     routers,
     rules,
@@ -81,6 +82,12 @@ urlpatterns = [
     path("collections/<int:pk>/settings/", collections.put, name="collection_put"),
     path("collections/<int:pk>/delete/", collections.delete, name="collection_delete"),
     path("collections/<int:pk>/try/", trying.try_query, name="collection_try"),
+    path("collections/<int:pk>/evaluations/", retrieval.evaluations, name="retrieval_evaluations"),
+    path(
+        "collections/<int:pk>/evaluations/<int:evaluation_pk>/",
+        retrieval.evaluation,
+        name="retrieval_evaluation",
+    ),
     path("collections/<int:pk>/uploads/", uploads.upload, name="collection_upload"),
     path(
         "collections/<int:pk>/uploads/<int:upload_pk>/cancel/",

@@ -21,7 +21,6 @@ from reviews.views.frame import about, current_project, page, posted_project, to
 from reviews.views.signoff import user_of
 from routing import collections as service
 from routing import holdings
-from routing.api.uploads import too_large
 from routing.errors import RequestError
 from routing.holdings import Pace
 from routing.models import Collection, Project, Upload
@@ -112,16 +111,17 @@ def sentences() -> Iterator[None]:
         raise BadInput(str(exc)) from exc
 
 
-def content_of(file: UploadedFile | None) -> bytes:
-    """Return what was sent.
+def content_of(file: UploadedFile | None, most: int | None = None) -> bytes:
+    """Return what was sent, if it has no more bytes than `most`, or than an upload may have.
 
     Raises:
         BadInput: when nothing was, or too much.
     """
     if file is None:
         raise BadInput("Choose a file first.")
-    if (file.size or 0) > settings.SHADOWEVAL_UPLOAD_MAX_BYTES:
-        raise BadInput(str(too_large()))
+    limit = settings.SHADOWEVAL_UPLOAD_MAX_BYTES if most is None else most
+    if (file.size or 0) > limit:
+        raise BadInput(f"The file is larger than {limit / 1_000_000:g} MB; send it as several files.")
     return bytes(file.read())
 
 

@@ -65,6 +65,8 @@ PAGES = {
     "collections/<int:pk>/settings/": ("POST", MANAGE),
     "collections/<int:pk>/delete/": ("POST", MANAGE),
     "collections/<int:pk>/try/": ("GET", SEE),
+    "collections/<int:pk>/evaluations/": ("GET", SEE),
+    "collections/<int:pk>/evaluations/<int:evaluation_pk>/": ("GET", SEE),
     "collections/<int:pk>/uploads/": ("POST", MANAGE),
     "collections/<int:pk>/uploads/<int:upload_pk>/cancel/": (
         "POST",
@@ -138,6 +140,7 @@ PAGES = {
 #: What a page lets be done by POST beside being read.
 ALSO = {
     "collections/": ("POST", MANAGE),
+    "collections/<int:pk>/evaluations/": ("POST", MANAGE),
     "collections/<int:pk>/try/": ("POST", SEE),
     "studies/new/": ("POST", {"lead", "admin"}),
     "studies/<int:pk>/plan/": ("POST", {"lead", "admin"}),

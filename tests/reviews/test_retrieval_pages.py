@@ -1,0 +1,81 @@
+"""Retrieval measured on judged queries, by page."""
+
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from reviews import demo_handbook
+from reviews.models import RetrievalEvaluation
+from routing import indexing
+from routing.embedders import ids
+from routing.models import StrategyVersion
+
+QRELS = demo_handbook.QRELS.read_bytes()
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def handbook(project):
+    made = demo_handbook.write(project)
+    made.embedder = ids.STATIC
+    made.save()
+    indexing.run_due()
+    return made
+
+
+@pytest.fixture
+def measure(as_role, handbook):
+    def send(content=QRELS, **more):
+        client = as_role("engineering")
+        file = SimpleUploadedFile("judged.jsonl", content)
+        where = reverse("retrieval_evaluations", args=[handbook.pk])
+        return client.post(where, {"file": file, **more}, follow=True)
+
+    return send
+
+
+def test_every_strategy_is_measured_and_shown(measure):
+    page = measure()
+    row = RetrievalEvaluation.objects.get()
+    text = page.content.decode()
+    assert page.status_code == 200
+    assert (row.n_queries, row.qrels, row.made_by is not None) == (82, "judged.jsonl", True)
+    hybrid = row.figures["all"]["values"]["hybrid"]["ndcg"]
+    assert hybrid > 0.6
+    assert f"{hybrid:.3f}" in text
+    assert "Auto went by rules" in text
+    assert "82 queries of judged.jsonl on version 1 (35 documents" in text
+
+
+def test_auto_is_trained_where_that_is_wanted_and_said_to_flatter_itself(measure):
+    text = measure(trains="1").content.decode()
+    assert StrategyVersion.objects.get().card["n"] == 82
+    assert "trained on these very queries" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\x00\x01", "line 1"),
+        (b"", "empty"),
+        (json.dumps({"qid": "1", "query": "q", "qrels": {"nowhere": 1}}).encode(), "None of the"),
+        (b"\n".join([QRELS] * 13), ""),
+    ],
+)
+def test_what_cannot_be_measured_is_said_and_leaves_nothing(measure, content, says):
+    text = measure(content).content.decode()
+    assert 'role="alert"' in text
+    assert says in text
+    assert not RetrievalEvaluation.objects.exists()
+
+
+def test_no_evaluation_is_an_empty_state_and_readers_may_not_measure(as_role, handbook):
+    client = as_role("product")
+    where = reverse("retrieval_evaluations", args=[handbook.pk])
+    text = client.get(where).content.decode()
+    assert "None yet" in text
+    assert "Measure every strategy" not in text
+    assert client.post(where).status_code == 403
