@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import Stemmer
 from bm25s.stopwords import STOPWORDS_EN
 
-#: Runs of two or more letters, digits and underscores, as in bm25s.
-_WORD = re.compile(r"\w\w+")
+#: Runs of two or more letters, digits and underscores, as in bm25s; and lone digits, as in "type 2".
+_WORD = re.compile(r"\w\w+|\d")
 _STOP = frozenset(STOPWORDS_EN)
 
 

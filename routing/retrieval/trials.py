@@ -31,12 +31,14 @@ class Trials:
 
     Attributes:
         queries: n of them.
+        vectors: of each, unit length.
         lists: what each found.
         k: ranks that count.
     """
 
     index: Keyed
     queries: Sequence[Judged]
+    vectors: Sequence[np.ndarray]
     lists: Sequence[Lists]
     k: int
 
@@ -77,12 +79,13 @@ def run(
         k: ranks that count.
         progress: called with done and total.
     """
-    lists = []
+    vectors, lists = [], []
     for done, one in enumerate(queries, start=1):
-        lists.append(searching.look_up(index, one.query, embed(one.query)))
+        vectors.append(embed(one.query))
+        lists.append(searching.look_up(index, one.query, vectors[-1]))
         if progress:
             progress(done, len(queries))
-    return Trials(index, queries, lists, k)
+    return Trials(index, queries, vectors, lists, k)
 
 
 def cross_fitted(trials: Trials, worth: np.ndarray, seed: int = 7) -> np.ndarray:
