@@ -121,7 +121,9 @@ def content_of(file: UploadedFile | None, most: int | None = None) -> bytes:
         raise BadInput("Choose a file first.")
     limit = settings.SHADOWEVAL_UPLOAD_MAX_BYTES if most is None else most
     if (file.size or 0) > limit:
-        raise BadInput(f"The file is larger than {limit / 1_000_000:g} MB; send it as several files.")
+        raise BadInput(
+            f"The file is larger than {limit / 1_000_000:g} MB; send it as several files."
+        )
     return bytes(file.read())
 
 

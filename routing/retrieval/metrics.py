@@ -84,7 +84,7 @@ def paired(
     _, where = np.unique(np.asarray(groups), return_inverse=True)
     sums, sizes = np.bincount(where, weights=differences), np.bincount(where)
     rng = np.random.default_rng(seed)
-    drawn = (rng.integers(sums.size, size=sums.size) for _ in range(resamples))
-    means = [sums[rows].sum() / sizes[rows].sum() for rows in drawn]
+    times = rng.multinomial(sums.size, np.full(sums.size, 1 / sums.size), resamples)
+    means = (times @ sums) / (times @ sizes)
     low, high = np.percentile(means, [2.5, 97.5])
     return Difference(float(np.mean(differences)), float(low), float(high))

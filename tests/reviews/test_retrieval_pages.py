@@ -59,8 +59,8 @@ def test_auto_is_trained_where_that_is_wanted_and_said_to_flatter_itself(measure
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"\x00\x01", "line 1"),
-        (b"", "empty"),
+        (b"\x00\x01", "Line 1: this is no JSON"),
+        (b"", "no judged query in it"),
         (json.dumps({"qid": "1", "query": "q", "qrels": {"nowhere": 1}}).encode(), "None of the"),
         (b"\n".join([QRELS] * 13), ""),
     ],
