@@ -30,7 +30,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: NUL, which Postgres does not take, and halves of characters, which JSON can carry.
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t](.*)$", re.MULTILINE)
 
 
 class Item(NamedTuple):
@@ -134,8 +134,10 @@ def _decoded(name: str, content: bytes) -> str:
 
 
 def _heading(text: str) -> str:
-    found = _HEADING.search(text)
-    return clean(found.group(1))[:MOST_TITLE] if found else ""
+    for found in _HEADING.finditer(text):
+        if said := found.group(1).strip().rstrip("#").strip():
+            return clean(said)[:MOST_TITLE]
+    return ""
 
 
 def _lines(text: str) -> Read:

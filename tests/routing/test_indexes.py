@@ -1,0 +1,122 @@
+"""What is served, and what is said of a collection that is not."""
+
+import os
+import time
+
+import pytest
+from django.conf import settings
+
+from routing import collections, indexes, indexing
+from routing.errors import NotFound, ServiceUnavailable
+from routing.indexes import Shelf
+from tests.routing import stacks
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shelf():
+    return Shelf()
+
+
+@pytest.fixture
+def collection(project):
+    return stacks.collection(project, k=3, strategy="dense")
+
+
+def test_a_collection_is_served_as_it_is(project, collection, shelf):
+    stacks.indexed(collection, {"a": "Cats purr."})
+    shelf.refresh()
+    found = shelf.get(project.pk, "handbook")
+    assert (found.collection_id, found.name, found.version) == (collection.pk, "handbook", 1)
+    assert (found.strategy, found.k, found.reranks) == ("dense", 3, False)
+    assert found.chooser.name == "rules"
+    assert found.index.dense.search(found.embedder.embed("Cats purr."), 1).scores[0] > 0.99
+
+
+def test_what_was_never_loaded_is_not_said_to_be_missing(project, shelf):
+    with pytest.raises(ServiceUnavailable, match="not loaded yet"):
+        shelf.get(project.pk, "handbook")
+
+
+def test_what_never_was_is_told_from_what_was_deleted(project, collection, shelf):
+    collections.delete(collection)
+    shelf.refresh()
+    with pytest.raises(NotFound, match="was deleted on"):
+        shelf.get(project.pk, "handbook")
+    with pytest.raises(NotFound, match="there is no collection 'other'"):
+        shelf.get(project.pk, "other")
+
+
+def test_what_is_still_being_indexed_says_so(project, collection, shelf):
+    upload = stacks.upload(collection, {"a": "Cats purr."})
+    shelf.refresh()
+    with pytest.raises(ServiceUnavailable, match="nothing that is indexed yet"):
+        shelf.get(project.pk, "handbook")
+    indexing.work(upload.pk)
+    shelf.refresh()
+    assert shelf.get(project.pk, "handbook").version == 1
+
+
+def test_another_projects_collection_is_not_found(project, demo, collection, shelf):
+    stacks.indexed(collection, {"a": "Cats purr."})
+    shelf.refresh()
+    with pytest.raises(NotFound):
+        shelf.get(demo.pk, "handbook")
+
+
+def test_an_older_version_is_served_until_the_newest_has_files(project, collection, shelf):
+    stacks.indexed(collection, {"a": "Cats purr.", "b": "Dogs bark."})
+    shelf.refresh()
+    collections.remove(collection, ["a"])
+    shelf.refresh()
+    assert shelf.get(project.pk, "handbook").version == 1
+    assert indexing.build_due() == 1
+    shelf.refresh()
+    found = shelf.get(project.pk, "handbook")
+    assert (found.version, found.index.size) == (2, 1)
+
+
+def test_what_is_unchanged_is_not_opened_again(project, collection, shelf):
+    stacks.indexed(collection, {"a": "Cats purr."})
+    shelf.refresh()
+    before = shelf.get(project.pk, "handbook").index
+    shelf.refresh()
+    assert shelf.get(project.pk, "handbook").index is before
+
+
+def test_a_namesake_of_a_deleted_one_is_another(project, collection, shelf):
+    stacks.indexed(collection, {"a": "Cats purr."})
+    shelf.refresh()
+    collections.delete(collection)
+    second = stacks.collection(project)
+    shelf.refresh()
+    with pytest.raises(ServiceUnavailable):
+        shelf.get(project.pk, "handbook")
+    stacks.indexed(second, {"b": "Dogs bark."})
+    shelf.refresh()
+    assert shelf.get(project.pk, "handbook").index.keys([0]) == ["b"]
+
+
+def test_files_of_old_versions_and_deleted_collections_go(project, collection):
+    stacks.indexed(collection, {"a": "Cats purr.", "b": "Dogs bark."})
+    first, second = collection.versions.get(), collections.remove(collection, ["a"])
+    indexes.ensure(second)
+    assert indexes.tidy() == 0
+    assert indexes.tidy(now=time.time() + 3600) == 1
+    assert (indexes.is_built(first), indexes.is_built(second)) == (False, True)
+    collections.delete(collection)
+    assert indexes.tidy() == 1
+    assert not list(settings.SHADOWEVAL_INDEX_DIR.glob("*/*"))
+
+
+def test_only_their_owner_reads_the_files(project, collection):
+    version = stacks.indexed(collection, {"a": "Cats purr."}).version
+    assert os.stat(indexes.folder(version)).st_mode & 0o077 == 0
+
+
+def test_a_strategy_that_cannot_be_read_leaves_the_rules(project, collection, shelf):
+    version = stacks.indexed(collection, {"a": "Cats purr."}).version
+    collection.strategies.create(version=version, artifact=b"no npz", sha256="")
+    shelf.refresh()
+    assert shelf.get(project.pk, "handbook").chooser.name == "rules"
