@@ -263,7 +263,7 @@ def _served(
         router = assembled.assemble(part.router, held, embedder)
         for row in np.flatnonzero(part.own):
             score = router.score(examples.queries[row])
-            out[row] = router.weigh(score, _sure(examples, row)).value
+            out[row] = router.weigh(score, _sure(examples, int(row))).value
         step()
     return out
 

@@ -184,8 +184,9 @@ def due(challenger: Challenger, since: datetime) -> list[Asked]:
     )
     rows = rows.exclude(decision=None).exclude(never_scored())
     rows = rows.exclude(decision__policy__router=challenger.router_id).order_by("received_at")
-    wanted = ("pk", "received_at", "query", "decision__reason", "decision__rule")
-    wanted = (*wanted, "retrieval__confidence")
+    wanted = (
+        "pk", "received_at", "query", "decision__reason", "decision__rule", "retrieval__confidence",
+    )  # fmt: skip
     return [Asked(*row) for row in rows.values_list(*wanted)[:_GROUP]]
 
 

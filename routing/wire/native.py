@@ -91,7 +91,7 @@ def reply_body(
     The usage is the answer's, the cost that of the whole request. `used` are the sources that the
     answer cites.
     """
-    content = {
+    content: dict[str, Any] = {
         "request_id": request_id,
         "answer": reply.text,
         "model": reply.model,

@@ -91,8 +91,8 @@ def place_of_question(messages: list[dict[str, Any]]) -> int:
 
 def clean(source: Source) -> Source:
     """Return a source as prompts and rows can hold it: no NUL, no half characters."""
-    texts = {name: _clean(getattr(source, name)) for name in ("text", "document", "title")}
-    return replace(source, **texts)
+    text, document, title = map(_clean, (source.text, source.document, source.title))
+    return replace(source, text=text, document=document, title=title)
 
 
 def used(text: str, n: int) -> list[int]:
