@@ -15,6 +15,7 @@ from dataclasses import replace
 from django.conf import settings
 
 from routing import embedders, rewriting
+from routing.embedders import ids
 from routing.errors import RequestError, ServiceUnavailable, place
 from routing.hands import Hands
 from routing.indexes import Open, shelf
@@ -133,7 +134,8 @@ async def _brought(request: ChatRequest) -> RetrievalValue:
 
 
 def _judged(query: str, context: tuple[Source, ...]) -> tuple[float, dict[str, float]]:
-    embedder = embedders.get(embedders.NAMES[settings.SHADOWEVAL_EMBEDDER])
+    # Whoever brings twenty passages waits for them: MiniLM takes tens of milliseconds for each.
+    embedder = embedders.get(ids.STATIC)
     return confidence.of_context(query, context, embedder.embed)
 
 

@@ -30,11 +30,6 @@ TURNS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _small(settings):
-    settings.SHADOWEVAL_EMBEDDER = "static"
-
-
 @pytest.fixture
 def terms(project):
     """A collection of three short documents."""
