@@ -32,7 +32,7 @@ def from_metadata(request: ChatRequest) -> ChatRequest:
     Raises:
         InvalidRequest: naming the field that cannot be.
     """
-    if "collection" not in request.metadata:
+    if request.metadata.get("collection") is None:
         return request
     said = {name: request.metadata[name] for name in NAMES if name in request.metadata}
     if isinstance(said.get("k"), str) and said["k"].isdecimal():  # OpenAI's are all texts

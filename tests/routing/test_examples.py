@@ -8,7 +8,14 @@ import pytest
 
 @pytest.mark.parametrize(
     "name",
-    ["routers.agreement", "routers.refusals", "wire.confidence_line", "wire.splice"],
+    [
+        "routers.agreement",
+        "routers.refusals",
+        "wire.confidence_line",
+        "wire.sources",
+        "wire.splice",
+        "wire.standalone",
+    ],
 )
 def test_examples(name):
     result = doctest.testmod(importlib.import_module(f"routing.{name}"))

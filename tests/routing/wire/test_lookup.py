@@ -51,7 +51,9 @@ def test_metadata_that_holds_nothing_else_goes():
     assert "metadata" not in claude({"collection": "faq"}).payload
 
 
-@pytest.mark.parametrize("metadata", [{"user_id": "u"}, {"strategy": "mine", "k": "x"}, {}, None])
+@pytest.mark.parametrize(
+    "metadata", [{"user_id": "u"}, {"strategy": "mine", "k": "x"}, {"collection": None}, {}, None]
+)
 @pytest.mark.parametrize("parse", [claude, gpt])
 def test_without_a_collection_everything_stays(parse, metadata):
     got = parse(metadata)
@@ -60,7 +62,7 @@ def test_without_a_collection_everything_stays(parse, metadata):
 
 
 WRONG = [
-    {"collection": ""}, {"collection": 5}, {"collection": "x" * 61}, {"collection": None},
+    {"collection": ""}, {"collection": 5}, {"collection": "x" * 61},
     {"collection": "a", "strategy": "best"}, {"collection": "a", "strategy": ""},
     {"collection": "a", "k": 0}, {"collection": "a", "k": 21}, {"collection": "a", "k": True},
     {"collection": "a", "search_query": 5}, {"collection": "a", "search_query": "x" * 2001},
