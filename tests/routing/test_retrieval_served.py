@@ -320,6 +320,29 @@ def test_a_cheap_model_that_fails_leaves_the_turn_as_it_is(
     assert recorded(eventually).retrieval.cost_usd == 0
 
 
+def test_without_a_provider_a_rewrite_is_simulated(terms, post):
+    said = post(messages=TURNS, collection="terms").json()
+    assert said["simulated"]
+    how = said["retrieval"]
+    assert how["query"] == "And in Germany? (When are invoices due in France?)"
+    assert how["rewritten_by"] == "cheap"
+
+
+def test_a_tools_result_stays_after_its_call(terms, point, claude, provider):
+    point()
+    call = {"type": "tool_use", "id": "t-1", "name": "weather", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t-1", "content": "18 degrees"}
+    turns = [*HI, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    raw = claude.messages.with_raw_response.create(
+        model="auto", max_tokens=20, messages=turns, metadata={"collection": "terms"}
+    )
+    # Its shape is that of what the client sent: nobody knows who made the call.
+    assert raw.headers["x-shadoweval-reason"] == "sticky"
+    sent = provider.seen[0].json["messages"]
+    assert GERMANY in sent[0]["content"]
+    assert sent[1:] == turns
+
+
 def test_rewrites_can_be_switched_off(terms, point, post, provider, settings):
     settings.SHADOWEVAL_REWRITES = False
     point()
