@@ -86,11 +86,26 @@ def shown(sources: Stored) -> list[Passage]:
     return [
         Passage(
             n=one["n"],
-            title_html=rendering.plain(one.get("title") or one.get("document") or ""),
+            title_html=rendering.plain(_title(one)),
             text_html=rendering.plain(_cut(one["text"])),
         )
         for one in sources[:MOST_SHOWN]
     ]
+
+
+def text(sources: Stored) -> str:
+    r"""Return sources as one text, for whoever reads them elsewhere.
+
+    Example:
+        >>> text([{"n": 1, "title": "Terms", "text": "Due in 14 days."}])
+        '[1] Terms\nDue in 14 days.'
+    """
+    shown = sources[:MOST_SHOWN]
+    return "\n\n".join(f"[{one['n']}] {_title(one)}\n{_cut(one['text'])}" for one in shown)
+
+
+def _title(one: Mapping[str, Any]) -> str:
+    return one.get("title") or one.get("document") or ""
 
 
 def _cut(text: str) -> str:

@@ -22,11 +22,16 @@ _COUNTS = ("submitted", None)
 #: The settings of a data set for the records written here.
 SETTINGS = """
 rg.Settings(
-    fields=[rg.TextField(name=name) for name in ("query", "left", "right")],
+    fields=[
+        *(rg.TextField(name=name) for name in ("query", "left", "right")),
+        rg.TextField(name="sources", required=False),
+    ],
     questions=[
         rg.LabelQuestion(name="preference", labels=["left", "tie", "right", "both_bad"]),
         rg.LabelQuestion(name="left_adequate", labels=["yes", "no"]),
         rg.LabelQuestion(name="right_adequate", labels=["yes", "no"]),
+        rg.LabelQuestion(name="left_supported", labels=["yes", "no"], required=False),
+        rg.LabelQuestion(name="right_supported", labels=["yes", "no"], required=False),
     ],
     metadata=[rg.TermsMetadataProperty(name="request_id")],
 )
@@ -40,11 +45,11 @@ class _Answer(NamedTuple):
     status: Any
 
 
-def task(request_id: str, query: str, left: str, right: str) -> dict[str, Any]:
+def task(request_id: str, query: str, left: str, right: str, sources: str = "") -> dict[str, Any]:
     """Return one record, as `records.from_json` takes it."""
     return {
         "id": request_id,
-        "fields": {"query": query, "left": left, "right": right},
+        "fields": {"query": query, "left": left, "right": right, "sources": sources},
         "metadata": {"request_id": request_id},
         "suggestions": {}, "responses": {}, "vectors": {},
     }  # fmt: skip
@@ -154,6 +159,8 @@ def _label(
         preference=_preference(said, names),
         left_adequate=labels.adequate(said.get(names.left_adequate), names),
         right_adequate=labels.adequate(said.get(names.right_adequate), names),
+        left_supported=labels.supported(said.get(names.left_supported)),
+        right_supported=labels.supported(said.get(names.right_supported)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Min
 
-from reviews import blinding, sampling
+from reviews import blinding, passages, sampling
 from reviews.errors import BadInput
 from reviews.exchange.imports import TOOLS
 from reviews.models import Slot, Study
@@ -44,7 +44,7 @@ def write(study: Study, tool: str, limit: int | None = None) -> Iterator[str]:
 
 def _tasks(study: Study, tool: str, limit: int | None) -> Iterator[dict[str, Any]]:
     ids = _in_order(study)[:limit]
-    related = ("request__decision__policy", "cheap", "expensive")
+    related = ("request__decision__policy", "request__retrieval", "cheap", "expensive")
     for at in range(0, len(ids), _GROUP):
         group = ids[at : at + _GROUP]
         pairs = ShadowPair.objects.select_related(*related).in_bulk(group)
@@ -62,6 +62,6 @@ def _task(study: Study, tool: str, pair: ShadowPair) -> dict[str, Any]:
     texts = blinding.told(pair, study)
     is_cheap_left = sampling.uniform(f"{study.seed}|tasks", pair.request_id) < 0.5
     left = Tier.CHEAP if is_cheap_left else Tier.EXPENSIVE
-    return TOOLS[tool].task(
-        str(pair.request_id), pair.request.query, texts[left.value], texts[left.other.value]
-    )
+    sides = texts[left.value], texts[left.other.value]
+    found = passages.text(passages.of(pair) or ())
+    return TOOLS[tool].task(str(pair.request_id), pair.request.query, *sides, found)

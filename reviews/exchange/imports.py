@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from reviews import blinding
+from reviews import blinding, passages
 from reviews.errors import BadInput
 from reviews.exchange import argilla, labels, labelstudio
 from reviews.exchange.labels import Label, Names, Refused
@@ -25,6 +25,10 @@ from routing.types import Tier
 TOOLS = {"label-studio": labelstudio, "argilla": argilla}
 _GROUP = 500
 _P = Verdict.Preference
+#: What is said of a pair, as columns of a verdict.
+_CONTENT = (
+    "preference", "cheap_adequate", "expensive_adequate", "cheap_supported", "expensive_supported",
+)  # fmt: skip
 _NO_SIDE = {"": "", "tie": _P.TIE.value, "both_bad": _P.BOTH_BAD.value, "cannot": _P.CANNOT.value}
 
 
@@ -37,11 +41,13 @@ class Said:
     preference: str
     cheap_adequate: bool | None
     expensive_adequate: bool | None
+    cheap_supported: bool | None = None
+    expensive_supported: bool | None = None
 
     @property
-    def content(self) -> tuple[str, bool | None, bool | None]:
+    def content(self) -> tuple[str | bool | None, ...]:
         """What is said; the same again is nothing new."""
-        return (self.preference, self.cheap_adequate, self.expensive_adequate)
+        return tuple(getattr(self, name) for name in _CONTENT)
 
 
 @dataclass(frozen=True)
@@ -153,7 +159,8 @@ def _take(said: dict[tuple[int, str], tuple[Label, Said]], label: Label, one: Sa
 def _drawn_pairs(study: Study, group: Iterable[Label]) -> dict[str, ShadowPair]:
     """Return the study's drawn pairs that the labels name, by request id and by number."""
     ids = {one for label in group for one in label.where}
-    drawn = _drawn(study).select_related("request__decision__policy", "cheap", "expensive")
+    related = ("request__decision__policy", "request__retrieval", "cheap", "expensive")
+    drawn = _drawn(study).select_related(*related)
     requests = [one for one in ids if _is_uuid(one)]
     numbers = [int(n) for one in ids if (n := one.removeprefix("pair ")) != one and _is_id(n)]
     found: dict[str, ShadowPair] = {}
@@ -201,17 +208,28 @@ def _said(label: Label, pair: ShadowPair, study: Study) -> Said:
         raise labels.Malformed("it says nothing")
     left = _left(label, pair, study)
     preference = _NO_SIDE.get(label.preference)
-    cheap, expensive = label.left_adequate, label.right_adequate
+    fits, backed = (label.left_adequate, label.right_adequate), _supported(label, pair)
     if left is None:
-        same = cheap if cheap == expensive else None
         fallback = _P.TIE.value if preference is None else preference
-        return Said(pair.pk, label.rater, fallback, same, same)
+        return Said(pair.pk, label.rater, fallback, *_same(fits), *_same(backed))
     if left is Tier.EXPENSIVE:
-        cheap, expensive = expensive, cheap
+        fits, backed = fits[::-1], backed[::-1]
     if preference is None:
         better = left if label.preference == "left" else left.other
         preference = (_P.CHEAP if better is Tier.CHEAP else _P.EXPENSIVE).value
-    return Said(pair.pk, label.rater, preference, cheap, expensive)
+    return Said(pair.pk, label.rater, preference, *fits, *backed)
+
+
+def _supported(label: Label, pair: ShadowPair) -> tuple[bool | None, bool | None]:
+    """Return what is said of sources; nothing where there are none."""
+    if passages.of(pair) is None:
+        return None, None
+    return label.left_supported, label.right_supported
+
+
+def _same(sides: tuple[bool | None, bool | None]) -> tuple[bool | None, bool | None]:
+    left, right = sides
+    return sides if left == right else (None, None)
 
 
 def _left(label: Label, pair: ShadowPair, study: Study) -> Tier | None:
@@ -240,7 +258,7 @@ def _known(study: Study, said: Sequence[Said]) -> dict[tuple[int, str], Any]:
     rows = Verdict.objects.filter(
         study=study, rater__in=_raters(study, said), pair_id__in={one.pair_id for one in said}
     )
-    fields = ("pair_id", "rater__name", "preference", "cheap_adequate", "expensive_adequate")
+    fields = ("pair_id", "rater__name", *_CONTENT)
     return {(row[0], row[1]): row[2:] for row in rows.order_by("id").values_list(*fields)}
 
 
@@ -260,9 +278,7 @@ def _write(study: Study, new: Sequence[Said]) -> None:
                 study=study,
                 pair_id=one.pair_id,
                 rater=raters[one.rater],
-                preference=one.preference,
-                cheap_adequate=one.cheap_adequate,
-                expensive_adequate=one.expensive_adequate,
+                **{name: getattr(one, name) for name in _CONTENT},
             )
             for one in new
         ],

@@ -41,6 +41,7 @@ class Names:
         left: field of the text that stood left.
         preference: control or question whose answer prefers a side.
         left_adequate: control or question that says whether the left answer is good enough.
+        left_supported: that says whether the sources support it; it need not be there.
         adequate_from: a rating of so many or more is good enough; None when no rating says so.
     """
 
@@ -49,6 +50,8 @@ class Names:
     preference: str = "preference"
     left_adequate: str = "left_adequate"
     right_adequate: str = "right_adequate"
+    left_supported: str = "left_supported"
+    right_supported: str = "right_supported"
     adequate_from: float | None = None
 
 
@@ -73,6 +76,8 @@ class Label:
     left_adequate: bool | None
     right_adequate: bool | None
     at: str = ""
+    left_supported: bool | None = None
+    right_supported: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +279,20 @@ def adequate(value: Any, names: Names) -> bool | None:
     if word not in _YES + _NO:
         raise Malformed("whether an answer is good enough is neither yes nor no")
     return word in _YES
+
+
+def supported(value: Any) -> bool | None:
+    """Return whether the sources support an answer by a yes or a no; None when not said.
+
+    Raises:
+        Malformed: when it is neither.
+    """
+    if value is None or value == []:
+        return None
+    word = _word(value)
+    if word not in ("yes", "no"):
+        raise Malformed("whether sources support an answer is neither yes nor no")
+    return word == "yes"
 
 
 def _word(value: Any) -> str:

@@ -34,13 +34,22 @@ CONFIG = """
   <Choices name="right_adequate" toName="right" choice="single-radio" required="true">
     <Choice value="yes"/><Choice value="no"/>
   </Choices>
+  <Header value="Sources, where there are any; do they support A, and B?"/>
+  <Text name="sources" value="$sources"/>
+  <Choices name="left_supported" toName="left" choice="single-radio">
+    <Choice value="yes"/><Choice value="no"/>
+  </Choices>
+  <Choices name="right_supported" toName="right" choice="single-radio">
+    <Choice value="yes"/><Choice value="no"/>
+  </Choices>
 </View>
 """.strip()
 
 
-def task(request_id: str, query: str, left: str, right: str) -> dict[str, Any]:
+def task(request_id: str, query: str, left: str, right: str, sources: str = "") -> dict[str, Any]:
     """Return one task; nothing in it tells which answer is which."""
-    return {"data": {"request_id": request_id, "query": query, "left": left, "right": right}}
+    shown = {"query": query, "left": left, "right": right, "sources": sources}
+    return {"data": {"request_id": request_id, **shown}}
 
 
 def read(items: Iterable[Any], names: Names) -> Read:
@@ -79,6 +88,8 @@ def _label(
         preference=_preference(results, names),
         left_adequate=labels.adequate(results.get(names.left_adequate), names),
         right_adequate=labels.adequate(results.get(names.right_adequate), names),
+        left_supported=labels.supported(results.get(names.left_supported)),
+        right_supported=labels.supported(results.get(names.right_supported)),
         at=_time(one),
     )
 

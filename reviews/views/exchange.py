@@ -23,7 +23,10 @@ from reviews.models import Rater, Study
 from reviews.views.frame import about, page
 
 _MOST_SHOWN = 200
-_NAMES = ("left", "right", "preference", "left_adequate", "right_adequate")
+_NAMES = (
+    "left", "right", "preference", "left_adequate", "right_adequate", "left_supported",
+    "right_supported",
+)  # fmt: skip
 
 
 @require_safe

@@ -10,7 +10,10 @@ from reviews.exchange import imports, labels
 from reviews.exchange.labels import Names
 from reviews.models import Study
 
-_NAMES = ("left", "right", "preference", "left_adequate", "right_adequate")
+_NAMES = (
+    "left", "right", "preference", "left_adequate", "right_adequate", "left_supported",
+    "right_supported",
+)  # fmt: skip
 
 
 class Command(BaseCommand):

@@ -17,7 +17,7 @@ from reviews.models import Rater, Study, Verdict
 from routing import policy
 from routing.models import ShadowPair
 from tests.reviews.rated import rater, say
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pair, add_retrieval
 
 pytestmark = pytest.mark.django_db
 
@@ -437,3 +437,32 @@ def test_a_file_of_empty_objects_is_not_held_whole(study, between):
     finally:
         tracemalloc.stop()
     assert peak < 4 * len(content)
+
+
+@pytest.mark.parametrize("tool", ["label-studio", "argilla"])
+def test_what_sources_support_comes_back_by_tier_where_there_are_sources(study, tool):
+    *_, with_sources, without = (sides(task)[2] for task in tasks(study, tool))
+    add_retrieval(with_sources, ["it is so"])
+    made = tasks(study, tool)[-2:]
+    shown = [(task.get("data") or task["fields"])["sources"] for task in made]
+    assert shown == ["[1] Title 1\nit is so", ""]
+    said = [
+        answers(task, study, TRUTH[0]) | {"left_supported": "yes", "right_supported": "no"}
+        for task in made
+    ]
+    filled = FILLED[tool](made, {1: said})
+    if tool == "argilla":
+        for task, one in zip(filled, said, strict=True):
+            task["responses"] |= {
+                name: [{"value": one[name], "user_id": "1"}]
+                for name in ("left_supported", "right_supported")
+            }
+    assert len(run(study, json.dumps(filled).encode(), tool).new) == 2
+    is_cheap_left = sides(made[0])[0] == blinding.told(with_sources, study)["cheap"]
+    found = {
+        row.pair: (row.cheap_supported, row.expensive_supported) for row in Verdict.objects.all()
+    }
+    assert found == {
+        with_sources: (True, False) if is_cheap_left else (False, True), without: (None, None)
+    }  # fmt: skip
+    assert run(study, json.dumps(filled).encode(), tool).unchanged == 2
