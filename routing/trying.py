@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from routing.indexes import Open
+from routing import collections
+from routing.errors import Conflict, NotFound, ServiceUnavailable
+from routing.indexes import Open, shelf
+from routing.models import Collection
 from routing.retrieval import searching
 from routing.retrieval.searching import Search
 from routing.types import Source
@@ -18,20 +21,38 @@ class Tried(NamedTuple):
     sources: tuple[Source, ...]
 
 
-def look(opened: Open, query: str, strategy: str, k: int) -> Tried:
+def opened(collection: Collection) -> Open:
+    """Return a collection as this process serves it.
+
+    Raises:
+        Conflict: when nothing was put into it yet.
+        ServiceUnavailable: when its index is still being built or loaded.
+    """
+    if collections.newest(collection) is None:
+        raise Conflict(f"The collection {collection.name} holds nothing yet: upload documents.")
+    try:
+        found = shelf.get(collection.project_id, collection.name)
+    except NotFound:  # the shelf looks every few seconds, and this one is newer
+        found = None
+    if found is None or found.collection_id != collection.pk:
+        raise ServiceUnavailable(f"The collection {collection.name} is being loaded; try again.")
+    return found
+
+
+def look(served: Open, query: str, strategy: str, k: int) -> Tried:
     """Search a collection as a request would.
 
     Args:
-        opened: of `shelf.get`.
+        served: of `opened`.
         query: self-contained.
         strategy: bm25, dense, hybrid or auto.
         k: sources wanted.
     """
-    vector = opened.embedder.embed(query)
-    search = searching.search(opened.index, query, vector, strategy, k, opened.chooser)
+    vector = served.embedder.embed(query)
+    search = searching.search(served.index, query, vector, strategy, k, served.chooser)
     found = zip(search.found.rows, search.found.scores, strict=True)
     sources = (
-        replace(opened.index.source(int(row)), n=n, score=float(score))
+        replace(served.index.source(int(row)), n=n, score=float(score))
         for n, (row, score) in enumerate(found, 1)
     )
     return Tried(search, tuple(sources))

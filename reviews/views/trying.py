@@ -13,7 +13,6 @@ from reviews.errors import BadInput
 from reviews.views.collections import TITLES, find, form_context, sentences
 from reviews.views.frame import about, page
 from routing import trying
-from routing.indexes import shelf
 from routing.models import Collection
 from routing.retrieval.base import AUTO, STRATEGIES
 from routing.trying import Tried
@@ -52,11 +51,11 @@ def _tried(found: Collection, query: str) -> dict[str, Any]:
     if not 0 < len(query) <= _LONGEST:
         raise BadInput(f"A query has 1 to {_LONGEST:,} characters.")
     with sentences():
-        opened = shelf.get(found.project_id, found.name)
+        served = trying.opened(found)
     k = min(found.k, _MOST)
-    every = {name: trying.look(opened, query, name, k) for name in (*STRATEGIES, AUTO)}
+    every = {name: trying.look(served, query, name, k) for name in (*STRATEGIES, AUTO)}
     return {
-        "version": opened.version,
+        "version": served.version,
         "auto": every[AUTO].search,
         "columns": [(TITLES[name], every[name].search, _lines(every[name], query))
                     for name in STRATEGIES],

@@ -5,11 +5,10 @@ from __future__ import annotations
 from ninja import Router, Schema
 from pydantic import ConfigDict, Field
 
-from routing import trying
+from routing import collections, trying
 from routing.api import collection_shapes as shapes
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
-from routing.indexes import shelf
 from routing.types import Scope
 
 router = Router(tags=["Collections"])
@@ -57,18 +56,18 @@ class SearchOut(Schema):
     response=SearchOut,
     operation_id="search_collection",
     summary="What a query would find",
-    openapi_extra={"responses": problems(400, 401, 403, 404, 405, 413, 429, 503)},
+    openapi_extra={"responses": problems(400, 401, 403, 404, 405, 409, 413, 429, 503)},
 )
 def search_collection(request: KeyRequest, name: shapes.Name, body: SearchIn) -> SearchOut:
     """Search as a request would, without asking a model or recording. Needs the scope `read`.
 
-    503 while the collection's first version is being made ready.
+    409 when nothing was put into the collection yet; 503 while its first version is made ready.
     """
-    opened = shelf.get(request.auth.project_id, name)
-    tried = trying.look(opened, body.query, body.strategy or opened.strategy, body.k or opened.k)
+    served = trying.opened(collections.find(request.auth.project, name))
+    tried = trying.look(served, body.query, body.strategy or served.strategy, body.k or served.k)
     fields = SourceShape.model_fields
     return SearchOut(
-        version=opened.version,
+        version=served.version,
         strategy=tried.search.strategy,
         chooser=tried.search.chooser,
         confidence=tried.search.confidence,

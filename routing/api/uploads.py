@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.conf import settings
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from ninja import Query, Router, Schema, Status
@@ -117,6 +117,8 @@ def _file(request: HttpRequest, asked: UploadQuery) -> File:
 def _of_form(request: HttpRequest, asked: UploadQuery) -> File:
     try:
         files, form = request.FILES.getlist("file"), request.POST
+    except RequestDataTooBig:
+        raise
     except (MultiPartParserError, SuspiciousOperation) as exc:
         raise InvalidRequest("The form cannot be read as multipart/form-data.") from exc
     if len(files) != 1:

@@ -57,6 +57,7 @@ def test_a_file_is_uploaded_watched_and_searched(visit, project, scheme, width):
     looks_well()
     in_thread(lambda: indexing.work(handbook.uploads.get().pk))
     page.wait_for_selector("text=Made version 1.")  # without a reload
+    assert page.locator("#versions tbody tr").count() == 1
     page.click("text=Documents >> nth=0")
     looks_well()
     page.click("text=faq/1")

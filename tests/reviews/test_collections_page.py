@@ -8,7 +8,7 @@ from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from routing import collections, indexing
+from routing import collections, indexes, indexing
 from routing.embedders import ids
 from routing.models import Collection, Document, Upload
 
@@ -182,3 +182,23 @@ def test_raters_have_no_way_there(as_role, filled):
     client = as_role("rater")
     assert "/collections/" not in client.get("/rate/").content.decode()
     assert client.get(f"/collections/{filled.pk}/").status_code == 403
+
+
+def test_a_query_shows_what_each_strategy_finds(as_role, filled):
+    indexes.shelf.refresh()
+    client, address = as_role("product"), f"/collections/{filled.pk}/try/"
+    assert "Search" in text(client.get(address))
+    answer = client.post(address, {"query": "When is invoice 7 due?"})
+    page = text(answer)
+    assert [search.strategy for _, search, _ in answer.context["columns"]] == [
+        "bm25", "dense", "hybrid",
+    ]  # fmt: skip
+    assert "<mark>Invoice</mark> " in page
+    assert "&lt;b&gt;<mark>due</mark>&lt;/b&gt;." in page
+    assert "Auto takes" in page
+
+
+def test_a_query_of_nothing_or_of_an_empty_collection_says_what_to_do(as_role, handbook):
+    client, address = as_role("product"), f"/collections/{handbook.pk}/try/"
+    assert "1 to 4,000 characters" in text(client.post(address, {"query": " "}))
+    assert "upload documents" in text(client.post(address, {"query": "x"}))

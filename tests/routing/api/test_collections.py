@@ -2,6 +2,7 @@
 
 import json
 
+import httpx2 as httpx
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -162,6 +163,19 @@ def test_fifty_megabytes_are_refused_by_their_length_alone(handbook, api_key):
     problem(reply, 413)
 
 
+def test_a_file_that_does_not_tell_its_length_is_read_up_to_the_limit(
+    service, api_key, project, settings
+):
+    settings.SHADOWEVAL_UPLOAD_MAX_BYTES = 1_000_000
+    collections.create(project, "handbook", embedder=STATIC)
+    reply = httpx.post(
+        f"{service}/api/v1/collections/handbook/uploads?name=a.md",
+        content=iter([b"x" * 600_000] * 5), headers={"x-api-key": api_key}, timeout=30,
+    )  # fmt: skip
+    assert "larger than 1 MB" in problem(reply, 413)["detail"]
+    assert not Upload.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -262,6 +276,15 @@ def test_a_query_of_no_known_word_finds_nothing_by_words(call, opened):
         "/collections/handbook/search", {"query": "Zebra 🦓 斑马", "strategy": "bm25"}
     )
     assert (reply.status_code, reply.json()["sources"]) == (200, [])
+
+
+def test_a_search_of_an_empty_collection_says_what_to_do(call, handbook):
+    said = problem(call.post("/collections/handbook/search", {"query": "x"}), 409)["detail"]
+    assert "upload documents" in said
+
+
+def test_a_collection_that_is_not_loaded_yet_is_503(call, filled):
+    problem(call.post("/collections/handbook/search", {"query": "x"}), 503)
 
 
 def test_a_search_of_nothing_or_of_no_collection_is_refused(call, opened):
