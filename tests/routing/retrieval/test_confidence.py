@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from routing.retrieval import confidence
+from routing.types import Source
+
+
+def embed(text):
+    """Two directions: what speaks of printers, and the rest."""
+    part = 0.9 if "printer" in text.lower() else 0.1
+    return np.array([part, np.sqrt(1 - part**2)])
+
+
+GOOD = {"dense_max": 0.8, "dense_rise": 0.4, "dense_fall": 0.4, "bm25_cover": 0.8,
+        "bm25_fall": 0.6, "unknown": 0.0, "overlap": 0.5}  # fmt: skip
+BAD = {"dense_max": 0.2, "dense_rise": 0.02, "dense_fall": 0.05, "bm25_cover": 0.15,
+       "bm25_fall": 0.2, "unknown": 0.7, "overlap": 0.0}  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ["", "dense", "bm25", "unknown"])
+def test_good_signals_are_surer_than_bad_ones(prefix):
+    def part(signals):
+        kept = ("bm25", "unknown") if prefix in ("bm25", "unknown") else prefix
+        return {name: value for name, value in signals.items() if name.startswith(kept)}
+
+    assert 0 <= confidence.of(part(BAD)) < 0.5 < confidence.of(part(GOOD)) <= 1
+
+
+def test_no_signal_is_refused():
+    with pytest.raises(ValueError, match="No confidence from words"):
+        confidence.of({"words": 3.0})
+
+
+def test_passages_that_speak_of_it_are_surer():
+    good = [Source(1, "The printer tray is empty."), Source(2, "Printer paper.")]
+    bad = [Source(1, "Holidays begin in July."), Source(2, "Coffee.")]
+    sure, signals = confidence.of_context("printer tray", good, embed)
+    assert sure > confidence.of_context("printer tray", bad, embed)[0]
+    assert signals["context_cover"] == 1
+    assert "context_gap" not in signals
+
+
+def test_a_clients_scores_count_by_shape_alone():
+    def of(*scores):
+        sources = [Source(n, "The printer tray.", score=s) for n, s in enumerate(scores, start=1)]
+        return confidence.of_context("printer tray", sources, embed)
+
+    assert of(3.0, 2.0, 1.0) == of(0.03, 0.02, 0.01)
+    assert of(3.0, 2.9, 1.0)[1]["context_gap"] == pytest.approx(0.05)
+    assert "context_gap" not in of(3.0, None, 1.0)[1]
+
+
+@pytest.mark.parametrize("scores", [(1.0, 1.0), (0.0, 0.0), (-5.0, -1.0)])
+def test_any_scores_give_a_number(scores):
+    sources = [Source(n, "x", score=s) for n, s in enumerate(scores, start=1)]
+    sure, signals = confidence.of_context("printer", sources, embed)
+    assert 0 <= sure <= 1
+    assert 0 <= signals["context_gap"] <= 1
+
+
+@pytest.mark.parametrize(("query", "sources"), [("", [Source(1, "x")]), ("printer", [])])
+def test_nothing_to_go_by_is_no_confidence(query, sources):
+    assert confidence.of_context(query, sources, embed) == (0.0, {})
+
+
+def test_work_is_bounded():
+    seen = []
+
+    def counting(text):
+        seen.append(len(text))
+        return embed(text)
+
+    confidence.of_context("printer", [Source(n, "x" * 10**6) for n in range(100)], counting)
+    assert len(seen) == 1 + confidence.MOST
+    assert max(seen) == confidence.LONGEST
+
+
+@pytest.mark.parametrize(
+    ("value", "band"), [(0, "low"), (0.49, "low"), (0.5, "middle"), (0.8, "high"), (1, "high")]
+)
+def test_bands(value, band):
+    assert confidence.band(value) == band
