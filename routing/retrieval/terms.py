@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import Stemmer
 from bm25s.stopwords import STOPWORDS_EN
 
-#: Runs of two or more letters, digits and underscores, as in bm25s; and lone digits, as in "type 2".
+#: As in bm25s, runs of two or more letters, digits and underscores; and lone digits: "type 2".
 _WORD = re.compile(r"\w\w+|\d")
 _STOP = frozenset(STOPWORDS_EN)
 

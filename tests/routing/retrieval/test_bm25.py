@@ -50,6 +50,13 @@ def test_stems_are_an_option_that_the_files_keep(tmp_path):
     assert bm25.BM25.open(tmp_path).search("invoice", 5).rows.size == 0
 
 
+def test_lone_digits_are_words_and_lone_letters_are_not(tmp_path):
+    bm25.build(["type 1 and a b", "type 2 and a b"], tmp_path)
+    opened = bm25.BM25.open(tmp_path)
+    assert opened.search("2", 5).rows.tolist() == [1]
+    assert opened.search("b", 5).rows.size == 0
+
+
 def test_frequency_counts_texts(built):
     assert [built.frequency(term) for term in built.terms("invoice printer unheard")] == [2, 2, 0]
 
