@@ -21,8 +21,9 @@ from routing.hands import Hands
 from routing.indexes import Open, shelf
 from routing.models import Policy
 from routing.probing import Bill
-from routing.retrieval import confidence, searching
+from routing.retrieval import confidence, reranking, searching
 from routing.retrieval.base import CLIENT
+from routing.retrieval.searching import Rerank
 from routing.rewriting import Rewritten
 from routing.types import ChatRequest, RetrievalValue, Source
 from routing.wire import sources
@@ -86,7 +87,9 @@ async def _searched(
 def _search(opened: Open, request: ChatRequest, asked: Rewritten) -> RetrievalValue:
     strategy, k = request.strategy or opened.strategy, request.k or opened.k
     vector = opened.embedder.embed(asked.query)
-    said = searching.search(opened.index, asked.query, vector, strategy, k, opened.chooser)
+    said = searching.search(
+        opened.index, asked.query, vector, strategy, k, opened.chooser, _rerank(opened)
+    )
     found = (
         replace(opened.index.source(int(row)), n=n, score=float(score))
         for n, (row, score) in enumerate(zip(*said.found, strict=True), start=1)
@@ -107,6 +110,14 @@ def _search(opened: Open, request: ChatRequest, asked: Rewritten) -> RetrievalVa
         cost_usd=asked.usd,
         signals=_finite(said.signals),
     )
+
+
+def _rerank(opened: Open) -> Rerank | None:
+    if not opened.reranks:
+        return None
+    # Every sentence of twenty passages is embedded: only the static embedder is that quick.
+    embed = embedders.get(ids.STATIC).embed
+    return reranking.by_sentences(lambda row: opened.index.source(row).text, embed)
 
 
 async def _brought(request: ChatRequest) -> RetrievalValue:

@@ -13,11 +13,10 @@ FEE = "A late payment costs a fee of 5 euros for each week."
 TEXTS = {"france": FRANCE, "germany": GERMANY, "fee": FEE}
 
 
-def put(project, name="terms", texts=TEXTS, *, is_broken=False):
+def put(project, name="terms", texts=TEXTS, *, is_broken=False, **fields):
     """Put a collection on the shelf; a broken one has vectors of another length than queries."""
-    row = Collection.objects.create(
-        project=project, name=name, embedder=ids.STATIC, strategy="hybrid", k=2
-    )
+    fields = {"strategy": "hybrid", "k": 2, **fields}
+    row = Collection.objects.create(project=project, name=name, embedder=ids.STATIC, **fields)
     version = CollectionVersion.objects.create(
         collection=row, number=1, documents=len(texts), chunks=len(texts), digest=f"{name:x<12}"
     )

@@ -225,6 +225,22 @@ def test_a_turn_without_text_has_nothing_to_search_for(terms, point, post):
     assert post(messages=turns, collection="terms", search_query="Germany").status_code == 200
 
 
+def test_a_collection_that_reranks_puts_the_best_sentence_first(project, point, post):
+    asked = "What is the fee for a late payment?"
+    texts = {
+        "faq": f"Cats sleep all day and dogs chase them through gardens of every town. {asked} "
+        "Five euros. Trains to the coast leave on Sundays and the museum opens at noon.",
+        "terms": "A fee for payment, late or not, and payment of a fee, are terms.",
+        "oslo": "Weather in Oslo is cold.",
+    }
+    point()
+    first = []
+    for name, reranks in (("plain", False), ("again", True)):
+        libraries.put(project, name, texts, reranks=reranks)
+        first.append(post("decide", query=asked, collection=name).json()["sources"][0]["document"])
+    assert first == ["terms", "faq"]
+
+
 def test_decide_gives_both_levels_and_asks_nobody(terms, point, post, provider):
     point()
     said = post("decide", messages=TURNS, collection="terms", strategy="dense").json()
