@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run install test test-slow check bench bench-stats bench-routers bench-retrieval soak demo clean
+.PHONY: run install test test-slow check bench bench-stats bench-routers bench-retrieval-latency soak demo clean
 
 run: $(INSTALLED)  ## Install what is missing and run everything; Ctrl-C stops it
 	$(BIN)/python manage.py serve
@@ -35,8 +35,8 @@ bench-stats: $(INSTALLED)  ## What a certificate costs, and what it is worth on 
 bench-routers: $(INSTALLED)  ## Which router is best on recorded answers, with intervals; ten minutes
 	$(BIN)/python -m benchmarks.routers $(BENCH)
 
-bench-retrieval: $(INSTALLED)  ## Which way to retrieve is best on judged queries; ten minutes
-	$(BIN)/python -m benchmarks.retrieval $(BENCH)
+bench-retrieval-latency: $(INSTALLED)  ## What looking up adds at 100,000 chunks, and how fast they are indexed
+	$(BIN)/python -m benchmarks.retrieval_latency $(BENCH)
 
 soak: $(INSTALLED)  ## Five minutes at 80 % of the limit: fails when memory grows or anything is lost
 	$(BIN)/python -m benchmarks.soak $(SOAK)

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 
 from routing.embedders import files
 
-#: Characters that are looked at together: the splitter's time grows faster than its text.
-_SPAN = 8_000
+#: Longest passages that are looked at together: the splitter's time grows faster than its text.
+_PASSAGES_A_SPAN = 4
 #: Where a span had better end, best first.
 _SEAMS = ("\n\n", "\n", ". ", " ")
 #: A word that the embedder does not know is one token, however long it is.
@@ -42,16 +42,16 @@ def cut(text: str, most_tokens: int, *, is_markdown: bool = False) -> list[Piece
     longest = most_tokens * _CHARS_A_TOKEN
     return [
         Piece(span.start + start + at, said[at : at + longest])
-        for span in _spans(text)
+        for span in _spans(text, _PASSAGES_A_SPAN * longest)
         for start, said in splitter.chunk_indices(span.text)
         for at in range(0, len(said), longest)
     ]
 
 
-def _spans(text: str) -> Iterator[Piece]:
+def _spans(text: str, most: int) -> Iterator[Piece]:
     start = 0
-    while len(text) - start > _SPAN:
-        end = _seam(text, start + _SPAN // 2, start + _SPAN)
+    while len(text) - start > most:
+        end = _seam(text, start + most // 2, start + most)
         yield Piece(start, text[start:end])
         start = end
     yield Piece(start, text[start:])
