@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run install test test-slow check bench bench-stats bench-routers bench-retrieval-latency soak demo clean
+.PHONY: run install test test-slow check bench bench-stats bench-routers bench-retrieval bench-retrieval-latency soak demo clean
 
 run: $(INSTALLED)  ## Install what is missing and run everything; Ctrl-C stops it
 	$(BIN)/python manage.py serve
@@ -37,6 +37,9 @@ bench-routers: $(INSTALLED)  ## Which router is best on recorded answers, with i
 
 bench-retrieval-latency: $(INSTALLED)  ## What looking up adds at 100,000 chunks, and how fast they are indexed
 	$(BIN)/python -m benchmarks.retrieval_latency $(BENCH)
+
+bench-retrieval: $(INSTALLED)  ## Which way to retrieve is best on judged queries; ten minutes
+	$(BIN)/python -m benchmarks.retrieval $(BENCH)
 
 soak: $(INSTALLED)  ## Five minutes at 80 % of the limit: fails when memory grows or anything is lost
 	$(BIN)/python -m benchmarks.soak $(SOAK)
