@@ -96,13 +96,13 @@ def of(study: Study) -> Blame | None:
         for row in asides.newest(study, ASIDE)
     }
     lost = _lost(study)
-    same = _same(study)
-    served = _served({*said, *(same & lost)})
+    same = _same(lost)
+    served = _served({*said, *same})
     there = RetrievalPair.objects.filter(pair__draws__study=study).count()
     return Blame(
         lost=_row("all", said, same, lost),
         by_strategy=_by_strategy(said, same, lost, served),
-        compared=_row("compared", said, same, {*said, *same}),
+        compared=_row("compared", said, (), {*said}),
         supported={tier.value: _supported(study, tier) for tier in Tier},
         n_waiting=there - len(said),
     )
@@ -148,13 +148,13 @@ def _lost(study: Study) -> set[int]:
     return {pair for pair, more in balance.items() if more > 0}
 
 
-def _same(study: Study) -> set[int]:
-    """Return the pairs of which the other strategy found the same."""
+def _same(pairs: Collection[int]) -> set[int]:
+    """Return those of the pairs of which the other strategy found the same."""
     jobs = ShadowJob.objects.filter(
         purpose=ShadowJob.Purpose.RETRIEVAL,
         state=ShadowJob.State.SKIPPED,
         reason__startswith=records.SAME_SOURCES,
-        request__pair__draws__study=study,
+        request__pair__in=pairs,
     )
     return set(jobs.values_list("request__pair", flat=True))
 

@@ -31,7 +31,8 @@ SELECT count(*), count(*) FILTER (WHERE found.cost_usd IS NULL),
     sum(found.cost_usd::float8 / pair.rate) FILTER (WHERE found.cost_usd IS NOT NULL),
     sum(1 / pair.rate) FILTER (WHERE found.cost_usd IS NOT NULL),
     percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY found.ms),
-    count(found.rewrite_ms), percentile_cont(0.5) WITHIN GROUP (ORDER BY found.rewrite_ms)
+    count(found.rewrite_ms), percentile_cont(0.5) WITHIN GROUP (ORDER BY found.rewrite_ms),
+    array_agg(DISTINCT found.strategy ORDER BY found.strategy)
 {_FROM}"""  # noqa: S608 - put together from constants
 _ROWS = f"SELECT draw.pair_id, found.strategy, found.confidence {_FROM}"  # noqa: S608
 
@@ -46,6 +47,7 @@ class Lookups(NamedTuple):
         ms_p50, ms_p95: of looking up, without the rewrite; None when there is none.
         n_rewritten: whose query a model made self-contained.
         rewrite_ms_p50: of that.
+        strategies: by which sources were found, in order, and `NONE` at the end; () without any.
     """
 
     n: int
@@ -55,6 +57,7 @@ class Lookups(NamedTuple):
     ms_p95: float | None = None
     n_rewritten: int = 0
     rewrite_ms_p50: float | None = None
+    strategies: tuple[str, ...] = ()
 
 
 class OfRows(NamedTuple):
@@ -76,12 +79,12 @@ def of(study: Study, last_id: int) -> Lookups:
 def _summary(study: Study, last_id: int) -> Lookups:
     with connection.cursor() as cursor:
         cursor.execute(_SUMMARY, [study.pk, last_id])
-        n, unknown, usd, traffic, ms, n_rewritten, rewrite_ms = cursor.fetchone()
+        n, unknown, usd, traffic, ms, n_rewritten, rewrite_ms, names = cursor.fetchone()
     if not n:
         return Lookups(0)
     per_1000 = 1000 * usd / traffic if traffic else None
     p50, p95 = ms
-    return Lookups(n, unknown, per_1000, p50, p95, n_rewritten, rewrite_ms)
+    return Lookups(n, unknown, per_1000, p50, p95, n_rewritten, rewrite_ms, (*names, NONE))
 
 
 def of_rows(study: Study, last_id: int, rows: frames.OfPairs) -> OfRows:
@@ -93,15 +96,6 @@ def of_rows(study: Study, last_id: int, rows: frames.OfPairs) -> OfRows:
     strategy[at[is_there]] = np.array([one[1] for one in known], dtype="<U20")[is_there]
     confidence[at[is_there]] = np.array([one[2] for one in known], dtype=float)[is_there]
     return OfRows(strategy, confidence)
-
-
-def strategies(study: Study, last_id: int) -> list[str]:
-    """Return the strategies by which sources were found in the study, and `NONE` at the end.
-
-    Nothing where nothing was looked up at all.
-    """
-    found = sorted({strategy for _, strategy, _ in _read(study, last_id)})
-    return [*found, NONE] if found else []
 
 
 def _read(study: Study, last_id: int) -> list[tuple[int, str, float | None]]:

@@ -76,7 +76,6 @@ class Shown(NamedTuple):
         floor: how often people see a difference between two answers of one model.
         outcomes: told by applications.
         lookups: what looking up sources took.
-        strategies: by which they were found, where any were.
         blame: on what worse answers are to be blamed; None without lookups.
     """
 
@@ -91,7 +90,6 @@ class Shown(NamedTuple):
     floor: Floor
     outcomes: Outcomes
     lookups: Lookups
-    strategies: list[str]
     blame: Blame | None
 
     @property
@@ -230,7 +228,6 @@ def of(study: Study, estimate: Estimate, part: Part, *, with_judge: bool = False
         floor=repeats.floor(study),
         outcomes=_outcomes(study, certificate),
         lookups=lookups.of(study, estimate.moment.draw_id),
-        strategies=lookups.strategies(study, estimate.moment.draw_id),
         blame=blame.of(study),
     )
 

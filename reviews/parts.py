@@ -40,7 +40,7 @@ class Part(NamedTuple):
         task: one task type.
         begin: first day, ISO; UTC.
         end: last day, likewise; it is in the part.
-        strategy: by which sources were found, one of `lookups.strategies`.
+        strategy: by which sources were found, one of `Lookups.strategies`.
         confidence: that they hold the answer, one of `lookups.BANDS`.
     """
 

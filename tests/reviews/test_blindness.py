@@ -72,6 +72,7 @@ def test_the_side_is_a_fair_coin_and_is_never_sent(client, rita, project):
     fields = set(blinding.Blind.__dataclass_fields__)
     assert fields == {
         "token", "query_html", "turns_html", "prefill_html", "left_html", "right_html", "is_long",
+        "has_sources", "sources", "n_sources",
     }  # fmt: skip
 
 
