@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import OperationalError, transaction
 
 from reviews.models import Evidence, JudgeCall, JudgeRun, SignOff, Study
-from routing.models import Project, Retrieval, ShadowJob
+from routing.models import Project, ShadowJob
 
 _TRIES = 3
 _DEADLOCK = "40P01"
@@ -40,6 +40,4 @@ def _delete(project: Project) -> None:
     SignOff.objects.filter(project=project).delete()
     Evidence.objects.filter(study__project=project).delete()
     Study.objects.filter(project=project).delete()
-    # Or their collections, which go first, would be taken out of rows that never change.
-    Retrieval.objects.filter(request__project=project).delete()
     project.delete()

@@ -23,7 +23,7 @@ class RetrievalEvaluation(Immutable):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [append_only(but="made_by")]
 
     def __str__(self) -> str:
         return f"{self.qrels} on version {self.version_id}"

@@ -221,7 +221,7 @@ class Retrieval(Immutable):
     )
 
     class Meta:
-        triggers = [append_only()]
+        triggers = [append_only(but="collection")]
 
     def __str__(self) -> str:
         return f"{self.strategy} for {self.request_id}"
