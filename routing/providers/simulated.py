@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -16,10 +17,12 @@ from routing.providers.anthropic import AnthropicProvider
 from routing.providers.http import Whole
 from routing.providers.simulated_tools import call_of, forced_tool
 from routing.types import Outgoing, Reply, TierSpec
-from routing.wire import sse, standalone
+from routing.wire import sources, sse, standalone
 from routing.wire.body import last_user_text
 
 _PIECE = 24
+_MOST_QUOTED = 200
+_SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s)|$)", re.MULTILINE)
 NOTICE = "*Simulated answer: no model was asked.*"
 _OPENINGS = (
     "A short answer would stand here.",
@@ -46,8 +49,10 @@ def _message(spec: TierSpec, payload: dict[str, Any]) -> dict[str, Any]:
     rewritten = standalone.simulated(payload)
     if rewritten is not None:
         block = {"type": "text", "text": rewritten}
+    elif tool is None:
+        block = _text(query, draw, _quotes(payload, draw))
     else:
-        block = _text(query, draw) if tool is None else call_of(tool, payload, draw)
+        block = call_of(tool, payload, draw)
     return {
         "id": f"msg_sim_{draw.hex()[:20]}",
         "type": "message",
@@ -63,10 +68,18 @@ def _message(spec: TierSpec, payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(query: str, draw: bytes) -> dict[str, Any]:
+def _quotes(payload: dict[str, Any], draw: bytes) -> str:
+    """Return the first sentences of one or two of a prompt's sources, cited; "" without any."""
+    found = sources.passages(payload["messages"])
+    some = list(found.items())[: 1 + draw[2] % 2]
+    said = ((n, _SENTENCE.search(text[:_MOST_QUOTED])) for n, text in some)
+    return "".join(f"\n\nSource [{n}] begins: \u201c{one[0]}\u201d" for n, one in said if one)
+
+
+def _text(query: str, draw: bytes, quotes: str) -> dict[str, Any]:
     asked = " ".join(query.split())[:120]
     opening, closing = _OPENINGS[draw[0] % 4], _CLOSINGS[draw[1] % 4]
-    text = f"{NOTICE}\n\n{opening} You wrote: \u201c{asked}\u201d\n\n{closing}"
+    text = f"{NOTICE}\n\n{opening} You wrote: \u201c{asked}\u201d{quotes}\n\n{closing}"
     return {"type": "text", "text": text}
 
 

@@ -30,6 +30,7 @@ _NONE = (
 )
 _MARK_DIGITS = 16
 _MOST_TITLE = 200
+_MARKED = re.compile(r"begin with the mark ([0-9a-f]+)\.")
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _CITED = re.compile(r"\[(\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,30})\]")
 _ITEM = re.compile(r"(\d+)(?:\s?[–-]\s?(\d+))?")
@@ -87,6 +88,18 @@ def place_of_question(messages: list[dict[str, Any]]) -> int:
     while place >= 0 and _holds_result(messages[place]["content"]):
         place = last_user_turn(messages[:place])
     return place
+
+
+def passages(messages: list[dict[str, Any]]) -> dict[int, str]:
+    """Return the texts of a prompt's sources by their numbers; {} when it has none."""
+    place = place_of_question(messages) - 1
+    said = text_of(messages[place]["content"]) if place >= 0 else ""
+    marked = _MARKED.search(said) if said.startswith(_HEAD) else None
+    if marked is None:
+        return {}
+    ends = rf"^{marked[1]} \[(\d+)\][^\n]*\n(.*?)\n{marked[1]} end of \[\1\]$"
+    found = re.finditer(ends, said, re.DOTALL | re.MULTILINE)
+    return {int(one[1]): one[2] for one in found}
 
 
 def clean(source: Source) -> Source:

@@ -13,7 +13,10 @@ from routing import indexes, shifts
 from routing.embedders import ids
 from routing.live import live
 from routing.models import ApiKey, Collection, Completion, Decision, Request, Retrieval, ShadowPair
+from routing.providers import simulated
+from routing.types import Dialect, Source, TierSpec
 from routing.wire import standalone
+from routing.wire.sources import used, with_sources
 from tests.routing import cascades, libraries
 from tests.routing.cascades import PRICE, answer
 from tests.routing.conftest import ALL_CHEAP
@@ -342,6 +345,23 @@ def test_without_a_provider_a_rewrite_is_simulated(terms, post):
     how = said["retrieval"]
     assert how["query"] == "And in Germany? (When are invoices due in France?)"
     assert how["rewritten_by"] == "cheap"
+
+
+def test_without_a_provider_an_answer_cites_what_was_found(terms, post):
+    said = post(query=QUESTION, collection="terms", strategy="bm25").json()
+    assert (said["simulated"], said["used"][0]) == (True, 1)
+    assert f"Source [1] begins: \u201c{GERMANY}\u201d" in said["answer"]
+
+
+def test_simulated_tiers_cite_alike_and_by_a_hash_only():
+    payload = {"messages": HI, "max_tokens": 5}
+    found = [Source(n, text) for n, text in enumerate((FRANCE, GERMANY, FEE), start=1)]
+    payload = with_sources(payload, Dialect.MESSAGES, found)
+    cited = []
+    for n in range(40):
+        body = simulated._message(TierSpec("simulated", f"model-{n}"), payload)
+        cited.append(tuple(used(body["content"][0]["text"], 3)))
+    assert set(cited) == {(1,), (1, 2)}
 
 
 def test_a_tools_result_stays_after_its_call(terms, point, claude, provider):

@@ -122,6 +122,18 @@ def test_which_are_cited(text, cited):
     assert used(text, 3) == cited
 
 
+@given(text=st.text(max_size=200))
+def test_passages_are_read_back_as_they_were_put(text):
+    found = [sources.clean(Source(1, text, "a", "T")), TWO[1]]
+    assert sources.passages(said(found)["messages"]) == {1: found[0].text, 2: TWO[1].text}
+
+
+@pytest.mark.parametrize("found", [[], None])
+def test_without_sources_there_are_no_passages(found):
+    messages = [HI] if found is None else said(found)["messages"]
+    assert sources.passages(messages) == {}
+
+
 def test_half_characters_and_nul_are_cleaned():
     got = sources.clean(Source(1, "a\0b\ud800c", "k\0", "\udfff\U0001f600"))
     assert (got.text, got.document, got.title) == ("a\ufffdb\ufffdc", "k\ufffd", "\ufffd\U0001f600")
