@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from routing import collections, embedders
 from routing.embedders.memory import Remembering
@@ -210,6 +210,11 @@ class Shelf:
                 known[key] = self._opened(row, newest.get(row.pk), strategies.get(row.pk))
             except (ServiceUnavailable, ModelsMissing) as exc:
                 absent[key] = ServiceUnavailable(str(exc))
+            except DatabaseError:
+                raise
+            except Exception as exc:  # one that cannot be opened must not hold up the others
+                log.error("collection %s cannot be opened: %s", row.pk, type(exc).__name__)
+                absent[key] = ServiceUnavailable(f"collection {row.name!r} cannot be opened")
         self._open, self._absent = known, absent
 
     def _opened(

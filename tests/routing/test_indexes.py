@@ -9,6 +9,8 @@ from django.conf import settings
 from routing import collections, indexes, indexing
 from routing.errors import NotFound, ServiceUnavailable
 from routing.indexes import Shelf
+from routing.models import Collection, CollectionVersion
+from routing.retrieval import index
 from tests.routing import stacks
 
 pytestmark = pytest.mark.django_db
@@ -120,3 +122,18 @@ def test_a_strategy_that_cannot_be_read_leaves_the_rules(project, collection, sh
     collection.strategies.create(version=version, artifact=b"no npz", sha256="")
     shelf.refresh()
     assert shelf.get(project.pk, "handbook").chooser.name == "rules"
+
+
+def test_one_that_cannot_be_opened_does_not_hold_up_the_others(project, collection, shelf, caplog):
+    stacks.indexed(collection, {"a": "Cats purr."})
+    Collection.objects.create(project=project, name="strange", embedder="of-a-newer-release")
+    other = Collection.objects.get(name="strange")
+    CollectionVersion.objects.create(
+        collection=other, number=1, documents=0, chunks=0, digest="x" * 12
+    )
+    index.build(indexes.folder(other.versions.get()), [], 3)
+    shelf.refresh()
+    assert shelf.get(project.pk, "handbook").version == 1
+    with pytest.raises(ServiceUnavailable, match="'strange' cannot be opened"):
+        shelf.get(project.pk, "strange")
+    assert "KeyError" in caplog.text
