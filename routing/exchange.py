@@ -94,7 +94,8 @@ async def _serve(
 
     Returns the reply as it went out when it is to be kept and is whole.
     """
-    call = await _looked_up(call)
+    if call.request.collection or call.request.context:
+        call = await watch.while_there(_looked_up(call))
     policy, router, found = call.policy, live.router(call.policy.router), call.request.retrieval
     decision = await gateway.decide(call.request, call.shape, policy, router)
     overhead_ms = (time.perf_counter() - call.start) * 1000

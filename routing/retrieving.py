@@ -6,6 +6,7 @@ passes as it is.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
@@ -27,6 +28,7 @@ from routing.retrieval.searching import Rerank
 from routing.rewriting import Rewritten
 from routing.types import ChatRequest, RetrievalValue, Source
 from routing.wire import sources
+from routing.wire.body import LARGE_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,11 @@ async def prepare(
         found = await _brought(request)
     else:
         return request
-    payload = sources.with_sources(request.payload, request.dialect, found.sources)
+    work = (request.payload, request.dialect, found.sources)
+    if request.length < LARGE_BYTES:
+        payload = sources.with_sources(*work)
+    else:
+        payload = await asyncio.to_thread(sources.with_sources, *work)
     return replace(request, payload=payload, raw=b"", retrieval=found)
 
 
@@ -71,7 +77,9 @@ async def _searched(
         opened = shelf.get(project_id, name)
         asked = await rewriting.query(request, policy, bill)
         within_s = settings.SHADOWEVAL_RETRIEVAL_TIMEOUT_S
-        made = await _searchers.run(within_s, _search, opened, request, asked)
+        # Not the whole request: who gave up stays in the queue until a search that hangs ends.
+        strategy, k = request.strategy or opened.strategy, request.k or opened.k
+        made = await _searchers.run(within_s, _search, opened, strategy, k, asked)
     except ServiceUnavailable as exc:
         raise ServiceUnavailable(exc.message, exc.retry_after_s or _RETRY_S) from exc
     except RequestError:
@@ -84,8 +92,7 @@ async def _searched(
     return replace(made, ms=_ms_since(start) - (asked.ms or 0.0))
 
 
-def _search(opened: Open, request: ChatRequest, asked: Rewritten) -> RetrievalValue:
-    strategy, k = request.strategy or opened.strategy, request.k or opened.k
+def _search(opened: Open, strategy: str, k: int, asked: Rewritten) -> RetrievalValue:
     vector = opened.embedder.embed(asked.query)
     said = searching.search(
         opened.index, asked.query, vector, strategy, k, opened.chooser, _rerank(opened)
