@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from routing.errors import RouterError
 from routing.types import Score
 
 FloatArray = NDArray[np.float64]
@@ -142,5 +143,14 @@ def _logit(p: FloatArray) -> FloatArray:
 
 
 def weighed(router: object, score: Score, confidence: float | None) -> Score:
-    """Return what a router says beside a retrieval's confidence; None leaves its score."""
-    return router.weigh(score, confidence) if isinstance(router, Weighs) else score
+    """Return what a router says beside a retrieval's confidence; None leaves its score.
+
+    Raises:
+        RouterError: whatever a plug-in raises: not even SystemExit ends the service.
+    """
+    if confidence is None or not isinstance(router, Weighs):
+        return score
+    try:
+        return router.weigh(score, confidence)
+    except BaseException as exc:
+        raise RouterError(type(exc).__name__) from exc

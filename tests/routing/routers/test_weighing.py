@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routing.errors import RouterError
 from routing.routers import assembled, constant
 from routing.routers.assembled import Parts
 from routing.routers.weighing import Weighing, applied, fit, weighed
@@ -126,3 +127,14 @@ def test_a_damaged_one_is_refused():
         assembled.parts(assembled.arrays.dumps({**held, "weighing": np.zeros(3)}))
     with pytest.raises(ValueError, match="rise"):
         assembled.parts(assembled.arrays.dumps({**held, "weighing": np.zeros(4)}))
+
+
+class PlugIn:
+    def weigh(self, score, confidence):
+        raise SystemExit
+
+
+def test_a_plug_in_is_not_asked_without_a_confidence_and_cannot_end_the_service():
+    assert weighed(PlugIn(), Score(0.4), None) == Score(0.4)
+    with pytest.raises(RouterError, match="SystemExit"):
+        weighed(PlugIn(), Score(0.4), 0.5)
