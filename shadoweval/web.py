@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -187,9 +188,20 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _allow_files() -> None:
+    """Allow as many open files as the system lets this process have, connections included.
+
+    The usual 1,024 are used up by the index files of some hundred collections.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal; return the exit code."""
     arguments = parser().parse_args(argv)
+    _allow_files()
     serving = server(arguments)
     with serving.capture_signals():  # from the start: loading the application takes seconds
         sockets = None if arguments.fd is None else [socket.socket(fileno=arguments.fd)]

@@ -1,11 +1,13 @@
 """The web process alone: how it ends, and what its clients see of that."""
 
 import json
+import resource
 import signal
 
 import pytest
 
 from routing.models import Completion, Request
+from shadoweval import web as web_process
 from tests.routing.conformance.provider import TEXT
 
 ASKED = {"model": "auto", "max_tokens": 20, "messages": [{"role": "user", "content": "Why?"}]}
@@ -36,6 +38,19 @@ def text_of(stream):
     events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith(b"data: ")]
     deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
     return "".join(delta["text"] for delta in deltas)
+
+
+def test_it_may_open_as_many_files_as_the_system_allows(monkeypatch):
+    """Each collection takes eight; the usual 1,024 would be used up by some hundred."""
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+    monkeypatch.setattr(web_process, "server", lambda _: pytest.fail("begun"))
+    try:
+        with pytest.raises(pytest.fail.Exception, match="begun"):
+            web_process.main(["--port", "0"])
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_asked_to_stop_it_ends_what_it_has_begun_and_records_it(
