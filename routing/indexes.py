@@ -22,7 +22,7 @@ from django.db import DatabaseError, connection
 
 from routing import collections, embedders
 from routing.embedders.memory import Remembering
-from routing.errors import ModelsMissing, RequestError, ServiceUnavailable
+from routing.errors import ModelsMissing, NotFound, RequestError, ServiceUnavailable
 from routing.models import Chunk, Collection, CollectionVersion, StrategyVersion
 from routing.retrieval import choosing, index
 from routing.retrieval.choosing import Chooser
@@ -153,13 +153,15 @@ class Shelf:
 
     def _unknown(self, name: str) -> RequestError:
         if self.is_fresh:
-            return collections.missing(name)
+            known = collections.missing(name).message
+            return NotFound(f"{known}; one made in the last seconds is not known here yet")
         return ServiceUnavailable("collections are not loaded yet; try again in some seconds")
 
     def start(self) -> None:
         """Keep refreshing in a thread, from nothing: what was known may be long past."""
         self.is_fresh, self._open, self._absent = False, {}, {}
         self._stopping = False
+        self._wake.clear()  # a stop sets it: it would never wait again
         self._thread = threading.Thread(target=self._run, name="shelf-refresh", daemon=True)
         self._thread.start()
 

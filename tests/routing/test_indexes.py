@@ -46,7 +46,7 @@ def test_what_never_was_is_told_from_what_was_deleted(project, collection, shelf
     shelf.refresh()
     with pytest.raises(NotFound, match="was deleted on"):
         shelf.get(project.pk, "handbook")
-    with pytest.raises(NotFound, match="there is no collection 'other'"):
+    with pytest.raises(NotFound, match="there is no collection 'other'.*made in the last seconds"):
         shelf.get(project.pk, "other")
 
 
@@ -137,3 +137,15 @@ def test_one_that_cannot_be_opened_does_not_hold_up_the_others(project, collecti
     with pytest.raises(ServiceUnavailable, match="'strange' cannot be opened"):
         shelf.get(project.pk, "strange")
     assert "KeyError" in caplog.text
+
+
+def test_a_shelf_that_is_started_again_waits_between_two_looks(shelf, monkeypatch):
+    looks, waits = [], []
+    monkeypatch.setattr(shelf, "refresh", lambda: looks.append(1))
+    shelf.start()
+    shelf.stop()
+    monkeypatch.setattr(shelf._wake, "wait", lambda _: waits.append(shelf._wake.is_set()))
+    monkeypatch.setattr(shelf, "refresh", lambda: setattr(shelf, "_stopping", len(waits) > 0))
+    shelf.start()
+    shelf._thread.join(5)
+    assert waits[0] is False
