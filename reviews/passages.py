@@ -18,7 +18,11 @@ from routing.models import Retrieval, ShadowPair
 #: More are counted and not shown; each is cut at so many characters.
 MOST_SHOWN = 100
 MOST_CHARS = 8_000
-_CITED = re.compile(r"\[(\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,30})\]")
+#: Code, or the numbers between brackets.
+_CITED = re.compile(
+    r"```.*?(?:```|\Z)|`[^`\n]*`|\[(\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,30})\]", re.DOTALL
+)
+_ITEM = re.compile(r"(\d+)(?:\s?[–-]\s?(\d+))?")
 
 #: As a retrieval stores them.
 Stored = Sequence[Mapping[str, Any]]
@@ -70,15 +74,24 @@ def merge(left: Stored, right: Stored) -> Merged:
 def renumbered(text: str, numbers: Mapping[int, int]) -> str:
     """Return an answer with the sources it cites by their numbers in a merged list.
 
+    Brackets in code cite nothing. Neighbours need not be neighbours in the merged list, so that of
+    a range each source is named.
+
     Example:
-        >>> renumbered("Due [1], late [2, 9].", {1: 4, 2: 1})
-        'Due [4], late [1, 9].'
+        >>> renumbered("Due [1], late [2, 9], `a[1]`, see [1-3].", {1: 4, 2: 1, 3: 7})
+        'Due [4], late [1, 9], `a[1]`, see [4, 1, 7].'
     """
 
-    def one(number: re.Match[str]) -> str:
-        return str(numbers.get(int(number[0]), number[0]))
+    def item(found: re.Match[str]) -> str:
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last - first >= MOST_SHOWN or not numbers.keys() & range(first, last + 1):
+            return found[0]
+        return ", ".join(str(numbers.get(n, n)) for n in range(first, last + 1))
 
-    return _CITED.sub(lambda cited: re.sub(r"\d+", one, cited[0]), text)
+    def cited(found: re.Match[str]) -> str:
+        return found[0] if found[1] is None else f"[{_ITEM.sub(item, found[1])}]"
+
+    return _CITED.sub(cited, text)
 
 
 def shown(sources: Stored) -> list[Passage]:

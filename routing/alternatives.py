@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection
 
-from routing import embedders, indexes, records, repeats
+from routing import embedders, indexes, records, repeats, retrieving
 from routing.models import (
     CollectionVersion,
     Completion,
@@ -139,11 +139,14 @@ def _opened(folder: Path) -> Index:
 
 
 def _search(served: Retrieval, index: Index) -> tuple[str, tuple[Source, ...]]:
-    assert served.collection is not None
+    collection = served.collection
+    assert collection is not None
     strategy = searching.alternative(served.strategy, served.signals)
-    vector = embedders.get(served.collection.embedder).embed(served.query)
-    most = len(served.sources) or served.collection.k
-    found = searching.search(index, served.query, vector, strategy, most).found
+    vector = embedders.get(collection.embedder).embed(served.query)
+    most = len(served.sources) or collection.k
+    # Only the strategy is to differ: what serving ranks once more is ranked once more here.
+    again = retrieving.rerank(index) if collection.reranks else None
+    found = searching.search(index, served.query, vector, strategy, most, rerank=again).found
     numbered = enumerate(zip(found.rows, found.scores, strict=True), 1)
     return strategy, tuple(
         wire.clean(replace(index.source(int(row)), n=n, score=float(score)))

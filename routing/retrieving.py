@@ -24,6 +24,7 @@ from routing.models import Policy
 from routing.probing import Bill
 from routing.retrieval import confidence, reranking, searching
 from routing.retrieval.base import CLIENT
+from routing.retrieval.index import Index
 from routing.retrieval.searching import Rerank
 from routing.rewriting import Rewritten
 from routing.types import ChatRequest, RetrievalValue, Source
@@ -94,9 +95,8 @@ async def _searched(
 
 def _search(opened: Open, strategy: str, k: int, asked: Rewritten) -> RetrievalValue:
     vector = opened.embedder.embed(asked.query)
-    said = searching.search(
-        opened.index, asked.query, vector, strategy, k, opened.chooser, _rerank(opened)
-    )
+    again = rerank(opened.index) if opened.reranks else None
+    said = searching.search(opened.index, asked.query, vector, strategy, k, opened.chooser, again)
     found = (
         replace(opened.index.source(int(row)), n=n, score=float(score))
         for n, (row, score) in enumerate(zip(*said.found, strict=True), start=1)
@@ -119,12 +119,11 @@ def _search(opened: Open, strategy: str, k: int, asked: Rewritten) -> RetrievalV
     )
 
 
-def _rerank(opened: Open) -> Rerank | None:
-    if not opened.reranks:
-        return None
+def rerank(index: Index) -> Rerank:
+    """Return what puts found rows in another order, where a collection asks for it."""
     # Every sentence of twenty passages is embedded: only the static embedder is that quick.
     embed = embedders.get(ids.STATIC).embed
-    return reranking.by_sentences(lambda row: opened.index.source(row).text, embed)
+    return reranking.by_sentences(lambda row: index.source(row).text, embed)
 
 
 async def _brought(request: ChatRequest) -> RetrievalValue:

@@ -179,3 +179,10 @@ def test_the_judge_gets_the_sources_as_data_of_the_conversation(project):
     long = [{"role": "user", "content": "x" * 200_001}, turns[1]]
     other = add_pair(project, 0.2, payload={"messages": long})
     assert judge_prompt.problem(other).startswith("too_long")
+
+
+def test_merged_numbers_name_each_source_of_a_range_and_leave_code_alone():
+    numbers = {1: 4, 2: 1, 3: 7}
+    assert passages.renumbered("See [1-3].", numbers) == "See [4, 1, 7]."
+    code = "```\nrows[1] = rows[2]\n``` and `a[3]` [3] [8-9]"
+    assert passages.renumbered(code, numbers) == code.replace("` [3]", "` [7]")

@@ -38,6 +38,7 @@ from routing.models import (
 )
 from routing.outcomes import Outcome, finish
 from routing.records import is_drawn
+from routing.retrieval.base import Found
 from routing.types import (
     ChatRequest,
     DecisionValue,
@@ -188,6 +189,17 @@ def test_the_call_has_the_other_sources_in_the_place_of_those_that_were_served(r
     assert TEXTS[0] in said
     assert TEXTS[1] not in said
     assert len(payload["messages"]) == 2
+
+
+@pytest.mark.parametrize("reranks", [True, False])
+def test_what_serving_ranks_once_more_is_ranked_once_more(record, collection, monkeypatch, reranks):
+    Collection.objects.update(reranks=reranks)
+    request_id = record(found(collection))
+    upside_down = lambda index: lambda query, rows: Found(rows.rows[::-1], rows.scores)  # noqa: E731
+    monkeypatch.setattr(alternatives.retrieving, "rerank", upside_down)
+    work()
+    (source,) = RetrievalPair.objects.get(request_id=request_id).sources
+    assert (source["text"] == TEXTS[0]) is not reranks
 
 
 def test_the_same_sources_in_the_same_order_are_not_asked_about(record, provider, collection):
