@@ -61,7 +61,7 @@ class Blame(NamedTuple):
         by_strategy: the same by the strategy that was served.
         compared: of all that were compared, whoever won.
         supported: by tier, how often sources support an answer, where somebody said.
-        n_waiting: pairs that have both answers and were not compared.
+        n_waiting: pairs that have both answers and may still be compared; none once it is closed.
     """
 
     lost: Row
@@ -98,14 +98,22 @@ def of(study: Study) -> Blame | None:
     lost = _lost(study)
     same = _same(lost)
     served = _served({*said, *same})
-    there = RetrievalPair.objects.filter(pair__draws__study=study).count()
     return Blame(
         lost=_row("all", said, same, lost),
         by_strategy=_by_strategy(said, same, lost, served),
         compared=_row("compared", said, (), {*said}),
         supported={tier.value: _supported(study, tier) for tier in Tier},
-        n_waiting=there - len(said),
+        n_waiting=_n_waiting(study),
     )
+
+
+def _n_waiting(study: Study) -> int:
+    if study.state != Study.State.RUNNING:
+        return 0
+    ended = (Slot.State.DONE, Slot.State.GIVEN_UP)
+    over = study.slots.filter(kind=ASIDE.kind, state__in=ended).values("pair_id")
+    there = RetrievalPair.objects.filter(pair__draws__study=study)
+    return there.exclude(pair_id__in=over).count()
 
 
 def _by_strategy(
@@ -165,8 +173,16 @@ def _served(pairs: Collection[int]) -> dict[int, str]:
 
 
 def _supported(study: Study, tier: Tier) -> Share:
-    """Return how often people found an answer supported; of each pair who said it last."""
-    name = f"{tier.value}_supported"
-    said = _people(study).exclude(**{name: None}).order_by("pair_id", "-id").distinct("pair_id")
-    told = Counter(said.values_list(name, flat=True))
-    return _share(told[True], told.total())
+    """Return how often people found an answer supported; of each pair who said it last.
+
+    A correction takes back what it corrects, also where it leaves the question open.
+    """
+    one = ("pair_id", "rater_id")
+    rows = _people(study).order_by(*one, "-id").distinct(*one)
+    said = [
+        row
+        for row in rows.values_list("id", "pair_id", f"{tier.value}_supported")
+        if row[2] is not None
+    ]
+    last = {pair: is_supported for _, pair, is_supported in sorted(said)}
+    return _share(sum(last.values()), len(last))

@@ -182,6 +182,7 @@ def test_sources_are_read_on_demand_and_what_they_support_is_said_by_key(
     page.wait_for_selector("#rating")
     assert not page.locator("#source-1").is_visible()
     assert page.locator("a.cited").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     press(page, "n")
     page.wait_for_selector("#answer-a a.cited")
     assert page.inner_text("#source-1 pre") == "Due <b>"

@@ -136,3 +136,23 @@ def test_nobody_is_given_a_pair_that_they_rated_or_that_waits(project, pairs):
     assert not asides.free(study, ann, blame.ASIDE).exists()
     free = asides.free(study, rater("bob"), blame.ASIDE)
     assert [row.pair_id for row in free] == [pairs[0].pk]
+
+
+def test_what_was_given_up_or_is_closed_waits_for_nobody(project, pairs):
+    study, bob = start(project), rater("bob")
+    shown = show(study, bob, pairs[0], kind=RETRIEVAL)
+    Slot.objects.filter(pk=shown.slot_id).update(state="leased", rater=bob)
+    rating.skip(shown.token, bob, reason="other")
+    assert blame.of(study).n_waiting == 9
+    study.state = "closed"
+    assert blame.of(study).n_waiting == 0
+
+
+def test_a_correction_that_leaves_support_open_takes_back_what_was_said(project, pairs):
+    study, ann = start(project), rater("ann")
+    shown = rating.hand_out(study, ann)
+    said = {"left_supported": True, "right_supported": True}
+    rating.submit(shown.token, ann, **form("cheap", "tie"), **said)
+    assert blame.of(study).supported["cheap"].n == 1
+    rating.submit(shown.token, ann, **form("cheap", "tie"))
+    assert blame.of(study).supported == {"cheap": blame.Share(0), "expensive": blame.Share(0)}
