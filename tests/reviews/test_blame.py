@@ -159,14 +159,14 @@ def test_a_correction_that_leaves_support_open_takes_back_what_was_said(project,
 
 
 def test_the_page_says_of_how_many_and_puts_one_in_the_singular(as_role, project, pairs):
-    study, client = start(project), as_role("lead")
-    rate(study, rater("ann"), pairs[0], LEFT_CHEAP["expensive"])
-    compare(study, rater("bob"), pairs[0], "cheap")
+    study, ann, bob, client = start(project), rater("ann"), rater("bob"), as_role("lead")
+    rate(study, ann, pairs[0], LEFT_CHEAP["expensive"])
+    compare(study, bob, pairs[0], "cheap")
     page = client.get("/threshold/", {"study": study.pk}).text
     assert "Of 1 pair on which the cheap answer lost" in page
     assert "Of the one pair that was compared, whoever won" in page
-    rate(study, rater("ann"), pairs[1], LEFT_CHEAP["expensive"])
-    compare(study, rater("bob"), pairs[1], "cheap")
+    rate(study, ann, pairs[1], LEFT_CHEAP["expensive"])
+    compare(study, bob, pairs[1], "cheap")
     page = client.get("/threshold/", {"study": study.pk}).text
     assert "Of 2 pairs on which the cheap answer lost" in page
     assert "Of all 2 pairs that were compared, whoever won" in page
