@@ -109,8 +109,8 @@ def entries(version: CollectionVersion) -> Iterator[Entry]:
     held = collections.documents(version.collection, version.number).order_by()
     rows = Chunk.objects.filter(document__in=held.values("pk")).order_by("document_id", "ordinal")
     columns = ("pk", "document__key", "document__title", "text", "start", "vector")
-    for *about, vector in rows.values_list(*columns).iterator(chunk_size=2000):
-        yield Entry(*about, np.frombuffer(vector, "<f4"))
+    for pk, key, title, text, start, vector in rows.values_list(*columns).iterator(chunk_size=2000):
+        yield Entry(pk, key, title, text, start, np.frombuffer(vector or b"", "<f4"))
 
 
 @contextmanager

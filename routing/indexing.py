@@ -170,6 +170,7 @@ def _make(hold: _Hold) -> None:
             _read(hold)
         _embed(hold)
         _publish(hold)
+    assert hold.upload.version_id is not None
     version = CollectionVersion.objects.get(pk=hold.upload.version_id)
     with hold.step():
         pass

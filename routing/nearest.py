@@ -8,7 +8,7 @@ Requests are always answered from the files; why: docs/adr/0041.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -78,7 +78,7 @@ def usual() -> str:
 
 
 def _by_server(version: CollectionVersion, vector: np.ndarray, k: int) -> Near:
-    told = {
+    told: dict[str, Any] = {
         "vector": _written(vector), "collection": version.collection_id, "number": version.number,
         "k": k, "slack": dense.slack(len(vector)),
     }  # fmt: skip
@@ -147,4 +147,4 @@ def fill(collection_id: int) -> None:
         some = list(rows.order_by("pk").values_list("pk", "vector")[:_BATCH])
         if not some:
             return
-        keep([pk for pk, _ in some], [np.frombuffer(stored, "<f4") for _, stored in some])
+        keep([pk for pk, _ in some], [np.frombuffer(stored or b"", "<f4") for _, stored in some])
