@@ -77,7 +77,7 @@ def _measure(request: HttpRequest, found: Collection) -> RetrievalEvaluation:
     file = request.FILES.get("file")
     name = (file.name or "") if file else ""
     with sentences():
-        qrels = Qrels.read(content_of(file, _MOST_BYTES))
+        qrels = Qrels.read(content_of(file, _MOST_BYTES), most=_MOST_BYTES)
         if len(qrels.queries) > MOST_QUERIES:
             raise BadInput(
                 f"The file has {len(qrels.queries):,} judged queries, and a page waits for"

@@ -10,13 +10,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from routing.retrieval import features
 
+#: Bytes of a file, unpacked: a few packed ones may stand for any number.
+MOST_BYTES = 200_000_000
 #: Bad lines that an error names.
 _MOST_ERRORS = 5
 #: What stands between a conversation and its turn in a qid.
@@ -56,14 +60,22 @@ class Qrels:
     left_out: int
 
     @classmethod
-    def read(cls, file: Path | bytes, queries: Path | bytes | None = None) -> Qrels:
+    def read(
+        cls, file: Path | bytes, queries: Path | bytes | None = None, *, most: int = MOST_BYTES
+    ) -> Qrels:
         """Read JSON lines, or TREC's judgements with their queries; either may be gzipped.
+
+        Args:
+            file: JSON lines, or TREC's judgements where `queries` are given.
+            queries: of TREC's judgements.
+            most: bytes of each, unpacked.
 
         Raises:
             ValueError: in sentences, each with its line, or when there is nothing in it.
             OSError: when a file cannot be read.
         """
-        content, others = _content(file), _content(queries) if queries is not None else b""
+        content = _content(file, most)
+        others = _content(queries, most) if queries is not None else b""
         rows = _trec(_text(content), _text(others)) if others else _jsonl(_text(content))
         judged = _all(rows)
         if not judged:
@@ -75,9 +87,16 @@ class Qrels:
         return cls(relevant, digest, len(judged) - len(relevant))
 
 
-def _content(file: Path | bytes) -> bytes:
+def _content(file: Path | bytes, most: int) -> bytes:
     content = file if isinstance(file, bytes) else file.read_bytes()
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = gzip.GzipFile(fileobj=BytesIO(content)).read(most + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
+            raise ValueError("It begins as gzip does, and cannot be unpacked.") from exc
+    if len(content) > most:
+        raise ValueError(f"It has more than {most / 1e6:g} MB, unpacked: split it.")
+    return content
 
 
 def _text(content: bytes) -> list[str]:

@@ -46,6 +46,17 @@ def test_gzip_and_the_same_text_have_one_digest(tmp_path):
     assert Qrels.read(place) == Qrels.read(content)
 
 
+def test_what_a_few_packed_bytes_unpack_to_is_bounded():
+    with pytest.raises(ValueError, match="more than 1 MB, unpacked"):
+        Qrels.read(gzip.compress(b" " * 50_000_000), most=1_000_000)
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(b"{}" * 99)[:-12], b"\x1f\x8b\x08\0", b"\x1f\x8b?"])
+def test_what_cannot_be_unpacked_is_said(packed):
+    with pytest.raises(ValueError, match="cannot be unpacked"):
+        Qrels.read(packed)
+
+
 def test_trec():
     found = Qrels.read(b"1 0 d1 1\n1 0 d2 -1\n\n2 0 d3 0\n", b"1\twhat is vat\n2\twho\n3\tno\n")
     assert [(q.qid, q.query, q.grades) for q in found.queries] == [
