@@ -245,7 +245,8 @@ def delete(collection: Collection, by: User | None = None) -> None:
     of `indexes`.
     """
     with transaction.atomic():
-        locked = Collection.objects.select_for_update().get(pk=collection.pk)
+        # Its key stays free: a worker that writes documents holds the upload that is wanted next.
+        locked = Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
         if locked.deleted_at is None:
             locked.deleted_at = timezone.now()
             locked.save(update_fields=["deleted_at"])
@@ -347,7 +348,7 @@ def _lock(collection: Collection) -> Collection:
     Raises:
         NotFound: when it was deleted.
     """
-    locked = Collection.objects.select_for_update().get(pk=collection.pk)
+    locked = Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
     if locked.deleted_at is not None:
         raise deleted(locked.name, locked.deleted_at)
     return locked

@@ -182,9 +182,6 @@ def _make(hold: _Hold) -> None:
     hold.end(_STATE.DONE)
 
 
-# --- reading ------------------------------------------------------------------------------
-
-
 def _parsed(upload: Upload) -> Read:
     content = Upload.objects.values_list("content", flat=True).get(pk=upload.pk)
     if content is None:
@@ -264,9 +261,6 @@ def _write(
     )
 
 
-# --- embedding ----------------------------------------------------------------------------
-
-
 class _Row(NamedTuple):
     pk: int
     title: str
@@ -297,9 +291,6 @@ def _unembedded(upload: Upload) -> list[_Row]:
     return [_Row(*row) for row in columns[:_CHUNKS]]
 
 
-# --- the version --------------------------------------------------------------------------
-
-
 def _publish(hold: _Hold) -> None:
     """Make the version: new documents come in, those they replace go out, in one transaction.
 
@@ -307,23 +298,29 @@ def _publish(hold: _Hold) -> None:
     """
     upload = hold.upload
     kept = _parsed(upload).keys if upload.replaces_all else set()
-    with hold.step(content=None):
-        locked = Collection.objects.select_for_update().get(pk=upload.collection_id)
-        if locked.deleted_at is not None:
-            raise _Lost
-        last = collections.newest(locked)
-        number = last.number + 1 if last else 1
-        fresh = Document.objects.filter(upload=upload, added_in=None)
-        held = collections.documents(locked).order_by()
-        going = Q(key__in=fresh.order_by().values("key"))
-        if upload.replaces_all:
-            going |= ~Q(key__in=list(kept))
-        changed = held.filter(going).update(removed_in=number)
-        changed += fresh.update(added_in=number)
-        if changed or last is None:
-            last = collections.make_version(locked, number, f"upload {upload.pk}: {upload.name}")
-        Upload.objects.filter(pk=upload.pk).update(version=last)
-        upload.version = last
+    with transaction.atomic():
+        # Before its upload, as deleting has it: each would wait for the other.
+        locked = Collection.objects.select_for_update(no_key=True).get(pk=upload.collection_id)
+        with hold.step(content=None):
+            if locked.deleted_at is not None:
+                raise _Lost
+            upload.version = _version(locked, upload, kept)
+            Upload.objects.filter(pk=upload.pk).update(version=upload.version)
+
+
+def _version(locked: Collection, upload: Upload, kept: set[str]) -> CollectionVersion:
+    last = collections.newest(locked)
+    number = last.number + 1 if last else 1
+    fresh = Document.objects.filter(upload=upload, added_in=None)
+    held = collections.documents(locked).order_by()
+    going = Q(key__in=fresh.order_by().values("key"))
+    if upload.replaces_all:
+        going |= ~Q(key__in=list(kept))
+    changed = held.filter(going).update(removed_in=number)
+    changed += fresh.update(added_in=number)
+    if changed or last is None:
+        last = collections.make_version(locked, number, f"upload {upload.pk}: {upload.name}")
+    return last
 
 
 def build_due() -> int:
