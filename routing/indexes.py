@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from routing import collections, embedders
+from routing import collections, embedders, errors
 from routing.embedders.memory import Remembering
 from routing.errors import ModelsMissing, NotFound, RequestError, ServiceUnavailable
 from routing.models import Chunk, Collection, CollectionVersion, StrategyVersion
@@ -214,9 +214,9 @@ class Shelf:
                 absent[key] = ServiceUnavailable(str(exc))
             except DatabaseError:
                 raise
-            except Exception as exc:  # one that cannot be opened must not hold up the others
-                log.error("collection %s cannot be opened: %s", row.pk, type(exc).__name__)
-                absent[key] = ServiceUnavailable(f"collection {row.name!r} cannot be opened")
+            except Exception as exc:  # what one collection has must not keep the others back
+                log.error("collection %s: %s at %s", row.pk, type(exc).__name__, errors.place(exc))
+                absent[key] = ServiceUnavailable(f"collection {row.name!r} cannot be loaded")
         self._open, self._absent = known, absent
 
     def _opened(
@@ -290,11 +290,21 @@ def tidy(now: float | None = None) -> int:
         collection = newest.get(int(place.parent.name)) if place.parent.name.isdecimal() else None
         if collection is not None and place == folder(collection):
             continue
-        age = (now or time.time()) - place.stat().st_mtime
-        if collection is None or age > _OLD_S:
+        if collection is None or _age(place, now) > _OLD_S:
             shutil.rmtree(place, ignore_errors=True)
             count += 1
+        if collection is None:
+            with suppress(OSError):
+                place.parent.rmdir()
     return count
+
+
+def _age(place: Path, now: float | None) -> float:
+    """Return seconds since a folder was written; 0 for one that another process took away."""
+    try:
+        return (now or time.time()) - place.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 shelf = Shelf()

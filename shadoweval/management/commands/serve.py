@@ -27,8 +27,9 @@ from shadoweval.supervisor import Supervisor
 _READY_WITHIN_S = 120
 #: The worker computes while nobody waits: on a shared machine replies go first.
 _WORKER_NICE = 10
-#: Trainings give way to shadow calls, too.
-_TRAINER_NICE = 15
+#: Trainings give way to shadow calls, too. Indexing does not: people wait for what they uploaded,
+#: and a process that stands back further hardly gets to start on a busy machine.
+_TRAINER_NICE, _INDEXER_NICE = 15, 5
 
 
 class Command(BaseCommand):
@@ -161,8 +162,8 @@ def _services(listener: socket.socket) -> list[Service]:
             nice=_WORKER_NICE,
         ),
         # A training stops at its next step and begins anew later; so does an upload, where it was.
-        _apart(celery, "trainer", settings.TRAINING_QUEUE, 1),
-        _apart(celery, "indexer", settings.INDEXING_QUEUE, 2),
+        _apart(celery, "trainer", settings.TRAINING_QUEUE, 1, _TRAINER_NICE),
+        _apart(celery, "indexer", settings.INDEXING_QUEUE, 2, _INDEXER_NICE),
         Service(
             "beat",
             [*celery, "beat", "-l", "warning", "--schedule", schedule],
@@ -171,11 +172,11 @@ def _services(listener: socket.socket) -> list[Service]:
     ]
 
 
-def _apart(celery: list[str], name: str, queue: str, hands: int) -> Service:
+def _apart(celery: list[str], name: str, queue: str, hands: int, nice: int) -> Service:
     """Return a worker of what computes for minutes, so that no shadow call waits for it."""
     own = ["--queues", queue, "--hostname", f"{name}@%h", "--pool", "threads"]
     command = [*celery, "worker", *own, "--concurrency", str(hands), "-l", "warning"]
-    return Service(name, command, stop_timeout_s=30, nice=_TRAINER_NICE)
+    return Service(name, command, stop_timeout_s=30, nice=nice)
 
 
 def _answers(url: str) -> bool:
