@@ -36,7 +36,7 @@ def by_kind(
         "data": traces,
         "layout": {
             "xaxis": axis("nDCG"),
-            "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True},
+            "yaxis": axis("") | {"autorange": "reversed", "automargin": True, "fixedrange": True},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "height": 110 + _ROW_PX * len(rows),
             "paper_bgcolor": "rgba(0,0,0,0)",

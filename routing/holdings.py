@@ -61,3 +61,25 @@ def pace(upload: Upload, now: datetime) -> Pace:
     spent_s = max((now - upload.started_at).total_seconds(), 1e-3)
     rate = upload.embedded / spent_s
     return Pace(rate, max(upload.chunks - upload.embedded, 0) / rate)
+
+
+def stage(upload: Upload, *, is_first: bool = True) -> str:
+    """Return what an open upload is at, in a sentence; "" for one that has ended.
+
+    Args:
+        upload: as it is now.
+        is_first: no older one of its collection is open: they are worked on in their order.
+
+    Example:
+        >>> stage(Upload(state="running", chunks=300, embedded=300))
+        'Making the version.'
+    """
+    if upload.state == Upload.State.WAITING:
+        return "Waits for a free indexer." if is_first else "Waits for the upload before it."
+    if upload.state != Upload.State.RUNNING:
+        return ""
+    if upload.version_id is not None:
+        return "Writing the index."
+    if not upload.chunks:
+        return "Reading."
+    return "Embedding." if upload.embedded < upload.chunks else "Making the version."

@@ -37,11 +37,12 @@ TITLES = {
 
 
 class Line(NamedTuple):
-    """An upload and how fast it is."""
+    """An upload, how fast it is, and what it is at."""
 
     row: Upload
     pace: Pace
     is_open: bool
+    stage: str
 
 
 @require_http_methods(["GET", "POST"])
@@ -155,9 +156,16 @@ def collection(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _lines(found: Collection) -> list[Line]:
     rows = found.uploads.defer("content").select_related("version", "made_by").order_by("-pk")
+    waiting = found.uploads.filter(state__in=Upload.OPEN).order_by("pk")
+    first = waiting.values_list("pk", flat=True).first()
     now = timezone.now()
     return [
-        Line(row, holdings.pace(row, row.finished_at or now), row.state in Upload.OPEN)
+        Line(
+            row,
+            holdings.pace(row, row.finished_at or now),
+            row.state in Upload.OPEN,
+            holdings.stage(row, is_first=row.pk == first),
+        )
         for row in rows[:_SHOWN]
     ]
 

@@ -106,11 +106,16 @@ def evaluation(request: HttpRequest, pk: int, evaluation_pk: int) -> HttpRespons
         "sentence": _sentence(figures),
         "columns": [(name, _TITLES[name]) for name in figures["metrics"]],
         "parts": [(title, part, _table(part, figures)) for title, part in _parts(figures)],
-        "times": [(NAMES[name], ms) for name, ms in figures["ms"].items()],
-        "chosen": [(NAMES[name], n) for name, n in figures["chosen"].items()],
+        "times": _in_order(figures["ms"]),
+        "chosen": _in_order(figures["chosen"]),
         "charts": {"kinds": retrievalcharts.by_kind(_parts(figures), NAMES)},
     }
     return render(request, "reviews/collections_evaluation.html", shown)
+
+
+def _in_order(by_strategy: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return what is known of each strategy; the database keeps names by their alphabet."""
+    return [(said, by_strategy[name]) for name, said in NAMES.items() if name in by_strategy]
 
 
 def _parts(figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """Retrieval measured on judged queries, by page."""
 
 import json
+import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -47,6 +48,10 @@ def test_every_strategy_is_measured_and_shown(measure):
     assert hybrid > 0.6
     assert f"{hybrid:.3f}" in text
     assert "Auto went by rules" in text
+    times = text.partition("Time to search")[2]
+    assert re.findall(r"<dt>(.+?)</dt>", times) == ["BM25", "Dense", "Hybrid (RRF)", "Auto"]
+    grid = page.context["charts"]["kinds"]["layout"]
+    assert grid["yaxis"]["gridcolor"] == grid["xaxis"]["gridcolor"]  # plotly's own is near white
     assert "82 queries of judged.jsonl on version 1 (35 documents" in text
 
 
