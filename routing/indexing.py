@@ -39,8 +39,6 @@ _GIVEN_UP = (
 )
 #: Documents written at once, chunks embedded at once: what a worker that dies has done for nothing.
 _DOCUMENTS, _CHUNKS = 50, 64
-#: Refused documents that are listed; the rest is counted in the last entry.
-_MOST_LISTED = 200
 _STATE = Upload.State
 
 #: Set when this process is to end: uploads are given back at their next step.
@@ -87,10 +85,16 @@ class _Hold:
         )
         return bool(mine.update(**values))
 
-    def end(self, state: str, reason: str = "", **values: Any) -> None:
-        """Say what became of it, unless somebody else did."""
+    def end(self, state: str, reason: str = "") -> bool:
+        """Say what became of it, unless somebody else did; return whether it was ours to say."""
         now = timezone.now()
-        self._update(state=state, reason=reason[:300], finished_at=now, lease_until=None, **values)
+        return self._update(state=state, reason=reason[:300], finished_at=now, lease_until=None)
+
+    def refuse(self, reason: str) -> None:
+        """Fail it; what was read of it goes, as whoever tries it again reads it anew."""
+        with transaction.atomic():
+            if self.end(_STATE.FAILED, reason):
+                collections.erase(Document.objects.filter(upload=self.upload, added_in=None))
 
     def give_back(self, *, died: bool) -> None:
         """Let another worker have it; what this one failed at counts as a death."""
@@ -154,7 +158,9 @@ def _work(upload: Upload) -> None:
         log.info("upload %s is no longer this worker's", upload.pk)
     except _Ending:
         hold.give_back(died=False)
-    except (_Refused, ModelsMissing) as exc:
+    except _Refused as exc:
+        hold.refuse(str(exc))
+    except ModelsMissing as exc:
         hold.end(_STATE.FAILED, str(exc))
     except DatabaseError:
         raise  # whoever comes when the lease has run out may find the database again
@@ -197,7 +203,7 @@ def _read(hold: _Hold) -> None:
     read = _parsed(hold.upload)
     if not read.documents and read.refused:
         raise _Refused(f"No document can be read: {read.refused[0].where}: {read.refused[0].why}")
-    with hold.step(refused=_listed(read), documents=0, embedded=0):
+    with hold.step(refused=read.listed(), documents=0, embedded=0):
         collections.erase(Document.objects.filter(upload=hold.upload, added_in=None))
     fresh = _fresh(hold.collection, read.documents)
     room = settings.SHADOWEVAL_COLLECTION_MAX_CHUNKS
@@ -205,25 +211,23 @@ def _read(hold: _Hold) -> None:
         held = collections.newest(hold.collection)
         room -= held.chunks if held else 0
     written = 0
+    if len(fresh) > room:  # each has a chunk at least
+        raise _Refused(_too_many())
     for start in range(0, len(fresh), _DOCUMENTS):
         items = fresh[start : start + _DOCUMENTS]
         pieces = [_cut(hold.collection, hold.upload.kind, item) for item in items]
         written += sum(map(len, pieces))
         if written > room:
-            most = settings.SHADOWEVAL_COLLECTION_MAX_CHUNKS
-            raise _Refused(f"A collection has at most {most:,} chunks, and this would make more.")
+            raise _Refused(_too_many())
         is_last = start + _DOCUMENTS >= len(fresh)
         counted = {"chunks": written} if is_last else {}
         with hold.step(documents=F("documents") + len(items), **counted):
             _write(hold.upload, items, pieces)
 
 
-def _listed(read: Read) -> list[dict[str, str]]:
-    listed = [one._asdict() for one in read.refused[:_MOST_LISTED]]
-    more = len(read.refused) - len(listed)
-    if more > 0:
-        listed.append({"where": "", "why": f"{more:,} more documents were left out.", "key": ""})
-    return listed
+def _too_many() -> str:
+    most = settings.SHADOWEVAL_COLLECTION_MAX_CHUNKS
+    return f"A collection has at most {most:,} chunks, and this would make more."
 
 
 def fingerprint(item: Item) -> str:

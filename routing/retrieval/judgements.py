@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from routing.retrieval import features
 
 #: Bytes of a file, unpacked: a few packed ones may stand for any number.
 MOST_BYTES = 200_000_000
+#: A grade is a few steps of relevance; a kind is a heading.
+_MOST_GRADE, _MOST_KIND = 100, 60
+#: Halves of characters, which JSON can carry, and what no heading has.
+_UNWRITABLE, _CONTROL = re.compile("[\ud800-\udfff]"), re.compile("[\x00-\x1f\x7f]")
 #: Bad lines that an error names.
 _MOST_ERRORS = 5
 #: What stands between a conversation and its turn in a qid.
@@ -162,19 +167,29 @@ def _judged(row: dict[str, Any] | str) -> Judged:
         raise ValueError("it has no qid")
     if not isinstance(query, str) or not query.strip():
         raise ValueError("it has no query")
+    if _UNWRITABLE.search(query):
+        raise ValueError("its query is no valid Unicode")
     if not isinstance(grades, dict) or not all(map(_is_grade, grades.values())):
-        raise ValueError("qrels are grades, whole numbers from 0, by document key")
+        raise ValueError(
+            f"qrels are grades, whole numbers from 0 to {_MOST_GRADE}, by document key"
+        )
     group = str(row.get("group") or qid.partition(_TURN)[0])
     return Judged(qid, query, grades, group, _kinds(row, query))
 
 
 def _is_grade(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_GRADE
+
+
+def _is_shown(text: str) -> bool:
+    return not (_UNWRITABLE.search(text) or _CONTROL.search(text))
 
 
 def _kinds(row: Mapping[str, Any], query: str) -> tuple[str, ...]:
-    if row.get("kind"):
-        return (str(row["kind"]),)
+    if kind := row.get("kind"):
+        if not isinstance(kind, str) or len(kind) > _MOST_KIND or not _is_shown(kind):
+            raise ValueError(f"a kind is a text of at most {_MOST_KIND} characters")
+        return (kind,)
     turn = row.get("turn")
     said = {
         "keyword": bool(row.get("keyword", features.is_keywords(query))),

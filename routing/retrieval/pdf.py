@@ -17,6 +17,8 @@ MOST_PAGES = 2000
 #: Characters; `reading` refuses what is longer, so that no more need be read.
 _ENOUGH = 2_000_001
 _TIME_S = 60
+#: By the clock, where the machine is busy; less than a worker may be silent (`indexing.LEASE`).
+_WAIT_S = 75
 _MEMORY_BYTES = 2_000_000_000
 
 
@@ -37,7 +39,7 @@ def read(content: bytes) -> Text:
     try:
         done = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-m", "routing.retrieval.pdf"],
-            input=content, capture_output=True, timeout=2 * _TIME_S, check=False,
+            input=content, capture_output=True, timeout=_WAIT_S, check=False,
         )  # fmt: skip
         found = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError):

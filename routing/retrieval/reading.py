@@ -26,6 +26,8 @@ MOST_KEY, MOST_TITLE, MOST_NAME = 300, 300, 200
 MOST_CHARS = 2_000_000
 #: Bytes of one document's metadata, as JSON.
 MOST_METADATA = 10_000
+#: Refused documents that are listed.
+_MOST_LISTED = 200
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: NUL, which Postgres does not take, and halves of characters, which JSON can carry.
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
@@ -62,6 +64,16 @@ class Read:
     def keys(self) -> set[str]:
         """Keys of all documents, refused ones too."""
         return {item.key for item in self.documents} | {one.key for one in self.refused}
+
+    def listed(self) -> list[dict[str, str]]:
+        """Return what was left out; of many the last entry counts those that are not listed."""
+        listed = [one._asdict() for one in self.refused[:_MOST_LISTED]]
+        more = len(self.refused) - len(listed)
+        if more > 0:
+            listed.append(
+                {"where": "", "why": f"{more:,} more documents were left out.", "key": ""}
+            )
+        return listed
 
 
 def file_name(name: str) -> str:
@@ -189,6 +201,8 @@ def _item(line: str, where: str) -> Item:
     key = _CONTROL.sub("", clean(str(said))).strip()
     if not 0 < len(key) <= MOST_KEY:
         raise ValueError(f"A key has 1 to {MOST_KEY} characters.")
+    if key == "." or ".." in key.split("/"):
+        raise ValueError("A key has no part “..”: in an address it would lead elsewhere.")
     text, title = row.get("text"), row.get("title") or ""
     if not isinstance(text, str) or not isinstance(title, str):
         raise ValueError("Its text, and its title if it has one, must be strings.")

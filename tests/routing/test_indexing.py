@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from routing import collections, indexing
 from routing.models import Chunk, Document, Upload
+from routing.retrieval import pdf
 from tests.routing import stacks
 
 pytestmark = pytest.mark.django_db
@@ -108,15 +109,21 @@ def test_an_upload_without_a_readable_document_fails_with_the_reason(collection)
     assert upload.reason == "No document can be read: line 1: It has no text."
 
 
-def test_too_many_chunks_fail_and_leave_nothing_to_be_seen(collection, settings):
-    settings.SHADOWEVAL_COLLECTION_MAX_CHUNKS = 3
+@pytest.mark.parametrize(
+    ("most", "texts"),
+    [(3, {"c": "Cows moo.", "d": "Ducks quack."}), (160, MANY | {"doc149": "Some words. " * 999})],
+)
+def test_too_many_chunks_fail_and_leave_nothing(collection, settings, monkeypatch, most, texts):
+    monkeypatch.setattr(indexing, "_DOCUMENTS", 20)
+    settings.SHADOWEVAL_COLLECTION_MAX_CHUNKS = most
     stacks.indexed(collection, {"a": "Cats purr.", "b": "Dogs bark."})
-    upload = stacks.upload(collection, {"c": "Cows moo.", "d": "Ducks quack."})
+    upload = stacks.upload(collection, texts)
     indexing.work(upload.pk)
     upload.refresh_from_db()
     assert upload.state == "failed"
-    assert "at most 3 chunks" in upload.reason
+    assert f"at most {most} chunks" in upload.reason
     assert keys(collection) == ["a", "b"]
+    assert not upload.rows.exists()
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, 5, 6, 8, 9])
@@ -288,3 +295,18 @@ def test_vectors_are_those_of_the_embedder_and_of_unit_length(collection):
     wanted = stacks.embed("Cats and dogs\nCats purr.")
     assert index.dense.search(wanted, 1).scores[0] == pytest.approx(1, abs=1e-6)
     assert not Upload.objects.filter(embedded__gt=F("chunks")).exists()
+
+
+def test_more_documents_than_chunks_are_refused_before_any_is_written(
+    collection, settings, monkeypatch
+):
+    settings.SHADOWEVAL_COLLECTION_MAX_CHUNKS = 3
+    monkeypatch.setattr(indexing, "_write", die)
+    upload = stacks.upload(collection, MANY)
+    indexing.work(upload.pk)
+    upload.refresh_from_db()
+    assert upload.state == "failed"
+
+
+def test_a_slow_pdf_is_given_up_before_its_worker_is():
+    assert indexing.LEASE.total_seconds() > pdf._WAIT_S

@@ -51,7 +51,9 @@ def test_what_a_few_packed_bytes_unpack_to_is_bounded():
         Qrels.read(gzip.compress(b" " * 50_000_000), most=1_000_000)
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"{}" * 99)[:-12], b"\x1f\x8b\x08\0", b"\x1f\x8b?"])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(b"{}" * 99)[:-12], b"\x1f\x8b\x08\0", b"\x1f\x8b?"]
+)
 def test_what_cannot_be_unpacked_is_said(packed):
     with pytest.raises(ValueError, match="cannot be unpacked"):
         Qrels.read(packed)
@@ -115,3 +117,19 @@ def test_nothing_relevant_is_refused():
 def test_binary_is_refused():
     with pytest.raises(ValueError, match="Line 2: this is no UTF-8"):
         Qrels.read(b"{}\n\xff\xfe")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"qrels": {"d1": 10**400}}, "whole numbers from 0 to 100"),
+        ({"query": "\ud800"}, "no valid Unicode"),
+        ({"kind": "a\0b"}, "a kind is a text"),
+        ({"kind": "\ud800"}, "a kind is a text"),
+        ({"kind": "k" * 61}, "a kind is a text"),
+        ({"kind": {"a": 1}}, "a kind is a text"),
+    ],
+)
+def test_what_could_not_be_counted_or_stored_is_refused(more, says):
+    with pytest.raises(ValueError, match=f"Line 1: .*{says}"):
+        read(ROW | more)

@@ -61,6 +61,8 @@ def test_json_lines_are_documents():
         ({"id": True, "text": "x"}, "It has no key"),
         ({"id": " ", "text": "x"}, "A key has 1 to 300 characters."),
         ({"id": "k" * 301, "text": "x"}, "A key has 1 to 300 characters."),
+        ({"id": "..", "text": "x"}, "A key has no part “..”"),
+        ({"id": "a/../..", "text": "x"}, "A key has no part “..”"),
         ({"id": "b"}, "Its text, and its title if it has one, must be strings."),
         ({"id": "b", "text": 1}, "Its text, and its title if it has one, must be strings."),
         ({"id": "b", "text": " \n"}, "It has no text."),
