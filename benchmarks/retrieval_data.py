@@ -48,6 +48,14 @@ def judged(folder: Path):
     return Qrels.read(folder / f"{QUERIES}.jsonl.gz")
 
 
+def domain(key: str) -> str:
+    """Return which of mtRAG's four sources a document is of, by the form of its key."""
+    head = key.partition("-")[0]
+    if head.startswith("ibmcld_"):
+        return "ibmcloud"
+    return "clapnq" if "_" in head else "govt" if len(head) == 16 else "fiqa"
+
+
 def embedder(id: str, tokens: int):
     """Return MiniLM that reads so many word pieces; 128 is what its tokenizer's file says."""
     from routing.embedders import files, minilm

@@ -45,7 +45,7 @@ def confidences(rows: list[dict]) -> np.ndarray:
     from routing.retrieval import confidence
     from routing.types import Source
 
-    embed = embedders.get(ids.MINILM).embed
+    embed = embedders.get(ids.STATIC).embed  # as the service judges what a client brings
     found = []
     for row in track(rows, "confidence", transient=True):
         passages = [one["text"] for one in row["extra"]["contexts"]]

@@ -1,8 +1,15 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from routing import embedders
+from routing.embedders import ids
 from routing.retrieval import confidence
 from routing.types import Source
+
+HANDBOOK = Path(__file__).parents[3] / "reviews" / "data" / "handbook.jsonl"
 
 
 def embed(text):
@@ -24,6 +31,32 @@ def test_good_signals_are_surer_than_bad_ones(prefix):
         return {name: value for name, value in signals.items() if name.startswith(kept)}
 
     assert 0 <= confidence.of(part(BAD)) < 0.5 < confidence.of(part(GOOD)) <= 1
+
+
+#: What the demo handbook's lists say by MiniLM.
+LISTS = {
+    "What does the Team plan cost?": ("high", 0.5722, 0.2376, 0.2572, 0.7667, 0.3),
+    "Wie kann ich mein Abonnement kündigen?": ("low", 0.2009, 0.1309, 0.0, 0.0, 0.0),
+    "blorf zintle quaxo wemble": ("low", 0.0815, 0.0663, 0.0, 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize(("band", "most", "rise", "cover", "fall", "overlap"), LISTS.values())
+def test_other_languages_and_nonsense_are_low(band, most, rise, cover, fall, overlap):
+    signals = {"dense_max": most, "dense_rise": rise, "bm25_cover": cover, "bm25_fall": fall,
+               "overlap": overlap}  # fmt: skip
+    assert confidence.band(confidence.of(signals)) == band
+
+
+@pytest.mark.parametrize(
+    ("document", "band"), [("refunds", "high"), ("plans", "low"), ("solo-limits", "low")]
+)
+def test_a_clients_document_is_judged_as_the_service_does(document, band):
+    lines = HANDBOOK.read_text().splitlines()
+    texts = {row["id"]: row["text"] for row in map(json.loads, lines)}
+    query, embed = "Are monthly renewals refunded in full?", embedders.get(ids.STATIC).embed
+    sure, _ = confidence.of_context(query, [Source(1, texts[document])], embed)
+    assert confidence.band(sure) == band
 
 
 def test_no_signal_is_refused():
