@@ -22,9 +22,9 @@ _VECTORS, _AXES, _HEADS, _TAILS, _ABOUT = (
 _FLOAT = np.dtype("<f4")
 #: Vectors are of unit length, or zero; float32 leaves them a little off.
 _LONGEST = 1.001
-#: So many axes are kept that they hold this share of the squares: fewer make looser bounds, more
-#: take longer. In steps, as products are made of whole lines of memory.
-_SHARE, _STEP, _MOST_AXES = 0.86, 32, 256
+#: So many axes are kept that they hold this share of the squares, and this part of all axes: fewer
+#: make looser bounds, more take longer. In steps, as products are made of whole lines of memory.
+_SHARE, _LEAST_PART, _STEP, _MOST_AXES = 0.9, 7 / 12, 32, 256
 #: Heads that are multiplied at once: larger products BLAS spreads over threads, which on a busy
 #: machine wait for each other.
 _PIECE = 32
@@ -61,7 +61,7 @@ def _axes(squares: np.ndarray) -> np.ndarray:
     """Return the first principal axes, shape (d, m), float32."""
     weights, axes = np.linalg.eigh(squares)
     share = np.cumsum(weights[::-1]) / max(float(weights.sum()), 1e-30)
-    most = int(np.searchsorted(share, _SHARE)) + 1
+    most = max(int(np.searchsorted(share, _SHARE)) + 1, _LEAST_PART * len(squares))
     most = min(len(squares), math.ceil(most / _STEP) * _STEP, _MOST_AXES)
     return np.ascontiguousarray(axes[:, ::-1][:, :most], dtype=_FLOAT)
 
