@@ -1,6 +1,7 @@
 """What looking up adds to a request at 100,000 chunks, and how many chunks a second are indexed.
 
-Run: python -m benchmarks.retrieval_latency --corpus FILE --queries FILE [--chunks N] [--embed N]
+Run: python -m benchmarks.retrieval_latency --corpus FILE --queries FILE [--embedder minilm|static]
+    [--chunks N] [--embed N]
 Both are JSON lines (.gz): `text` and `title`, and `rewrite` or `query`. Chunks are windows of the
 corpus that overlap until there are enough. So many as `--embed` says are embedded; vectors of the
 others are mixed of two of these, so that they lie as texts do. Each step is given as it came by the
@@ -24,7 +25,7 @@ import numpy as np
 os.environ.setdefault("SHADOWEVAL_MODELS", str(Path(__file__).parents[1] / ".models"))
 
 from routing import embedding
-from routing.embedders import get, ids
+from routing.embedders import NAMES, get
 from routing.retrieval import chunking, index, searching
 from routing.retrieval.choosing import RULES
 from routing.retrieval.index import Entry, Index
@@ -94,16 +95,18 @@ def main() -> None:
     parser.add_argument("--queries", type=Path, required=True)
     parser.add_argument("--chunks", type=int, default=100_000)
     parser.add_argument("--embed", type=int, default=1000)
+    parser.add_argument("--embedder", default="minilm", choices=sorted(NAMES))
     options = parser.parse_args()
     corpus = rows(options.corpus)
     asked = [row.get("rewrite") or row["query"] for row in rows(options.queries)]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores,", end=" ")
     print(f"load {os.getloadavg()[0]:.1f}, {options.chunks:,} chunks")
+    embedder = NAMES[options.embedder]
     for tokens in (100, 128, 200):
-        print(f"indexing, {tokens} tokens:", indexing_rate(corpus, ids.MINILM, tokens))
+        print(f"indexing, {tokens} tokens:", indexing_rate(corpus, embedder, tokens))
     texts = windows(corpus, options.chunks)
     some = [texts[place] for place in np.linspace(0, len(texts) - 1, options.embed, dtype=int)]
-    with embedding.pool(ids.MINILM) as embed:
+    with embedding.pool(embedder) as embed:
         real = np.stack(embed([text for _, text in some]))
     vectors = mixed(real, options.chunks)
     with tempfile.TemporaryDirectory() as folder:
@@ -118,12 +121,12 @@ def main() -> None:
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
         print(f"files built in {time.perf_counter() - start:.0f} s, {size / 1e6:.0f} MB")
         opened = Index.open(Path(folder) / "1")
-        measure(opened, asked)
+        measure(opened, asked, embedder)
 
 
-def measure(opened: Index, asked: list[str]) -> None:
+def measure(opened: Index, asked: list[str], id: str) -> None:
     """Print each step, and the whole, over all queries."""
-    embedder = get(ids.MINILM)._embedder  # without its memory of earlier texts
+    embedder = get(id)._embedder  # without its memory of earlier texts
     vectors = [embedder.embed(query) for query in asked]
     pairs = list(zip(asked, vectors, strict=True))
     for query, vector in pairs[:20]:  # pages that nobody read yet
