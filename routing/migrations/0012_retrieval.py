@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('name', models.SlugField(help_text='What requests call it', max_length=60)),
                 ('description', models.CharField(blank=True, max_length=200)),
                 ('embedder', models.CharField(help_text='Whose vectors its chunks have', max_length=80)),
-                ('chunk_tokens', models.PositiveSmallIntegerField(default=200, help_text="A chunk has at most so many of the embedder's tokens")),
+                ('chunk_tokens', models.PositiveSmallIntegerField(default=128, help_text="A chunk has at most so many of the embedder's tokens")),
                 ('strategy', models.CharField(default='auto', help_text='What a request gets that names none', max_length=20)),
                 ('k', models.PositiveSmallIntegerField(default=5, help_text='Sources of an answer')),
                 ('reranks', models.BooleanField(default=False)),

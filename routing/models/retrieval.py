@@ -22,7 +22,7 @@ class Collection(models.Model):
     description = models.CharField(max_length=200, blank=True)
     embedder = models.CharField(max_length=80, help_text="Whose vectors its chunks have")
     chunk_tokens = models.PositiveSmallIntegerField(
-        default=200, help_text="A chunk has at most so many of the embedder's tokens"
+        default=128, help_text="A chunk has at most so many of the embedder's tokens"
     )
     strategy = models.CharField(
         max_length=20, default="auto", help_text="What a request gets that names none"
