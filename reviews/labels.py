@@ -29,7 +29,8 @@ from routing.models import Project, Request, ShadowPair
 _LOOKED_AT = 2_000
 _RANK = {source: place for place, source in enumerate(sources.ALL)}
 
-# What a draw to train brings in stands for as many pairs as were not drawn.
+# What a draw to train brings in stands for as many pairs as were not drawn. They are looked up pair
+# by pair: all of them, grouped, were read again for each pair where Postgres had no statistics yet.
 _DETAILS = """
 SELECT pair.id, pair.request_id, request.query, request.received_at::text, pair.task, pair.rate,
     cheap.model, expensive.model, draw.probability
@@ -37,11 +38,12 @@ FROM routing_shadowpair AS pair
 JOIN routing_request AS request ON request.id = pair.request_id
 JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
 JOIN routing_completion AS expensive ON expensive.id = pair.expensive_id
-LEFT JOIN (
-    SELECT draw.pair_id, max(least(study.train_rate, 1 - inclusion_probability)) AS probability
+CROSS JOIN LATERAL (
+    SELECT max(least(study.train_rate, 1 - inclusion_probability)) AS probability
     FROM reviews_sampledpair AS draw JOIN reviews_study AS study ON study.id = draw.study_id
-    WHERE study.project_id = %(project)s AND selected AND purpose = 'train' GROUP BY draw.pair_id
-) AS draw ON draw.pair_id = pair.id
+    WHERE draw.pair_id = pair.id AND study.project_id = %(project)s
+        AND selected AND purpose = 'train'
+) AS draw
 WHERE pair.id = ANY(%(pairs)s::bigint[])
 """
 
