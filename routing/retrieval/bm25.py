@@ -9,12 +9,15 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import bm25s
 import numpy as np
 
 from routing.retrieval import terms
 from routing.retrieval.base import Found
+
+if TYPE_CHECKING:
+    import bm25s
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)
 #: Characters of a query that are read; what follows is cut.
@@ -35,6 +38,8 @@ def build(
         b: how much a long text is marked down, in [0, 1].
         stem: whether English words are cut to their stems; kept for searching.
     """
+    import bm25s
+
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary: dict[str, int] = {}
     rows = [_numbered(terms.of(text, stem), vocabulary) for text in texts]
@@ -76,6 +81,8 @@ class BM25:
             OSError: when they are not there.
             ValueError: when they are something else.
         """
+        import bm25s  # with scipy: only in processes that have a collection
+
         options = json.loads((folder / _OPTIONS).read_text())
         if not options["terms"]:
             return cls(options["size"], options["stem"], None)

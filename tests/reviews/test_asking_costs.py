@@ -69,6 +69,7 @@ def test_the_what_if_counts_what_is_asked_in_cheap_answers(study):
     assert table == {
         "requests": 4, "cheap_input": 24, "cheap_output": 16, "expensive_input": 12,
         "expensive_output": 8, "asking_input": 24, "asking_output": 16,
+        "lookup_input": 0, "lookup_output": 0,
     }  # fmt: skip
 
 
