@@ -22,7 +22,7 @@ from django.db import DatabaseError, connection
 
 from routing import collections, embedders, errors
 from routing.embedders.memory import Remembering
-from routing.errors import ModelsMissing, NotFound, RequestError, ServiceUnavailable
+from routing.errors import Conflict, ModelsMissing, NotFound, RequestError, ServiceUnavailable
 from routing.models import Chunk, Collection, CollectionVersion, StrategyVersion
 from routing.retrieval import choosing, index
 from routing.retrieval.choosing import Chooser
@@ -143,7 +143,8 @@ class Shelf:
 
         Raises:
             NotFound: when it never was, or was deleted; the message says which.
-            ServiceUnavailable: when it is still being indexed or cannot be loaded.
+            Conflict: when nothing in it is indexed yet.
+            ServiceUnavailable: when it is still being loaded, or cannot be.
         """
         key = (project_id, name)
         found = self._open.get(key)
@@ -210,7 +211,9 @@ class Shelf:
                 continue
             try:
                 known[key] = self._opened(row, newest.get(row.pk), strategies.get(row.pk))
-            except (ServiceUnavailable, ModelsMissing) as exc:
+            except RequestError as exc:
+                absent[key] = exc
+            except ModelsMissing as exc:
                 absent[key] = ServiceUnavailable(str(exc))
             except DatabaseError:
                 raise
@@ -227,7 +230,10 @@ class Shelf:
         if before is not None and before.collection_id != row.pk:
             before = None
         if version is None:
-            raise ServiceUnavailable(f"collection {row.name!r} holds nothing that is indexed yet")
+            raise Conflict(
+                f"collection {row.name!r} holds nothing that is indexed yet: upload documents, or"
+                " wait for those under way"
+            )
         searched, number = self._index(row, version, before)
         chooser = _chooser(strategy) if strategy else choosing.RULES
         return Open(

@@ -8,11 +8,16 @@ from typing import Annotated, Any, Literal
 
 from django.utils import timezone
 from ninja import Schema
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from routing import holdings
 from routing.holdings import Holding
 from routing.models import CollectionVersion, Document, Upload
+
+#: In place: the document would name it "State", as it names that of shadow calls.
+UploadState = Annotated[
+    Upload.State, WithJsonSchema({"type": "string", "enum": Upload.State.values})
+]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -93,7 +98,7 @@ class UploadShape(Schema):
     kind: Upload.Kind
     size: int = Field(description="Bytes")
     replaces_all: bool
-    state: Upload.State
+    state: UploadState
     documents: int = Field(description="Read so far")
     chunks: int = Field(description="Cut so far")
     embedded: int = Field(description="Chunks that have their vector")

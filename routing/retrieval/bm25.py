@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,6 @@ from routing.retrieval.base import Found
 if TYPE_CHECKING:
     import bm25s
 
-logging.getLogger("bm25s").setLevel(logging.WARNING)
 #: Characters of a query that are read; what follows is cut.
 MAX_QUERY = 4000
 _OPTIONS = "options.json"
@@ -38,17 +38,23 @@ def build(
         b: how much a long text is marked down, in [0, 1].
         stem: whether English words are cut to their stems; kept for searching.
     """
-    import bm25s
-
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary: dict[str, int] = {}
     rows = [_numbered(terms.of(text, stem), vocabulary) for text in texts]
     options = {"size": len(rows), "stem": stem, "k1": k1, "b": b, "terms": len(vocabulary)}
     (folder / _OPTIONS).write_text(json.dumps(options))
     if vocabulary:
-        engine = bm25s.BM25(k1=k1, b=b, csc_backend="scipy")
+        engine = _bm25s().BM25(k1=k1, b=b, csc_backend="scipy")
         engine.index((rows, vocabulary), create_empty_token=False, show_progress=False)
         engine.save(folder, show_progress=False)
+
+
+def _bm25s() -> ModuleType:
+    """Return the library, which brings scipy: only processes that have a collection need it."""
+    import bm25s
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
+    return bm25s
 
 
 def _numbered(words: Sequence[str], vocabulary: dict[str, int]) -> list[int]:
@@ -81,12 +87,10 @@ class BM25:
             OSError: when they are not there.
             ValueError: when they are something else.
         """
-        import bm25s  # with scipy: only in processes that have a collection
-
         options = json.loads((folder / _OPTIONS).read_text())
         if not options["terms"]:
             return cls(options["size"], options["stem"], None)
-        return cls(options["size"], options["stem"], bm25s.BM25.load(folder, mmap=True))
+        return cls(options["size"], options["stem"], _bm25s().BM25.load(folder, mmap=True))
 
     def terms(self, query: str) -> list[str]:
         """Return the query's terms in order, known or not, as this index counts them."""

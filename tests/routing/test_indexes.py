@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from routing import collections, indexes, indexing
-from routing.errors import NotFound, ServiceUnavailable
+from routing.errors import Conflict, NotFound, ServiceUnavailable
 from routing.indexes import Shelf
 from routing.models import Collection, CollectionVersion
 from routing.retrieval import index
@@ -53,7 +53,7 @@ def test_what_never_was_is_told_from_what_was_deleted(project, collection, shelf
 def test_what_is_still_being_indexed_says_so(project, collection, shelf):
     upload = stacks.upload(collection, {"a": "Cats purr."})
     shelf.refresh()
-    with pytest.raises(ServiceUnavailable, match="nothing that is indexed yet"):
+    with pytest.raises(Conflict, match="nothing that is indexed yet"):
         shelf.get(project.pk, "handbook")
     indexing.work(upload.pk)
     shelf.refresh()
@@ -93,7 +93,7 @@ def test_a_namesake_of_a_deleted_one_is_another(project, collection, shelf):
     collections.delete(collection)
     second = stacks.collection(project)
     shelf.refresh()
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(Conflict):
         shelf.get(project.pk, "handbook")
     stacks.indexed(second, {"b": "Dogs bark."})
     shelf.refresh()

@@ -180,15 +180,13 @@ def test_a_deleted_collection_is_told_from_one_that_never_was(terms, point, post
     assert (got.status_code, "was deleted" in got.json()["detail"]) == (404, True)
 
 
-def test_a_collection_that_is_still_indexed_is_to_be_asked_for_again(
-    project, point, post, provider
-):
+def test_a_collection_without_anything_indexed_says_what_to_do(project, point, post):
     point()
     Collection.objects.create(project=project, name="new", embedder=ids.STATIC)
     indexes.shelf.refresh()
     got = post(query=QUESTION, collection="new")
-    assert (got.status_code, got.headers["retry-after"]) == (503, "5")
-    assert "index" in got.json()["detail"]
+    assert got.status_code == 409
+    assert "upload documents, or wait" in got.json()["detail"]
 
 
 def test_another_projects_collection_is_not_found(demo, terms, point, post):

@@ -5,6 +5,7 @@ import re
 import pytest
 import schemathesis
 
+from routing.models import ShadowJob, Upload
 from routing.serving import ROUTES
 
 OPERATIONS = {
@@ -131,3 +132,9 @@ def test_the_page_needs_no_login_and_nothing_from_elsewhere(client, db):
 def test_raters_blindness_is_explained(document):
     description = operations(document)["GET /api/v1/requests/{request_id}"]["description"]
     assert "blind" in description
+
+
+def test_states_of_shadow_calls_and_uploads_are_told_apart(document):
+    shapes = document["components"]["schemas"]
+    assert shapes["State"]["enum"] == ShadowJob.State.values
+    assert shapes["UploadShape"]["properties"]["state"]["enum"] == Upload.State.values
