@@ -99,13 +99,9 @@ def _check(name: str, embedder: str, chunk_tokens: int, strategy: str, k: int) -
 
 
 def change(
-    collection: Collection,
-    *,
-    description: str | None = None,
-    strategy: str | None = None,
-    k: int | None = None,
-    reranks: bool | None = None,
-) -> None:
+    collection: Collection, *, description: str | None = None, strategy: str | None = None,
+    k: int | None = None, reranks: bool | None = None,
+) -> None:  # fmt: skip
     """Write other settings; None leaves one as it is. Processes go by them at their next look.
 
     Raises:
@@ -114,13 +110,12 @@ def change(
     """
     said = {"description": description, "strategy": strategy, "k": k, "reranks": reranks}
     with transaction.atomic():
-        locked = _lock(collection)
-        for name, value in said.items():
-            if value is not None:
-                setattr(locked, name, value)
-        locked.description = locked.description[:200]
-        _check(locked.name, locked.embedder, locked.chunk_tokens, locked.strategy, locked.k)
-        locked.save(update_fields=list(said))
+        row = _lock(collection)
+        for name in (name for name, value in said.items() if value is not None):
+            setattr(row, name, said[name])
+        row.description = row.description[:200]
+        _check(row.name, row.embedder, row.chunk_tokens, row.strategy, row.k)
+        row.save(update_fields=list(said))
 
 
 def find(project: Project, name: str) -> Collection:

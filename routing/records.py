@@ -32,8 +32,8 @@ _TIMED_OUT = "57014"
 #: Escapes that may stand for a NUL or half a character: Postgres takes neither.
 _DOUBTFUL = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
-#: How the record of a request begins whose cheap model was asked first.
-_PROBED = b'{"probes"'
+#: How the record of a request begins whose cheap model was asked first, or with a retrieval.
+_PROBED, _RETRIEVED = b'{"probes"', b'{"retrieval"'
 #: Names the draw of pairs that are asked on another retrieval.
 ELSEWHERE = "retrieval"
 #: How the reason of a job begins whose other retrieval finds what was found already: the answer

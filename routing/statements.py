@@ -18,7 +18,7 @@ _COLUMNS = """
 """
 _MORE_COLUMNS = """,
     probes jsonb, confidence float8, probe_usd numeric, probe_ms float8, has_pair boolean,
-    repeat_rate float8, repeat_lane text, repeat_skip text, retrieval_rate float8
+    repeat_rate float8, repeat_lane text, repeat_skip text, retrieval_rate float8, retrieval jsonb
 """
 _PROBE_COLUMNS = """
     ordinal integer, provider text, model text, text text, stop_reason text, input_tokens integer,

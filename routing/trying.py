@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from routing import collections
+from routing import collections, embedders
+from routing.embedders import ids
 from routing.errors import Conflict, NotFound, ServiceUnavailable
 from routing.indexes import Open, shelf
 from routing.models import Collection
-from routing.retrieval import searching
-from routing.retrieval.searching import Search
+from routing.retrieval import reranking, searching
+from routing.retrieval.searching import Rerank, Search
 from routing.types import Source
 
 
@@ -49,10 +50,16 @@ def look(served: Open, query: str, strategy: str, k: int) -> Tried:
         k: sources wanted.
     """
     vector = served.embedder.embed(query)
-    search = searching.search(served.index, query, vector, strategy, k, served.chooser)
+    rerank = _reranking(served) if served.reranks else None
+    search = searching.search(served.index, query, vector, strategy, k, served.chooser, rerank)
     found = zip(search.found.rows, search.found.scores, strict=True)
     sources = (
         replace(served.index.source(int(row)), n=n, score=float(score))
         for n, (row, score) in enumerate(found, 1)
     )
     return Tried(search, tuple(sources))
+
+
+def _reranking(served: Open) -> Rerank:
+    instant = embedders.get(ids.STATIC)
+    return reranking.by_sentences(lambda row: served.index.source(row).text, instant.embed)

@@ -131,6 +131,33 @@ def test_a_strategy_that_cannot_be_read_leaves_the_rules(project, collection, sh
     assert shelf.get(project.pk, "handbook").chooser.name == "rules"
 
 
+def test_one_that_cannot_be_opened_does_not_hold_up_the_others(project, collection, shelf, caplog):
+    stacks.indexed(collection, {"a": "Cats purr."})
+    Collection.objects.create(project=project, name="strange", embedder="of-a-newer-release")
+    other = Collection.objects.get(name="strange")
+    CollectionVersion.objects.create(
+        collection=other, number=1, documents=0, chunks=0, digest="x" * 12
+    )
+    index.build(indexes.folder(other.versions.get()), [], 3)
+    shelf.refresh()
+    assert shelf.get(project.pk, "handbook").version == 1
+    with pytest.raises(ServiceUnavailable, match="'strange' cannot be loaded"):
+        shelf.get(project.pk, "strange")
+    assert "KeyError" in caplog.text
+
+
+def test_a_shelf_that_is_started_again_waits_between_two_looks(shelf, monkeypatch):
+    looks, waits = [], []
+    monkeypatch.setattr(shelf, "refresh", lambda: looks.append(1))
+    shelf.start()
+    shelf.stop()
+    monkeypatch.setattr(shelf._wake, "wait", lambda _: waits.append(shelf._wake.is_set()))
+    monkeypatch.setattr(shelf, "refresh", lambda: setattr(shelf, "_stopping", len(waits) > 0))
+    shelf.start()
+    shelf._thread.join(5)
+    assert waits[0] is False
+
+
 def test_a_collection_that_cannot_be_loaded_leaves_the_others(project, collection, shelf):
     stacks.indexed(collection, {"a": "Cats purr."})
     broken = stacks.collection(project, "broken")

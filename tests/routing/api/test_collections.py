@@ -294,3 +294,22 @@ def test_a_search_of_nothing_or_of_no_collection_is_refused(call, opened):
     indexes.shelf.refresh()
     said = problem(call.post("/collections/handbook/search", {"query": "x"}), 404)["detail"]
     assert "deleted" in said
+
+
+def test_a_collection_may_have_its_sources_ranked_once_more(call, handbook, send):
+    rows = [
+        {"id": "apart", "text": "Invoices parcels. Late labels due."},
+        {"id": "together", "text": "Parcels late labels. Invoices due."},
+    ]
+    lines = "\n".join(json.dumps(row) for row in rows).encode()
+    indexing.work(send(lines).json()["id"])
+
+    def order(reranks):
+        call.any("PATCH", "/collections/handbook", {"reranks": reranks})
+        indexes.shelf.refresh()
+        asked = {"query": "Invoices due", "strategy": "bm25"}
+        found = call.post("/collections/handbook/search", asked).json()["sources"]
+        return [one["document"] for one in found]
+
+    assert order(False) == ["apart", "together"]  # the same words
+    assert order(True) == ["together", "apart"]
