@@ -61,7 +61,7 @@ async def prepare(
         found = await _brought(request)
     else:
         return request
-    work = (request.payload, request.dialect, found.sources)
+    work = (request.payload, found.sources)
     if request.length < LARGE_BYTES:
         payload = sources.with_sources(*work)
     else:

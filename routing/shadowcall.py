@@ -81,7 +81,7 @@ async def _ask(job: Job) -> Outcome:
 async def _ask_elsewhere(job: Job) -> Outcome:
     """Ask with the sources of another retrieval in the place of those that were served."""
     found = await asyncio.to_thread(alternatives.find, job)
-    payload = sources.swap(job.payload, DIALECTS[job.wire], found.sources)
+    payload = sources.swap(job.payload, found.sources)
     return Outcome(await _reply(job, payload), elsewhere=found)
 
 

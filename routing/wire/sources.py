@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from routing.types import Dialect, Source
+from routing.types import Source
 from routing.wire.body import last_user_turn, text_of
 
 _HEAD = "Sources for the message that follows."
@@ -36,9 +36,7 @@ _CITED = re.compile(r"\[(\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,30})\]")
 _ITEM = re.compile(r"(\d+)(?:\s?[–-]\s?(\d+))?")
 
 
-def with_sources(
-    payload: dict[str, Any], dialect: Dialect, sources: Sequence[Source]
-) -> dict[str, Any]:
+def with_sources(payload: dict[str, Any], sources: Sequence[Source]) -> dict[str, Any]:
     """Return the payload with these sources before the turn that they are for.
 
     Without any the turn says that nothing was found. System text, tools and all other turns stay as
@@ -50,7 +48,7 @@ def with_sources(
     return {**payload, "messages": [*messages[:place], turn, *messages[place:]]}
 
 
-def swap(payload: dict[str, Any], dialect: Dialect, sources: Sequence[Source]) -> dict[str, Any]:
+def swap(payload: dict[str, Any], sources: Sequence[Source]) -> dict[str, Any]:
     """Return a payload that has sources with others in their place.
 
     Raises:
@@ -61,7 +59,7 @@ def swap(payload: dict[str, Any], dialect: Dialect, sources: Sequence[Source]) -
     if place < 0 or not _is_ours(messages[place]):
         raise ValueError("The payload has no sources that could be replaced.")
     rest = {**payload, "messages": [*messages[:place], *messages[place + 1 :]]}
-    return with_sources(rest, dialect, sources)
+    return with_sources(rest, sources)
 
 
 def without(payload: dict[str, Any]) -> dict[str, Any]:

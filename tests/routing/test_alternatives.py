@@ -42,7 +42,6 @@ from routing.retrieval.base import Found
 from routing.types import (
     ChatRequest,
     DecisionValue,
-    Dialect,
     Price,
     Probe,
     Reason,
@@ -131,7 +130,7 @@ def record(project, provider):
         asked = {"messages": [{"role": "user", "content": "cats"}], "max_tokens": 5}
         request = ChatRequest(asked, "cats", "auto")
         if looked_up is not None:
-            payload = sources.with_sources(asked, Dialect.MESSAGES, looked_up.sources)
+            payload = sources.with_sources(asked, looked_up.sources)
             request = replace(request, payload=payload, retrieval=looked_up)
         row = Served(
             request_id or uuid4(), timezone.now(), project.pk, None, mine.pk, "anthropic", request,
@@ -184,7 +183,7 @@ def test_the_call_has_the_other_sources_in_the_place_of_those_that_were_served(r
         job.pk, job.request_id, job.project_id, PURPOSE, "expensive", 1.0, 1, timezone.now(), "",
     )])  # fmt: skip
     other = alternatives.find(claimed[0])
-    payload = sources.swap(claimed[0].payload, Dialect.MESSAGES, other.sources)
+    payload = sources.swap(claimed[0].payload, other.sources)
     said = json.dumps(payload)
     assert TEXTS[0] in said
     assert TEXTS[1] not in said

@@ -14,7 +14,7 @@ from routing.embedders import ids
 from routing.live import live
 from routing.models import ApiKey, Collection, Completion, Decision, Request, Retrieval, ShadowPair
 from routing.providers import simulated
-from routing.types import Dialect, Source, TierSpec
+from routing.types import Source, TierSpec
 from routing.wire import standalone
 from routing.wire.sources import used, with_sources
 from tests.routing import cascades, libraries
@@ -354,7 +354,7 @@ def test_without_a_provider_an_answer_cites_what_was_found(terms, post):
 def test_simulated_tiers_cite_alike_and_by_a_hash_only():
     payload = {"messages": HI, "max_tokens": 5}
     found = [Source(n, text) for n, text in enumerate((FRANCE, GERMANY, FEE), start=1)]
-    payload = with_sources(payload, Dialect.MESSAGES, found)
+    payload = with_sources(payload, found)
     cited = []
     for n in range(40):
         body = simulated._message(TierSpec("simulated", f"model-{n}"), payload)

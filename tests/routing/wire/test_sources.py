@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.types import Dialect, Source
+from routing.types import Source
 from routing.wire import sources
 from routing.wire.sources import swap, used, with_sources
 
@@ -16,7 +16,7 @@ TWO = [Source(1, "Within 14 days.", "a", "Terms"), Source(2, "A fee of 5.", "b")
 
 def said(found, messages=(HI,)):
     payload = {"system": "Be brief.", "messages": list(messages), "max_tokens": 5}
-    return with_sources(payload, Dialect.MESSAGES, found)
+    return with_sources(payload, found)
 
 
 def turn(found, **more):
@@ -93,16 +93,16 @@ def test_they_never_part_a_tools_result_from_its_call():
 def test_others_take_their_place():
     once = said(TWO)
     other = [Source(1, "Within 30 days.", "c")]
-    assert swap(once, Dialect.MESSAGES, other) == said(other)
-    assert swap(swap(once, Dialect.MESSAGES, []), Dialect.MESSAGES, TWO) == once
+    assert swap(once, other) == said(other)
+    assert swap(swap(once, []), TWO) == once
     stored = json.loads(json.dumps(once))
-    assert swap(stored, Dialect.MESSAGES, other) == said(other)
+    assert swap(stored, other) == said(other)
 
 
 @pytest.mark.parametrize("messages", [[HI], [HI, HI], [{"role": "assistant", "content": "x"}]])
 def test_nothing_is_swapped_where_nothing_stands(messages):
     with pytest.raises(ValueError, match="no sources"):
-        swap({"messages": messages}, Dialect.CHAT, TWO)
+        swap({"messages": messages}, TWO)
 
 
 @pytest.mark.parametrize(
