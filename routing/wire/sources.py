@@ -71,6 +71,21 @@ def without(payload: dict[str, Any]) -> dict[str, Any]:
     return {**payload, "messages": [*messages[:place], *messages[place + 1 :]]}
 
 
+def folded(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a payload whose sources begin the turn that they are for.
+
+    Templates of many open models refuse two user turns in a row; `question` and the others here
+    read what is not folded.
+    """
+    messages = payload["messages"]
+    place = place_of_question(messages)
+    if place < 1 or not _is_ours(messages[place - 1]):
+        return payload
+    turn = messages[place]
+    whole = {**turn, "content": _joined(messages[place - 1]["content"], turn["content"])}
+    return {**payload, "messages": [*messages[: place - 1], whole, *messages[place + 1 :]]}
+
+
 def question(messages: list[dict[str, Any]]) -> str:
     """Return the text of the turn that sources are for, or ""."""
     place = place_of_question(messages)
@@ -126,6 +141,12 @@ def _text(sources: Sequence[Source]) -> str:
     mark = _mark(sources)
     parts = (_passage(source, mark) for source in sources)
     return "\n\n".join([f"{_HEAD} {_RULES.format(mark=mark)}", *parts])
+
+
+def _joined(said: str, content: str | list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    if isinstance(content, str):
+        return f"{said}\n\n{content}"
+    return [{"type": "text", "text": said}, *content]
 
 
 def _passage(source: Source, mark: str) -> str:

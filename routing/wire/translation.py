@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from routing.types import ChatRequest, Dialect, Outgoing
-from routing.wire import openai, splice, sse, to_chat, to_messages
+from routing.wire import openai, sources, splice, sse, to_chat, to_messages
 
 _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
@@ -21,16 +21,15 @@ _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 def payload(
     said: dict[str, Any], source: Dialect, target: Dialect, limit_field: str
 ) -> dict[str, Any]:
-    """Return a request's payload in the target's dialect.
+    """Return a request's payload in the target's dialect; in Chat Completions sources are folded.
 
     Raises:
         InvalidRequest: naming what cannot be said in it.
     """
-    if source is target:
-        return said
     if target is Dialect.CHAT:
-        return to_chat.request(said, limit_field=limit_field)
-    return to_messages.request(said)
+        said = sources.folded(said)
+        return said if source is target else to_chat.request(said, limit_field=limit_field)
+    return said if source is target else to_messages.request(said)
 
 
 def outgoing(request: ChatRequest, target: Dialect, model: str, limit_field: str) -> Outgoing:
@@ -48,11 +47,15 @@ def _same_dialect(request: ChatRequest, model: str) -> bytes:
     if not adds_usage(request):
         if request.raw:
             return splice.with_model(request.raw, model)
-        return dump({"model": model, **request.payload})
+        return dump({"model": model, **_own(request)})
     if request.raw and "stream_options" not in request.payload:
         return splice.with_usage_asked(splice.with_model(request.raw, model))
     asked = {**(request.payload.get("stream_options") or {}), "include_usage": True}
-    return dump({"model": model, **request.payload, "stream_options": asked})
+    return dump({"model": model, **_own(request), "stream_options": asked})
+
+
+def _own(request: ChatRequest) -> dict[str, Any]:
+    return payload(request.payload, request.dialect, request.dialect, "")
 
 
 def adds_usage(request: ChatRequest) -> bool:

@@ -16,6 +16,7 @@ from routing.models import ApiKey, Collection, Completion, Decision, Request, Re
 from routing.providers import simulated
 from routing.types import Source, TierSpec
 from routing.wire import standalone
+from routing.wire.body import text_of
 from routing.wire.sources import used, with_sources
 from tests.routing import cascades, libraries
 from tests.routing.cascades import PRICE, answer
@@ -56,9 +57,15 @@ def recorded(eventually, count=1):
 
 
 def sources_turn(call):
-    """Return the turn with sources of a body that a provider got, and the turn after it."""
-    *_, turn, last = [one["content"] for one in call.json["messages"]]
-    return (turn if isinstance(turn, str) else turn[0]["text"]), last
+    """Return the turn with sources of a body that a provider got, and the question after it.
+
+    Behind Chat Completions both are one turn.
+    """
+    texts = [text_of(one["content"]) for one in call.json["messages"]]
+    if len(texts) == 1:
+        said, _, last = texts[0].rpartition("\n\n")
+        return said, last
+    return texts[-2], texts[-1]
 
 
 def test_a_native_request_is_answered_from_a_collection(terms, point, post, provider, eventually):
@@ -110,7 +117,8 @@ def test_anthropics_client_names_a_collection(tier, stream, terms, point, claude
     (call,) = provider.seen
     turn, last = sources_turn(call)
     assert GERMANY in turn
-    assert (last if isinstance(last, str) else last[0]["text"]) == QUESTION
+    assert last == QUESTION
+    assert len(call.json["messages"]) == (2 if tier == "anthropic" else 1)
     assert b"terms" not in call.body.replace(turn.encode(), b"")
     assert "collection" not in json.dumps(call.json.get("metadata", {}))
     assert call.json.get("metadata", {}).get("user_id", "u-1") == "u-1"
@@ -129,7 +137,9 @@ def test_openais_client_names_a_collection(tier, stream, terms, point, gpt, prov
     assert raw.headers["x-shadoweval-sources"] == "1"
     (call,) = provider.seen
     assert "metadata" not in call.json
-    assert GERMANY in sources_turn(call)[0]
+    assert len(call.json["messages"]) == (2 if tier == "anthropic" else 1)
+    turn, last = sources_turn(call)
+    assert (GERMANY in turn, last) == (True, QUESTION)
 
 
 def test_a_streams_usage_is_known_though_the_client_did_not_ask(
