@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from django.db import connection
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck, settings
 
 from routing import access, bootstrap
 from routing.embedders import ids
@@ -20,6 +21,12 @@ from routing.models import RouterVersion
 from routing.routers import embedding
 from tests import oidc, servers
 from tests.emptying import Emptier
+
+#: The same examples in every run, and no times: `--hypothesis-profile=default` looks for new ones.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

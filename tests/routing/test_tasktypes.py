@@ -51,7 +51,7 @@ def test_what_says_nothing_has_one_of_the_names(query):
 
 
 @given(st.text(max_size=3000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_has_finite_features_and_chances(model, query):
     chances = model.chances(query)
     assert np.isfinite(chances).all()

@@ -270,7 +270,6 @@ def asked(wire, streamed):
 
 ANY = settings(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -76,7 +76,7 @@ def test_minilm_is_cut_at_256_tokens(built, id):
     assert not (embedder.embed("cat " * 253 + "dog") == whole).all()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(max_size=60) | st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
 def test_word_pieces_are_those_of_the_tokenizer(built, text):
     tokenizer, pieces = _tokenizer(), _pieces()

@@ -34,7 +34,7 @@ def texts(seed, n, d, rank):
     return vectors, drawn
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     rank=st.sampled_from([1, 3, 16, 48]),

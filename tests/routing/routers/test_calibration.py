@@ -19,7 +19,7 @@ def drawn(n, seed=1, slope=1.0, shift=0.0):
     return s, (rng.uniform(size=n) < p).astype(float), np.ones(n), p
 
 
-@settings(deadline=None, max_examples=60)  # the first one imports the fits
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(SCORE, st.sampled_from([0.0, 0.3, 1.0])), min_size=1, max_size=60),
     st.lists(SCORE, min_size=2, max_size=20, unique=True),

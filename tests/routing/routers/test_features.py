@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.routers import features
@@ -78,7 +78,6 @@ def test_what_a_text_looks_like():
     assert looks("```\nx\n```")["looks like code"] == 1
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_any_text_has_finite_features(text):
     found = features.surface(text)

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from routing import embedders, routers
@@ -150,7 +150,6 @@ def test_recall_embeds_nothing():
     assert router().score(fresh) == router().recall(fresh)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_query_has_a_score_between_0_and_1(query):
     assert 0.0 <= router().score(query).value <= 1.0
@@ -161,7 +160,6 @@ def test_strange_queries_have_one_too(query):
     assert 0.0 <= router().score(query).value <= 1.0
 
 
-@settings(deadline=None)
 @given(
     st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.floats(0, 1), st.floats(0, 5), st.floats(0, 5)
 )

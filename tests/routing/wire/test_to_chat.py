@@ -9,7 +9,7 @@ from routing.wire import to_chat, to_messages
 from tests.routing.wire.shapes_messages import block, text
 
 PNG = "iVBORw0KGgo="
-QUICK = settings(deadline=None, max_examples=80)
+QUICK = settings(max_examples=80)
 TOOL = {"name": "add", "description": "Adds.", "input_schema": {"type": "object"}}
 ASKED = {"role": "user", "content": "Hi"}
 

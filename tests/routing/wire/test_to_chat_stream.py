@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from routing.wire import sse, to_chat
 from tests.routing.wire.shapes_messages import FINISHES, USAGE, block, message, text
 
-QUICK = settings(deadline=None, max_examples=80)
+QUICK = settings(max_examples=80)
 
 
 def events_of(reply, cuts):

@@ -12,7 +12,7 @@ from routing.wire import to_chat, to_messages
 from tests.routing.wire.shapes_chat import INPUT, WORD, call, text
 
 PNG = "iVBORw0KGgo="
-QUICK = settings(deadline=None, max_examples=80)
+QUICK = settings(max_examples=80)
 ASKED = {"role": "user", "content": "Hi"}
 
 

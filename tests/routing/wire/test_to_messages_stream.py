@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from routing.wire import sse, to_messages
 from tests.routing.wire.shapes_chat import COUNTS, FINISHES, INPUT, USAGE, call, completion
 
-QUICK = settings(deadline=None, max_examples=80)
+QUICK = settings(max_examples=80)
 EVENT = TypeAdapter(RawMessageStreamEvent)
 
 
