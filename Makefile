@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run install test test-slow check bench bench-stats bench-routers bench-retrieval bench-retrieval-latency soak demo clean
+.PHONY: run install test test-browser test-slow check bench bench-stats bench-routers bench-retrieval bench-retrieval-latency soak demo clean
 
 run: $(INSTALLED)  ## Install what is missing and run everything; Ctrl-C stops it
 	$(BIN)/python manage.py serve
@@ -16,6 +16,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 test: $(INSTALLED)  ## The quick tests, in as many processes as there are cores, at most four
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-browser: $(INSTALLED)  ## Only those in a real browser; they skip where there is no Chromium
+	$(BIN)/python -m pytest -m browser -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(INSTALLED)  ## Only the slow ones, in two processes; one has all that break things
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
