@@ -5,6 +5,7 @@ bm25s computes every term's share in every text when it is built; a search adds 
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from collections.abc import Sequence
@@ -73,6 +74,7 @@ class BM25:
         self.size = size
         self.stem = stem
         self._vocabulary: dict[str, int] = engine.vocab_dict if engine else {}
+        self._gone = np.empty(0, np.int64)
         scores = engine.scores if engine else {}
         # Views: slices of a memmap itself cost ten times as much.
         self._shares = np.asarray(scores.get("data", np.empty(0, np.float32)))
@@ -92,6 +94,16 @@ class BM25:
             return cls(options["size"], options["stem"], None)
         return cls(options["size"], options["stem"], _bm25s().BM25.load(folder, mmap=True))
 
+    def without(self, rows: np.ndarray) -> BM25:
+        """Return the same index, of which these rows are never found; they still count for rarity.
+
+        Args:
+            rows: shape (n,).
+        """
+        twin = copy.copy(self)
+        twin._gone = rows
+        return twin
+
     def terms(self, query: str) -> list[str]:
         """Return the query's terms in order, known or not, as this index counts them."""
         return terms.of(query[:MAX_QUERY], self.stem)
@@ -109,6 +121,7 @@ class BM25:
             if column is not None:
                 span = slice(self._starts[column], self._starts[column + 1])
                 scores[self._rows[span]] += self._shares[span]
+        scores[self._gone] = 0
         return best(scores, k)
 
 

@@ -7,6 +7,7 @@ most bounds it (Cauchy and Schwarz). So most vectors are never read. Figures: do
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Iterable
@@ -107,6 +108,7 @@ class Dense:
         self.vectors = vectors
         self.size, self.dimensions = vectors.shape
         self._axes, self._heads, self._tails = axes, heads, tails
+        self._gone = np.empty(0, np.int64)
 
     @classmethod
     def open(cls, folder: Path) -> Dense:
@@ -126,6 +128,16 @@ class Dense:
         except (OSError, KeyError, TypeError) as exc:
             raise ValueError(f"{folder} holds no vectors") from exc
 
+    def without(self, rows: np.ndarray) -> Dense:
+        """Return the same vectors, of which these rows are never found.
+
+        Args:
+            rows: shape (n,), each once.
+        """
+        twin = copy.copy(self)
+        twin._gone = rows
+        return twin
+
     def search(self, vector: np.ndarray, k: int) -> Found:
         """Return the k rows whose inner product with a vector is highest.
 
@@ -137,12 +149,14 @@ class Dense:
             vector: shape (d,), float32, of unit length or zero.
             k: how many, at least 1.
         """
-        k = min(k, self.size)
+        k = min(k, self.size - self._gone.size)
         if k < 1:
             return Found(np.empty(0, np.int64), np.empty(0, np.float32))
         rows = self._promising(vector, k) if self._axes.size else None
         some = self.vectors if rows is None else self.vectors[rows]
         rough = _products(some, vector)
+        if rows is None:
+            rough[self._gone] = -np.inf
         kept = np.flatnonzero(rough >= _kth(rough, k) - slack(self.dimensions))
         return best(self.vectors, kept if rows is None else rows[kept], vector, k)
 
@@ -152,6 +166,7 @@ class Dense:
         left = math.sqrt(max(0.0, float(vector @ vector - head @ head)) + slack(self.dimensions))
         most = (head @ self._heads).reshape(-1)[: self.size]
         most += np.float32(left) * self._tails
+        most[self._gone] = -np.inf
         likely = np.argpartition(most, self.size - k)[self.size - k :]
         # Some k rows score this high: the k best do.
         least = float(_products(self.vectors[likely], vector).min()) - slack(self.dimensions)

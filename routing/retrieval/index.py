@@ -6,6 +6,7 @@ is pickled. A process that has it open keeps reading after the folder is gone.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -105,6 +106,7 @@ class Index:
         dimensions: of their vectors.
         dense: finds by vectors.
         bm25: finds by terms.
+        gone: rows that neither finds, sorted.
     """
 
     def __init__(self, folder: Path, pieces: _Pieces) -> None:
@@ -114,6 +116,7 @@ class Index:
         self.dense = dense.Dense.open(folder)
         self.dimensions = self.dense.dimensions
         self.bm25 = bm25.BM25.open(folder / _TERMS)
+        self.gone = np.empty(0, np.int64)
 
     @classmethod
     def open(cls, folder: Path) -> Index:
@@ -126,6 +129,18 @@ class Index:
             return cls(folder, _Pieces(folder, checked(folder)))
         except OSError as exc:
             raise ValueError(f"{folder} cannot be read: {exc.strerror}") from exc
+
+    def without(self, chunks: Sequence[int]) -> Index:
+        """Return the same index, whose searches find these chunks no more; rows keep their numbers.
+
+        Args:
+            chunks: their numbers in the database; those that it does not hold are passed over.
+        """
+        rows = np.flatnonzero(np.isin(self._pieces.places[:-1, 0], chunks))
+        twin = copy.copy(self)
+        twin.gone = np.union1d(self.gone, rows)
+        twin.dense, twin.bm25 = self.dense.without(twin.gone), self.bm25.without(twin.gone)
+        return twin
 
     def source(self, row: int) -> Source:
         """Return the passage at a row, without number and score."""

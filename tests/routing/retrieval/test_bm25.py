@@ -61,6 +61,14 @@ def test_frequency_counts_texts(built):
     assert [built.frequency(term) for term in built.terms("invoice printer unheard")] == [2, 2, 0]
 
 
+def test_rows_that_are_gone_are_not_found_and_others_take_their_place(built):
+    first, second, *_ = built.search("invoice printer", 9).rows.tolist()
+    left = built.without(np.array([first]))
+    assert left.search("invoice printer", 1).rows.tolist() == [second]
+    assert left.frequency("invoice") == built.frequency("invoice")
+    assert left.without(np.arange(built.size)).search("invoice printer", 9).rows.size == 0
+
+
 @pytest.mark.parametrize(
     "query", ["", "the of", "Wo bleibt die Rechnung", "请问发票在哪里", "\x00"]
 )

@@ -20,9 +20,10 @@ def opened(folder, vectors):
     return Dense.open(folder)
 
 
-def brute(vectors, query, k):
+def brute(vectors, query, k, gone=()):
     scores = dense.scores(vectors, query)
-    return np.lexsort((np.arange(len(scores)), -scores))[:k], scores
+    order = np.lexsort((np.arange(len(scores)), -scores))
+    return order[~np.isin(order, gone)][:k], scores
 
 
 def texts(seed, n, d, rank):
@@ -40,13 +41,15 @@ def texts(seed, n, d, rank):
     rank=st.sampled_from([1, 3, 16, 48]),
     k=st.integers(1, 150),
     near=st.floats(0, 1),
+    share=st.sampled_from([0, 0.001, 0.5, 0.99]),
 )
-def test_what_is_found_is_what_scoring_all_finds(tmp_path_factory, seed, rank, k, near):
+def test_what_is_found_is_what_scoring_all_finds(tmp_path_factory, seed, rank, k, near, share):
     vectors, drawn = texts(seed, 5000, 48, rank)
     found = opened(tmp_path_factory.mktemp("dense"), vectors)
     query = unit(near * vectors[:1] + (1 - near) * unit(drawn.standard_normal((1, 48))))[0]
-    rows, scores = brute(vectors, query, k)
-    got = found.search(query, k)
+    gone = drawn.permutation(5000)[: int(5000 * share)]
+    rows, scores = brute(vectors, query, k, gone)
+    got = found.without(gone).search(query, k)
     assert got.rows.tolist() == rows.tolist()
     assert (got.scores == scores[rows]).all()
 
@@ -77,6 +80,15 @@ def test_zero_vectors_score_zero(tmp_path):
     found = opened(tmp_path / "dense", vectors)
     assert found.search(vectors[1], 9).rows.tolist() == [1, 0, 2]
     assert found.search(vectors[0], 2).scores.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("n", "gone"), [(6, [0, 4]), (6, range(6)), (5000, range(1, 5000))])
+def test_as_many_are_found_as_are_left(tmp_path, n, gone):
+    vectors = unit(np.random.default_rng(2).standard_normal((n, 300)))
+    found = opened(tmp_path / "dense", vectors)
+    left = found.without(np.array(gone)).search(vectors[0], 9)
+    assert left.rows.tolist() == brute(vectors, vectors[0], 9, gone)[0].tolist()
+    assert found.search(vectors[0], 1).rows.tolist() == [0]
 
 
 def test_nothing_is_found_in_nothing(tmp_path):

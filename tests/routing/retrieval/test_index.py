@@ -32,6 +32,18 @@ def test_what_goes_in_comes_out(tmp_path):
     assert found.bm25.search("word17", 3).rows.tolist() == [17]
 
 
+def test_chunks_that_are_gone_are_found_by_neither_and_rows_stay(tmp_path):
+    pieces = entries(6)
+    index.build(tmp_path / "1", pieces)
+    found = Index.open(tmp_path / "1")
+    left = found.without([102, 999]).without([105])
+    assert left.gone.tolist() == [2, 5]
+    assert sorted(left.dense.search(pieces[2].vector, 9).rows.tolist()) == [0, 1, 3, 4]
+    assert left.bm25.search("word2 word5 word3", 9).rows.tolist() == [3]
+    assert left.source(3).chunk == 103
+    assert found.dense.search(pieces[2].vector, 1).rows.tolist() == [2]
+
+
 def test_titles_are_searched_too(tmp_path):
     index.build(tmp_path / "1", entries(4))
     assert Index.open(tmp_path / "1").bm25.search("title", 9).rows.tolist() == [1, 3]
