@@ -21,7 +21,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from routing import collections, embedding, indexes, nearest
+from routing import building, collections, embedding, nearest
 from routing.errors import ModelsMissing, place
 from routing.models import Chunk, Collection, CollectionVersion, Document, Upload
 from routing.retrieval import chunking, reading
@@ -180,11 +180,8 @@ def _make(hold: _Hold) -> None:
     version = CollectionVersion.objects.get(pk=hold.upload.version_id)
     with hold.step():
         pass
-    try:
-        indexes.ensure(version)
-    except (OSError, ValueError) as exc:
-        # The version is there, and its files are tried again: see `build_due`.
-        log.error("no index of upload %s: %s at %s", hold.upload.pk, type(exc).__name__, place(exc))
+    if not building.can_wait(version):
+        building.build(version)
     hold.end(_STATE.DONE)
 
 
@@ -325,21 +322,6 @@ def _version(locked: Collection, upload: Upload, kept: set[str]) -> CollectionVe
     if changed or last is None:
         last = collections.make_version(locked, number, f"upload {upload.pk}: {upload.name}")
     return last
-
-
-def build_due() -> int:
-    """Build the files of newest versions that lack them, and drop old ones; return how many."""
-    built = 0
-    for version in indexes.newest_versions().values():
-        if not indexes.is_built(version):
-            try:
-                indexes.ensure(version)
-            except (OSError, ValueError) as exc:
-                log.error("no index of version %s: %s", version.pk, type(exc).__name__)
-            else:
-                built += 1
-    indexes.tidy()
-    return built
 
 
 def stop(*, is_ending: bool = True) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from routing import collections, indexing
+from routing import building, collections, indexing
 from routing.models import Chunk, Document, Upload
 from routing.retrieval import pdf
 from tests.routing import stacks
@@ -274,8 +274,8 @@ def test_files_that_could_not_be_built_are_built_later(collection, settings, tmp
     settings.SHADOWEVAL_INDEX_DIR = blocked
     upload = stacks.indexed(collection, {"a": "Cats purr."})
     settings.SHADOWEVAL_INDEX_DIR = tmp_path / "indexes"
-    assert indexing.build_due() == 1
-    assert indexing.build_due() == 0
+    assert building.build_due() == 1
+    assert building.build_due() == 0
     assert stacks.opened(upload.version).size == 1
 
 

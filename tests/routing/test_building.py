@@ -1,0 +1,43 @@
+"""Files are built once for what comes in a row."""
+
+import pytest
+
+from routing import building, indexes, indexing
+from routing.models import CollectionVersion
+from tests.routing import stacks
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ids(project):
+    """Three uploads of one collection that wait."""
+    collection = stacks.collection(project)
+    return [stacks.upload(collection, {key: f"Cats {key}."}).pk for key in ("purr", "run", "eat")]
+
+
+def built():
+    """Return the numbers of the versions that have files."""
+    made = CollectionVersion.objects.order_by("number")
+    return [one.number for one in made if indexes.is_built(one)]
+
+
+def test_uploads_in_a_row_build_the_files_of_a_large_collection_once(ids, monkeypatch):
+    monkeypatch.setattr(building, "_FEW", 0)
+    for pk, numbers in zip(ids, ([], [], [3]), strict=True):
+        indexing.work(pk)
+        assert built() == numbers
+
+
+def test_meanwhile_files_are_built_for_those_that_are_done(ids, monkeypatch):
+    monkeypatch.setattr(building, "_FEW", 0)
+    for pk in ids[:2]:
+        indexing.work(pk)
+    assert building.build_due() == 1
+    assert built() == [2]
+
+
+def test_those_of_a_small_one_wait_for_nobody(ids):
+    for pk, numbers in zip(ids, ([1], [1, 2], [1, 2, 3]), strict=True):
+        indexing.work(pk)
+        assert built() == numbers
