@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection
 
-from routing import embedders, indexes, records, repeats, retrieving
+from routing import embedders, holdings, indexes, records, repeats, retrieving
 from routing.models import (
     CollectionVersion,
     Completion,
@@ -99,13 +99,27 @@ def find(job: Job) -> Elsewhere:
 
 def _find(job: Job) -> Elsewhere:
     served = Retrieval.objects.select_related("collection").get(pk=job.request_id)
-    index = _opened(_folder(_version(served)))
+    index = _index(served)
     begin = time.perf_counter()
     strategy, sources = _search(served, index)
     ms = (time.perf_counter() - begin) * 1000
     if [one.chunk for one in sources] == [one["chunk"] for one in served.sources]:
         raise NotAsked(f"{records.SAME_SOURCES}: {strategy} finds the same in the same order")
     return Elsewhere(strategy, sources, ms)
+
+
+def _index(served: Retrieval) -> Index:
+    """Return what was searched, without what was taken out of the collection since.
+
+    Raises:
+        NotAsked: when it is gone, or some of what was found is: the other strategy could not.
+    """
+    version = _version(served)
+    index = _opened(_folder(version))
+    gone = holdings.gone(version.collection_id, version.number)
+    if {one["chunk"] for one in served.sources} & set(gone):
+        raise NotAsked("sources_gone: what was found was removed since")
+    return index.without(gone)
 
 
 def _version(served: Retrieval) -> CollectionVersion:

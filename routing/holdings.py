@@ -1,13 +1,13 @@
-"""What collections hold and what is under way in them, for lists by page and by API."""
+"""What collections hold, what left them and what is under way in them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
-from routing.models import Collection, CollectionVersion, Project, Upload
+from routing.models import Chunk, Collection, CollectionVersion, Document, Project, Upload
 
 
 class Holding(NamedTuple):
@@ -83,3 +83,17 @@ def stage(upload: Upload, *, is_first: bool = True) -> str:
     if not upload.chunks:
         return "Reading."
     return "Embedding." if upload.embedded < upload.chunks else "Making the version."
+
+
+def gone(collection_id: int, number: int) -> list[int]:
+    """Return the chunks of a version whose documents were taken out of the collection since.
+
+    Those that were replaced are not: they are found until what takes their place is. But nothing
+    comes back of a key that the collection was without for a version, whatever it holds now.
+    """
+    mine = Document.objects.filter(collection=collection_id)
+    left = mine.filter(removed_in__gt=number)
+    successor = mine.filter(key=OuterRef("key"), added_in=OuterRef("removed_in"))
+    keys = left.filter(~Exists(successor)).values("key")
+    held = left.filter(added_in__lte=number, key__in=keys)
+    return list(Chunk.objects.filter(document__in=held.values("pk")).values_list("pk", flat=True))

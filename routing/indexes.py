@@ -20,7 +20,7 @@ import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from routing import collections, embedders, errors
+from routing import collections, embedders, errors, holdings
 from routing.embedders.memory import Remembering
 from routing.errors import Conflict, ModelsMissing, NotFound, RequestError, ServiceUnavailable
 from routing.models import Chunk, Collection, CollectionVersion, StrategyVersion
@@ -42,12 +42,14 @@ class Open:
 
     Attributes:
         version: number of what is searched.
+        newest: number of the newest version; what was taken out up to it is found no more.
         chooser: what `auto` goes by.
     """
 
     collection_id: int
     name: str
     version: int
+    newest: int
     embedder: Remembering
     index: Index
     strategy: str
@@ -225,7 +227,10 @@ class Shelf:
     def _opened(
         self, row: Collection, version: CollectionVersion | None, strategy: int | None
     ) -> Open:
-        """Return a collection as it is served: the newest version whose files are there."""
+        """Return a collection as it is served: the newest version whose files are there.
+
+        What was taken out since is not found in it.
+        """
         before = self._open.get((row.project_id, row.name))
         if before is not None and before.collection_id != row.pk:
             before = None
@@ -234,25 +239,39 @@ class Shelf:
                 f"collection {row.name!r} holds nothing that is indexed yet: upload documents, or"
                 " wait for those under way"
             )
-        searched, number = self._index(row, version, before)
+        searched, number = _searched(row, version, before)
+        known = before and (before.index, before.newest)
+        if number < version.number and known != (searched, version.number):
+            searched = searched.without(holdings.gone(row.pk, number))
         chooser = _chooser(strategy) if strategy else choosing.RULES
         return Open(
-            row.pk, row.name, number, embedders.get(row.embedder), searched,
+            row.pk, row.name, number, version.number, embedders.get(row.embedder), searched,
             row.strategy, row.k, row.reranks, chooser,
         )  # fmt: skip
 
-    def _index(
-        self, row: Collection, version: CollectionVersion, before: Open | None
-    ) -> tuple[Index, int]:
-        place = folder(version)
-        if before is not None and before.index.folder == place:
-            return before.index, before.version
-        try:
-            return Index.open(place), version.number
-        except ValueError:
-            if before is not None:
-                return before.index, before.version
-            raise ServiceUnavailable(f"collection {row.name!r} is still being indexed") from None
+
+def _searched(row: Collection, newest: CollectionVersion, before: Open | None) -> tuple[Index, int]:
+    """Return the newest version that has files, and its number."""
+    if before is not None and before.index.folder == folder(newest):
+        return before.index, before.version
+    known = before.version if before else 0
+    for version in _newer(newest, known):
+        with suppress(ValueError):
+            return Index.open(folder(version)), version.number
+    if before is None:
+        raise ServiceUnavailable(f"collection {row.name!r} is still being indexed")
+    return before.index, known
+
+
+def _newer(newest: CollectionVersion, number: int) -> Iterator[CollectionVersion]:
+    """Yield the newest version, then those between it and a number that have a folder."""
+    yield newest
+    names = (place.name.split("-")[0] for place in folder(newest).parent.glob("[0-9]*-*"))
+    numbers = [int(name) for name in names if name.isdecimal()]
+    between = [one for one in numbers if number < one < newest.number]
+    if between:
+        rows = CollectionVersion.objects.filter(collection_id=newest.collection_id)
+        yield from rows.filter(number__in=between).order_by("-number")
 
 
 def newest_versions() -> dict[int, CollectionVersion]:
@@ -287,14 +306,14 @@ def _chooser(strategy_id: int) -> Chooser:
 def tidy(now: float | None = None) -> int:
     """Delete the folders of versions that are old, or whose collection is; return how many.
 
-    Whoever has one open keeps reading it.
+    Whoever has one open keeps reading it, and who starts needs one until the newest has files.
     """
     root = Path(settings.SHADOWEVAL_INDEX_DIR)
     newest = newest_versions()
     count = 0
     for place in root.glob("*/*"):
         collection = newest.get(int(place.parent.name)) if place.parent.name.isdecimal() else None
-        if collection is not None and place == folder(collection):
+        if collection is not None and (place == folder(collection) or not is_built(collection)):
             continue
         if collection is None or _age(place, now) > _OLD_S:
             shutil.rmtree(place, ignore_errors=True)

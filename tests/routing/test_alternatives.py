@@ -14,6 +14,7 @@ from reviews import projects
 from routing import (
     alternatives,
     bootstrap,
+    collections,
     counts,
     embedders,
     indexes,
@@ -90,8 +91,6 @@ def collection(project, settings, tmp_path):
             document=document, ordinal=0, start=0, text=text,
             vector=np.asarray(vector, "<f4").tobytes(),
         )  # fmt: skip
-    from routing import collections
-
     CollectionVersion.objects.create(
         collection=made, number=1, documents=3, chunks=3, digest=collections.digest(made, 1)
     )
@@ -237,6 +236,21 @@ def test_an_older_version_is_searched_while_its_index_is_there(record, collectio
     )
     work()
     assert job_of(request_id).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("key", "reason", "texts"), [("d0", "", [TEXTS[1]]), ("d2", "sources_gone", None)]
+)
+def test_what_was_removed_since_is_not_found_and_nothing_is_compared_with_it(
+    record, collection, key, reason, texts
+):
+    indexes.ensure(collection.versions.get())
+    request_id = record(found(collection, row=2))
+    collections.remove(collection, [key])
+    work()
+    assert job_of(request_id).reason.split(":")[0] == reason
+    rows = RetrievalPair.objects.values_list("sources", flat=True)
+    assert [[one["text"] for one in row] for row in rows] == ([texts] if texts else [])
 
 
 def test_a_lookup_that_fails_fails_its_job_and_leaves_the_pair(record, provider, collection):

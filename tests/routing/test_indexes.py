@@ -10,7 +10,8 @@ from routing import building, collections, indexes, indexing
 from routing.errors import Conflict, NotFound, ServiceUnavailable
 from routing.indexes import Shelf
 from routing.models import Collection, CollectionVersion
-from routing.retrieval import index
+from routing.retrieval import index, searching
+from routing.retrieval.base import AUTO, STRATEGIES
 from tests.routing import stacks
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +25,20 @@ def shelf():
 @pytest.fixture
 def collection(project):
     return stacks.collection(project, k=3, strategy="dense")
+
+
+@pytest.fixture
+def unbuilt(collection, settings, tmp_path):
+    """Return a function that uploads, and leaves the files of its version to be built later."""
+    place, blocked = settings.SHADOWEVAL_INDEX_DIR, tmp_path / "blocked"
+    blocked.touch()
+
+    def put(texts, **options):
+        settings.SHADOWEVAL_INDEX_DIR = blocked
+        stacks.indexed(collection, texts, **options)
+        settings.SHADOWEVAL_INDEX_DIR = place
+
+    return put
 
 
 def test_a_collection_is_served_as_it_is(project, collection, shelf):
@@ -77,6 +92,100 @@ def test_an_older_version_is_served_until_the_newest_has_files(project, collecti
     shelf.refresh()
     found = shelf.get(project.pk, "handbook")
     assert (found.version, found.index.size) == (2, 1)
+
+
+THREE = {"a": "Cats purr.", "b": "Cats and dogs.", "c": "Cats and dogs and cows."}
+
+
+def keys(shelf, project, strategy="dense", k=2):
+    """Return the documents that are found, sorted."""
+    served = shelf.get(project.pk, "handbook")
+    query = "Cats purr."
+    found = searching.search(served.index, query, stacks.embed(query), strategy, k).found
+    return sorted(served.index.keys(found.rows))
+
+
+@pytest.mark.parametrize("strategy", [*STRATEGIES, AUTO])
+def test_what_was_removed_is_found_no_more_though_its_files_are_served(
+    project, collection, shelf, strategy
+):
+    stacks.indexed(collection, THREE)
+    shelf.refresh()
+    assert "a" in keys(shelf, project, strategy)
+    collections.remove(collection, ["a"])
+    shelf.refresh()
+    assert keys(shelf, project, strategy) == ["b", "c"]
+    collections.remove(collection, ["b"])
+    shelf.refresh()
+    assert keys(shelf, project, strategy) == ["c"]
+    assert shelf.get(project.pk, "handbook").version == 1
+    building.build_due()
+    shelf.refresh()
+    found = shelf.get(project.pk, "handbook")
+    assert (found.version, found.index.gone.size) == (3, 0)
+
+
+def test_a_collection_that_was_emptied_finds_nothing(project, collection, shelf):
+    stacks.indexed(collection, THREE)
+    shelf.refresh()
+    collections.remove(collection, list(THREE))
+    shelf.refresh()
+    assert [keys(shelf, project, name) for name in (*STRATEGIES, AUTO)] == [[]] * 4
+
+
+def test_what_was_replaced_is_found_until_what_takes_its_place_is(
+    project, collection, shelf, unbuilt
+):
+    stacks.indexed(collection, THREE)
+    shelf.refresh()
+    unbuilt({"a": "Cats purr loudly."})
+    shelf.refresh()
+    assert keys(shelf, project, k=1) == ["a"]
+    unbuilt({"b": "Cats and dogs."}, replaces_all=True)
+    shelf.refresh()
+    assert keys(shelf, project, k=3) == ["b"]
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_nothing_of_before_comes_back_under_a_key_that_was_removed(
+    project, collection, shelf, unbuilt, comes_back
+):
+    """Neither where another text was put under it first, nor where one is put there later."""
+    stacks.indexed(collection, THREE)
+    shelf.refresh()
+    if not comes_back:
+        unbuilt({"a": "Cats purr loudly."})
+    collections.remove(collection, ["a"])
+    if comes_back:
+        unbuilt({"a": "Cats purr."})
+    shelf.refresh()
+    assert keys(shelf, project, k=3) == ["b", "c"]
+
+
+def test_what_is_gone_is_asked_for_once(project, collection, shelf, django_assert_num_queries):
+    stacks.indexed(collection, THREE)
+    shelf.refresh()
+    collections.remove(collection, ["a"])
+    with django_assert_num_queries(4):
+        shelf.refresh()
+    with django_assert_num_queries(3):
+        shelf.refresh()
+
+
+def test_whoever_starts_serves_the_newest_version_that_has_files(
+    project, collection, shelf, unbuilt
+):
+    stacks.indexed(collection, THREE)
+    shelf.refresh()
+    stacks.indexed(collection, {"d": "Cats run."})
+    unbuilt({"e": "Cats sleep."})
+    collections.remove(collection, ["a"])
+    assert indexes.tidy(now=time.time() + 3600) == 0
+    started = Shelf()
+    for each in (shelf, started):
+        each.refresh()
+        assert each.get(project.pk, "handbook").version == 2
+        assert keys(each, project, k=9) == ["b", "c", "d"]
 
 
 def test_what_is_unchanged_is_not_opened_again(project, collection, shelf):

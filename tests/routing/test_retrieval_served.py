@@ -9,7 +9,7 @@ import openai
 import pytest
 from django.utils import timezone
 
-from routing import indexes, shifts
+from routing import collections, indexes, shifts, trying
 from routing.embedders import ids
 from routing.live import live
 from routing.models import ApiKey, Collection, Completion, Decision, Request, Retrieval, ShadowPair
@@ -18,7 +18,7 @@ from routing.types import Source, TierSpec
 from routing.wire import standalone
 from routing.wire.body import text_of
 from routing.wire.sources import used, with_sources
-from tests.routing import cascades, libraries
+from tests.routing import cascades, libraries, stacks
 from tests.routing.cascades import PRICE, answer
 from tests.routing.conftest import ALL_CHEAP
 from tests.routing.libraries import FEE, FRANCE, GERMANY
@@ -203,6 +203,28 @@ def test_another_projects_collection_is_not_found(demo, terms, point, post):
     point()
     libraries.put(demo, "theirs")
     assert post(query=QUESTION, collection="theirs").status_code == 404
+
+
+def test_what_was_removed_is_served_no_more_before_the_files_are_built_anew(project, point, post):
+    point()
+    handbook = stacks.collection(project)
+    stacks.indexed(handbook, libraries.TEXTS)
+    indexes.shelf.refresh()
+
+    def found(strategy):
+        asked = {"collection": "handbook", "strategy": strategy, "k": 2}
+        return [
+            one["document"] for one in post("decide", query=QUESTION, **asked).json()["sources"]
+        ]
+
+    strategies = ("bm25", "dense", "hybrid", "auto")
+    assert [found(name)[0] for name in strategies] == ["germany"] * 4
+    collections.remove(handbook, ["germany"])
+    indexes.shelf.refresh()
+    assert [found(name)[0] for name in strategies] == ["france"] * 4
+    assert found("dense") == ["france", "fee"]
+    tried = trying.look(trying.opened(handbook), QUESTION, "dense", 9)
+    assert [source.n for source in tried.sources] == [1, 2]
 
 
 def test_an_empty_collection_is_answered_and_says_so(project, point, post, provider):
