@@ -152,6 +152,11 @@ def _opened(folder: Path) -> Index:
     return Index.open(folder)
 
 
+def close() -> None:
+    """Let go of the indexes that are open: files that were deleted stay on the disk until then."""
+    _opened.cache_clear()
+
+
 def _search(served: Retrieval, index: Index) -> tuple[str, tuple[Source, ...]]:
     collection = served.collection
     assert collection is not None

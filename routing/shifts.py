@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from routing import outcomes, shadow, shadowcall
+from routing import alternatives, outcomes, shadow, shadowcall
 from routing.brakes import Brakes, Closed
 from routing.outcomes import End, Outcome
 from routing.shadow import Job
@@ -81,6 +81,7 @@ class Crew:
             return await self._work(time.monotonic() + SHIFT_S)
         finally:
             self._is_busy = False
+            alternatives.close()
             for threads in (self._claims, self._writes):
                 await _in(threads, _close)
 

@@ -253,6 +253,13 @@ def test_what_was_removed_since_is_not_found_and_nothing_is_compared_with_it(
     assert [[one["text"] for one in row] for row in rows] == ([texts] if texts else [])
 
 
+def test_no_index_stays_open_when_there_is_nothing_to_do(record, collection):
+    record(found(collection))
+    work()
+    assert RetrievalPair.objects.exists()
+    assert alternatives._opened.cache_info().currsize == 0
+
+
 def test_a_lookup_that_fails_fails_its_job_and_leaves_the_pair(record, provider, collection):
     Collection.objects.update(embedder="nobody's")
     request_id = record(found(collection))
