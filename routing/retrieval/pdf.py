@@ -22,6 +22,13 @@ _WAIT_S = 75
 _MEMORY_BYTES = 2_000_000_000
 
 
+_TOO_MUCH = "The PDF takes too long to read, or too much memory: upload it in parts."
+
+
+class Unfinished(ValueError):
+    """Time ran out by the clock: on a machine with less to do it may be read."""
+
+
 class Text(NamedTuple):
     """What a PDF says."""
 
@@ -34,6 +41,7 @@ def read(content: bytes) -> Text:
     """Return a PDF's text, its pages apart.
 
     Raises:
+        Unfinished: in a sentence, when the machine was too busy.
         ValueError: in a sentence, when it is damaged, encrypted, too long, or has no text.
     """
     try:
@@ -42,8 +50,11 @@ def read(content: bytes) -> Text:
             input=content, capture_output=True, timeout=_WAIT_S, check=False,
         )  # fmt: skip
         found = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):
-        raise ValueError("The PDF takes too long to read, or too much memory.") from None
+    except subprocess.TimeoutExpired:
+        why = f"The PDF was not read within {_WAIT_S} s: try again when the machine is less busy."
+        raise Unfinished(why) from None
+    except ValueError:
+        raise ValueError(_TOO_MUCH) from None
     if "why" in found:
         raise ValueError(found["why"])
     return Text(found["title"], found["text"], found["pages"])
@@ -51,7 +62,7 @@ def read(content: bytes) -> Text:
 
 def _extracted(content: bytes) -> Text:
     from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
+    from pypdf.errors import LimitReachedError
 
     try:
         reader = PdfReader(BytesIO(content))
@@ -70,7 +81,9 @@ def _extracted(content: bytes) -> Text:
         if type(exc) is ValueError and str(exc).startswith("The PDF"):
             raise
         raise ValueError("The PDF is damaged.") from exc
-    except (PyPdfError, Exception) as exc:  # pypdf raises whatever a damaged file leads it to
+    except (LimitReachedError, MemoryError, RecursionError) as exc:
+        raise ValueError(_TOO_MUCH) from exc
+    except Exception as exc:  # pypdf raises whatever a damaged file leads it to
         raise ValueError("The PDF is damaged.") from exc
     text = "\n\n".join(said).strip()
     if not text:

@@ -8,6 +8,7 @@ import pytest
 from pypdf import PdfWriter
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
+from routing.retrieval import pdf as pdf_text
 from routing.retrieval import reading
 
 
@@ -144,6 +145,37 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(kind, content, why):
     with pytest.raises(ValueError) as raised:
         read(kind, content)
     assert str(raised.value).startswith(why)
+
+
+def nested(depth):
+    """Return a PDF whose one page lies so many folders deep."""
+    folders = [b"<</Type/Pages/Kids[%d 0 R]/Count 1>>" % (n + 3) for n in range(depth)]
+    page = b"<</Type/Page/MediaBox[0 0 9 9]>>"
+    objects = enumerate([b"<</Type/Catalog/Pages 2 0 R>>", *folders, page], 1)
+    body = b"".join(b"%d 0 obj\n%s\nendobj\n" % each for each in objects)
+    return b"%PDF-1.7\n" + body + b"trailer\n<</Root 1 0 R>>\nstartxref\n0\n%%EOF"
+
+
+def test_a_pdf_made_to_be_too_much_is_not_said_to_be_damaged():
+    with pytest.raises(ValueError, match="takes too long to read, or too much memory"):
+        pdf_text._extracted(nested(200))
+    with pytest.raises(ValueError, match="has no text"):
+        pdf_text._extracted(nested(2))
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-256"])
+def test_a_pdf_that_opens_without_a_password_is_read(algorithm):
+    writer = PdfWriter(clone_from=io.BytesIO(pdf("Cats purr.")))
+    writer.encrypt("", "owner", algorithm=algorithm)
+    out = io.BytesIO()
+    writer.write(out)
+    assert pdf_text._extracted(out.getvalue()).text == "Cats purr."
+
+
+def test_a_pdf_that_is_not_read_in_time_may_be_read_later(monkeypatch):
+    monkeypatch.setattr(pdf_text, "_WAIT_S", 0)
+    with pytest.raises(pdf_text.Unfinished, match="try again when the machine is less busy"):
+        read("pdf", pdf("Cats purr."))
 
 
 def test_a_pdf_is_one_document():
