@@ -196,3 +196,8 @@ def place(error: Exception) -> str:
     """Return where it was raised; its text may hold what was asked."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+def brief(error: Exception) -> str:
+    """Return what the system says, such as "No space left on device", or the kind of error."""
+    return getattr(error, "strerror", None) or type(error).__name__

@@ -47,6 +47,12 @@ def _with_versions(rows: QuerySet[Collection]) -> list[Holding]:
     return [Holding(row, versions.get(row.newest), row.under_way) for row in found]
 
 
+def retryable(collection: Collection) -> set[int]:
+    """Return the uploads that can be tried again: failed, and what was sent is still there."""
+    failed = collection.uploads.filter(state=Upload.State.FAILED).exclude(content=None)
+    return set(failed.values_list("pk", flat=True))
+
+
 def pace(upload: Upload, now: datetime) -> Pace:
     """Return the pace since the upload was begun.
 

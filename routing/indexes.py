@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +30,6 @@ from routing.retrieval.index import Entry, Index
 log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
-#: Folders of older versions stay so long for whoever is about to open them.
-_OLD_S = 600.0
 _Key = tuple[int, str]
 
 
@@ -75,6 +72,17 @@ def is_built(version: CollectionVersion) -> bool:
     except ValueError:
         return False
     return True
+
+
+def last_built(version: CollectionVersion) -> CollectionVersion | None:
+    """Return the newest version up to this one whose files are there: what can be served."""
+    if is_built(version):
+        return version
+    places = folder(version).parent.glob("[0-9]*-*")
+    numbers = {int(place.name.split("-")[0]) for place in places}
+    rows = CollectionVersion.objects.filter(collection=version.collection_id, number__in=numbers)
+    older = rows.filter(number__lte=version.number).order_by("-number")
+    return next(filter(is_built, older), None)
 
 
 def ensure(version: CollectionVersion) -> Path:
@@ -249,29 +257,21 @@ class Shelf:
             row.strategy, row.k, row.reranks, chooser,
         )  # fmt: skip
 
-
-def _searched(row: Collection, newest: CollectionVersion, before: Open | None) -> tuple[Index, int]:
-    """Return the newest version that has files, and its number."""
-    if before is not None and before.index.folder == folder(newest):
-        return before.index, before.version
-    known = before.version if before else 0
-    for version in _newer(newest, known):
-        with suppress(ValueError):
-            return Index.open(folder(version)), version.number
-    if before is None:
-        raise ServiceUnavailable(f"collection {row.name!r} is still being indexed")
-    return before.index, known
-
-
-def _newer(newest: CollectionVersion, number: int) -> Iterator[CollectionVersion]:
-    """Yield the newest version, then those between it and a number that have a folder."""
-    yield newest
-    names = (place.name.split("-")[0] for place in folder(newest).parent.glob("[0-9]*-*"))
-    numbers = [int(name) for name in names if name.isdecimal()]
-    between = [one for one in numbers if number < one < newest.number]
-    if between:
-        rows = CollectionVersion.objects.filter(collection_id=newest.collection_id)
-        yield from rows.filter(number__in=between).order_by("-number")
+    def _index(
+        self, row: Collection, version: CollectionVersion, before: Open | None
+    ) -> tuple[Index, int]:
+        place = folder(version)
+        if before is not None and before.index.folder == place:
+            return before.index, before.version
+        try:
+            return Index.open(place), version.number
+        except ValueError:
+            if before is not None:
+                return before.index, before.version
+        older = last_built(version)
+        if older is None:
+            raise ServiceUnavailable(f"collection {row.name!r} is still being indexed")
+        return Index.open(folder(older)), older.number
 
 
 def newest_versions() -> dict[int, CollectionVersion]:
@@ -301,35 +301,6 @@ def _chooser(strategy_id: int) -> Chooser:
             log.exception("strategy %s cannot be loaded", strategy_id)
             _choosers[strategy_id] = choosing.RULES
     return _choosers[strategy_id]
-
-
-def tidy(now: float | None = None) -> int:
-    """Delete the folders of versions that are old, or whose collection is; return how many.
-
-    Whoever has one open keeps reading it, and who starts needs one until the newest has files.
-    """
-    root = Path(settings.SHADOWEVAL_INDEX_DIR)
-    newest = newest_versions()
-    count = 0
-    for place in root.glob("*/*"):
-        collection = newest.get(int(place.parent.name)) if place.parent.name.isdecimal() else None
-        if collection is not None and (place == folder(collection) or not is_built(collection)):
-            continue
-        if collection is None or _age(place, now) > _OLD_S:
-            shutil.rmtree(place, ignore_errors=True)
-            count += 1
-        if collection is None:
-            with suppress(OSError):
-                place.parent.rmdir()
-    return count
-
-
-def _age(place: Path, now: float | None) -> float:
-    """Return seconds since a folder was written; 0 for one that another process took away."""
-    try:
-        return (now or time.time()) - place.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
 
 
 shelf = Shelf()

@@ -21,17 +21,18 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from routing import building, collections, embedding, nearest
-from routing.errors import ModelsMissing, place
+from routing import collections, embedding, indexes, nearest
+from routing.errors import ModelsMissing, brief, place
 from routing.models import Chunk, Collection, CollectionVersion, Document, Upload
-from routing.retrieval import chunking, reading
+from routing.retrieval import chunking, pdf, reading
 from routing.retrieval.reading import Item, Read
 
 log = logging.getLogger(__name__)
 
 #: A worker that was not heard of for so long is dead. A group of documents or chunks takes seconds.
 LEASE = timedelta(seconds=90)
-#: So many workers may die at an upload: another one would, as with too little memory.
+#: So many workers may die at an upload, the database away or not, with nothing embedded in between:
+#: another one would, as with too little memory.
 MOST_DEATHS = 3
 _GIVEN_UP = (
     f"Its worker died {MOST_DEATHS} times, most likely for want of memory: split the file, or give"
@@ -54,11 +55,15 @@ class _Ending(Exception):
 
 
 class _Refused(Exception):
-    """The upload cannot become a version; the message says why."""
+    """The upload cannot become a version, now or (when it is final) ever; the message says why."""
+
+    def __init__(self, why: str, *, is_final: bool = False) -> None:
+        super().__init__(why)
+        self.is_final = is_final
 
 
 class _Hold:
-    """A claimed upload; `attempts` names the claim, as the next one has a higher number."""
+    """A claimed upload; its lease names the claim, as each step and each claim writes another."""
 
     def __init__(self, upload: Upload) -> None:
         self.upload = upload
@@ -74,14 +79,16 @@ class _Hold:
         """
         if _ending.is_set():
             raise _Ending
+        lease = timezone.now() + LEASE
         with transaction.atomic():
-            if not self._update(lease_until=timezone.now() + LEASE, **progress):
+            if not self._update(lease_until=lease, **progress):
                 raise _Lost
             yield
+        self.upload.lease_until = lease
 
     def _update(self, **values: Any) -> bool:
         mine = Upload.objects.filter(
-            pk=self.upload.pk, state=_STATE.RUNNING, attempts=self.upload.attempts
+            pk=self.upload.pk, state=_STATE.RUNNING, lease_until=self.upload.lease_until
         )
         return bool(mine.update(**values))
 
@@ -90,11 +97,13 @@ class _Hold:
         now = timezone.now()
         return self._update(state=state, reason=reason[:300], finished_at=now, lease_until=None)
 
-    def refuse(self, reason: str) -> None:
-        """Fail it; what was read of it goes, as whoever tries it again reads it anew."""
+    def refuse(self, why: _Refused) -> None:
+        """Fail it; what was read goes, as who tries again reads anew. If final, the file goes."""
         with transaction.atomic():
-            if self.end(_STATE.FAILED, reason):
+            if self.end(_STATE.FAILED, str(why)):
                 collections.erase(Document.objects.filter(upload=self.upload, added_in=None))
+                if why.is_final:
+                    Upload.objects.filter(pk=self.upload.pk).update(content=None)
 
     def give_back(self, *, died: bool) -> None:
         """Let another worker have it; what this one failed at counts as a death."""
@@ -159,7 +168,7 @@ def _work(upload: Upload) -> None:
     except _Ending:
         hold.give_back(died=False)
     except _Refused as exc:
-        hold.refuse(str(exc))
+        hold.refuse(exc)
     except ModelsMissing as exc:
         hold.end(_STATE.FAILED, str(exc))
     except DatabaseError:
@@ -180,8 +189,11 @@ def _make(hold: _Hold) -> None:
     version = CollectionVersion.objects.get(pk=hold.upload.version_id)
     with hold.step():
         pass
-    if not building.can_wait(version):
-        building.build(version)
+    try:
+        indexes.ensure(version)
+    except (OSError, ValueError) as exc:
+        # The version is there, and its files are tried again: see `upkeep`.
+        log.error("no index of upload %s: %s at %s", hold.upload.pk, brief(exc), place(exc))
     hold.end(_STATE.DONE)
 
 
@@ -192,14 +204,15 @@ def _parsed(upload: Upload) -> Read:
     try:
         return reading.read(upload.kind, upload.name, bytes(content))
     except ValueError as exc:
-        raise _Refused(str(exc)) from None
+        raise _Refused(str(exc), is_final=not isinstance(exc, pdf.Unfinished)) from None
 
 
 def _read(hold: _Hold) -> None:
     """Write documents and chunks that are new; a reader that died left rows, which go first."""
     read = _parsed(hold.upload)
     if not read.documents and read.refused:
-        raise _Refused(f"No document can be read: {read.refused[0].where}: {read.refused[0].why}")
+        first = read.refused[0]
+        raise _Refused(f"No document can be read: {first.where}: {first.why}", is_final=True)
     with hold.step(refused=read.listed(), documents=0, embedded=0):
         collections.erase(Document.objects.filter(upload=hold.upload, added_in=None))
     fresh = _fresh(hold.collection, read.documents)
@@ -275,7 +288,8 @@ def _embed(hold: _Hold) -> None:
         while rows := _unembedded(hold.upload):
             vectors = embed([embedding.passage(row.title, row.text) for row in rows])
             ids = [row.pk for row in rows]
-            with hold.step(embedded=F("embedded") + len(rows)), connection.cursor() as cursor:
+            counted = {"embedded": F("embedded") + len(rows), "attempts": 1}
+            with hold.step(**counted), connection.cursor() as cursor:
                 cursor.execute(
                     "UPDATE routing_chunk SET vector = told.vector"
                     " FROM unnest(%s::bigint[], %s::bytea[]) AS told(id, vector)"

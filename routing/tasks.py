@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task, signals
 
-from routing import building, challenging, indexing, retention, shadow, shifts
+from routing import challenging, indexing, retention, shadow, shifts, upkeep
 
 #: A worker that is told to stop waits this long for calls that no running task waits for.
 _DRAIN_S = 45.0
@@ -47,7 +47,7 @@ def run_uploads() -> None:
 @shared_task
 def build_indexes() -> None:
     """Build the files of what was removed from, and of what a worker that died left without."""
-    building.build_due()
+    upkeep.run()
 
 
 @signals.worker_shutting_down.connect

@@ -20,7 +20,7 @@ from reviews.errors import BadInput
 from reviews.views.frame import about, current_project, page, posted_project, to_page
 from reviews.views.signoff import user_of
 from routing import collections as service
-from routing import holdings
+from routing import holdings, indexes
 from routing.errors import RequestError
 from routing.holdings import Pace
 from routing.models import Collection, Project, Upload
@@ -37,12 +37,13 @@ TITLES = {
 
 
 class Line(NamedTuple):
-    """An upload, how fast it is, and what it is at."""
+    """An upload, how fast it is, what it is at, and whether it can be tried again."""
 
     row: Upload
     pace: Pace
     is_open: bool
     stage: str
+    is_retryable: bool
 
 
 @require_http_methods(["GET", "POST"])
@@ -139,15 +140,17 @@ def find(pk: int) -> Collection:
 def collection(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one collection; while something is under way a script asks again every two seconds."""
     found = find(pk)
-    lines = _lines(found)
+    lines, holding = _lines(found), holdings.one(found)
+    is_behind = holding.version is not None and not indexes.is_built(holding.version)
     shown = {
         **about(found.project),
         **form_context(request),
         "section": "collections",
         "collection": found,
-        "holding": holdings.one(found),
+        "holding": holding,
         "lines": lines,
-        "is_open": any(line.is_open for line in lines),
+        "is_behind": is_behind,
+        "is_open": is_behind or any(line.is_open for line in lines),
         "versions": found.versions.order_by("-number")[:_SHOWN],
         "strategies": [(name, TITLES[name]) for name in (AUTO, *STRATEGIES)],
     }
@@ -158,6 +161,7 @@ def _lines(found: Collection) -> list[Line]:
     rows = found.uploads.defer("content").select_related("version", "made_by").order_by("-pk")
     waiting = found.uploads.filter(state__in=Upload.OPEN).order_by("pk")
     first = waiting.values_list("pk", flat=True).first()
+    retryable = holdings.retryable(found)
     now = timezone.now()
     return [
         Line(
@@ -165,6 +169,7 @@ def _lines(found: Collection) -> list[Line]:
             holdings.pace(row, row.finished_at or now),
             row.state in Upload.OPEN,
             holdings.stage(row, is_first=row.pk == first),
+            row.pk in retryable,
         )
         for row in rows[:_SHOWN]
     ]

@@ -129,6 +129,20 @@ def test_an_upload_is_cancelled_and_tried_again(as_role, handbook):
     assert row.state == "waiting"
 
 
+def test_what_can_never_be_read_is_not_offered_to_be_tried_again(as_role, handbook):
+    indexing.work(collections.upload(handbook, "a.pdf", b"%PDF-1.7\n").pk)
+    page = text(as_role("lead").get(f"/collections/{handbook.pk}/"))
+    assert "The PDF is damaged." in page
+    assert "Try again" not in page
+
+
+def test_a_version_whose_files_are_not_written_yet_says_so(as_role, filled):
+    collections.remove(filled, ["faq/7"])
+    page = text(as_role("lead").get(f"/collections/{filled.pk}/"))
+    assert "Version 2 is not searched yet" in page
+    assert "hx-get" in page
+
+
 def test_a_file_that_is_too_large_or_missing_is_refused_with_a_sentence(
     as_role, handbook, settings
 ):

@@ -1,12 +1,14 @@
 """What is served, and what is said of a collection that is not."""
 
+import errno
 import os
 import time
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
 
-from routing import building, collections, indexes, indexing
+from routing import collections, indexes, indexing, upkeep
 from routing.errors import Conflict, NotFound, ServiceUnavailable
 from routing.indexes import Shelf
 from routing.models import Collection, CollectionVersion
@@ -88,7 +90,7 @@ def test_an_older_version_is_served_until_the_newest_has_files(project, collecti
     collections.remove(collection, ["a"])
     shelf.refresh()
     assert shelf.get(project.pk, "handbook").version == 1
-    assert building.build_due() == 1
+    assert upkeep.run() == 1
     shelf.refresh()
     found = shelf.get(project.pk, "handbook")
     assert (found.version, found.index.size) == (2, 1)
@@ -213,19 +215,38 @@ def test_files_of_old_versions_and_deleted_collections_go(project, collection):
     stacks.indexed(collection, {"a": "Cats purr.", "b": "Dogs bark."})
     first, second = collection.versions.get(), collections.remove(collection, ["a"])
     indexes.ensure(second)
-    assert indexes.tidy() == 0
-    assert indexes.tidy(now=time.time() + 3600) == 1
+    assert upkeep.tidy() == 0
+    assert upkeep.tidy(now=time.time() + 3600) == 1
     assert (indexes.is_built(first), indexes.is_built(second)) == (False, True)
     collections.delete(collection)
-    assert indexes.tidy() == 1
+    assert upkeep.tidy() == 1
     assert not indexes.folder(second).parent.exists()
+
+
+def test_on_a_full_disk_the_files_written_last_stay_and_are_served(
+    project, collection, shelf, monkeypatch, caplog
+):
+    stacks.indexed(collection, {"a": "Cats purr.", "b": "Dogs bark."})
+    collections.remove(collection, ["a"])
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    write = index._seal
+    monkeypatch.setattr(index, "_seal", Mock(side_effect=full))
+    assert upkeep.run() == 0
+    assert "No space left on device" in caplog.text
+    assert upkeep.tidy(now=time.time() + 3600) == 0
+    shelf.refresh()
+    assert shelf.get(project.pk, "handbook").version == 1
+    monkeypatch.setattr(index, "_seal", write)
+    assert upkeep.run() == 1
+    shelf.refresh()
+    assert shelf.get(project.pk, "handbook").version == 2
 
 
 def test_a_folder_that_goes_meanwhile_is_passed_over(project, collection):
     stacks.indexed(collection, {"a": "Cats purr.", "b": "Dogs bark."})
     collections.remove(collection, ["a"])
     (settings.SHADOWEVAL_INDEX_DIR / str(collection.pk) / "gone").symlink_to("nowhere")
-    assert indexes.tidy() == 0
+    assert upkeep.tidy() == 0
 
 
 def test_only_their_owner_reads_the_files(project, collection):

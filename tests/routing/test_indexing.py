@@ -6,7 +6,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from routing import building, collections, indexing
+from routing import collections, indexing, upkeep
 from routing.models import Chunk, Document, Upload
 from routing.retrieval import pdf
 from tests.routing import stacks
@@ -109,6 +109,22 @@ def test_an_upload_without_a_readable_document_fails_with_the_reason(collection)
     assert upload.reason == "No document can be read: line 1: It has no text."
 
 
+@pytest.mark.parametrize(("name", "content"), [("a.pdf", b"%PDF-1.7\n"), ("a.jsonl", b"no json")])
+def test_what_can_never_be_read_is_not_tried_again(collection, name, content):
+    upload = collections.upload(collection, name, content)
+    indexing.work(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, upload.content) == ("failed", None)
+    assert not collections.retry(upload)
+
+
+def test_what_a_busy_machine_could_not_read_may_be_tried_again(collection, monkeypatch):
+    monkeypatch.setattr(pdf, "_WAIT_S", 0)
+    upload = collections.upload(collection, "a.pdf", b"%PDF-1.7\n")
+    indexing.work(upload.pk)
+    assert collections.retry(upload)
+
+
 @pytest.mark.parametrize(
     ("most", "texts"),
     [(3, {"c": "Cows moo.", "d": "Ducks quack."}), (160, MANY | {"doc149": "Some words. " * 999})],
@@ -124,6 +140,7 @@ def test_too_many_chunks_fail_and_leave_nothing(collection, settings, monkeypatc
     assert f"at most {most} chunks" in upload.reason
     assert keys(collection) == ["a", "b"]
     assert not upload.rows.exists()
+    assert collections.retry(upload)  # with others removed it may fit
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, 5, 6, 8, 9])
@@ -191,6 +208,22 @@ def test_an_upload_that_costs_three_workers_fails(collection):
     assert collections.retry(upload)
     indexing.work(upload.pk)
     assert keys(collection) == ["a"]
+
+
+def test_deaths_between_which_something_was_embedded_do_not_add_up(collection, monkeypatch):
+    """A server that is restarted now and then ends no long upload."""
+    monkeypatch.setattr(indexing, "_CHUNKS", 30)
+    upload, look = stacks.upload(collection, MANY), indexing._unembedded
+    for _ in range(4):
+        groups = iter([look, die])
+        monkeypatch.setattr(indexing, "_unembedded", lambda row, left=groups: next(left)(row))
+        with pytest.raises(Killed):
+            indexing.work(upload.pk)
+        expire(upload)
+    monkeypatch.setattr(indexing, "_unembedded", look)
+    indexing.work(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, upload.embedded) == ("done", 150)
 
 
 def test_a_process_that_ends_gives_its_upload_back_as_it_is(collection):
@@ -274,8 +307,8 @@ def test_files_that_could_not_be_built_are_built_later(collection, settings, tmp
     settings.SHADOWEVAL_INDEX_DIR = blocked
     upload = stacks.indexed(collection, {"a": "Cats purr."})
     settings.SHADOWEVAL_INDEX_DIR = tmp_path / "indexes"
-    assert building.build_due() == 1
-    assert building.build_due() == 0
+    assert upkeep.run() == 1
+    assert upkeep.run() == 0
     assert stacks.opened(upload.version).size == 1
 
 
