@@ -160,7 +160,8 @@ class Shelf:
         found = self._open.get(key)
         if found is not None:
             return found
-        raise self._absent.get(key) or self._unknown(name)
+        # One error is raised by many requests: each would add to its traceback.
+        raise (self._absent.get(key) or self._unknown(name)).with_traceback(None)
 
     def _unknown(self, name: str) -> RequestError:
         if self.is_fresh:
@@ -222,7 +223,8 @@ class Shelf:
             try:
                 known[key] = self._opened(row, newest.get(row.pk), strategies.get(row.pk))
             except RequestError as exc:
-                absent[key] = exc
+                # Its traceback holds this frame, and so all that is open, until the collector comes.
+                absent[key] = exc.with_traceback(None)
             except ModelsMissing as exc:
                 absent[key] = ServiceUnavailable(str(exc))
             except DatabaseError:

@@ -1,8 +1,10 @@
 """What is served, and what is said of a collection that is not."""
 
 import errno
+import gc
 import os
 import time
+import weakref
 from unittest.mock import Mock
 
 import pytest
@@ -196,6 +198,22 @@ def test_what_is_unchanged_is_not_opened_again(project, collection, shelf):
     before = shelf.get(project.pk, "handbook").index
     shelf.refresh()
     assert shelf.get(project.pk, "handbook").index is before
+
+
+def test_an_older_version_is_let_go_of_at_once(project, collection, shelf):
+    """Its files are open, and the collector comes seldom: what is kept must be in no knot."""
+    stacks.collection(project, "empty")
+    stacks.indexed(collection, {"a": "Cats purr.", "b": "Dogs bark."})
+    gc.disable()
+    try:
+        shelf.refresh()
+        old = weakref.ref(shelf.get(project.pk, "handbook").index)
+        collections.remove(collection, ["a"])
+        upkeep.run()
+        shelf.refresh()
+        assert old() is None
+    finally:
+        gc.enable()
 
 
 def test_a_namesake_of_a_deleted_one_is_another(project, collection, shelf):
