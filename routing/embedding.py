@@ -21,8 +21,14 @@ def passage(title: str, text: str) -> str:
 
 
 @contextmanager
-def pool(embedder: str) -> Iterator[Callable[[Sequence[str]], list[np.ndarray]]]:
+def pool(
+    embedder: str, tick: Callable[[], None] = lambda: None
+) -> Iterator[Callable[[Sequence[str]], list[np.ndarray]]]:
     """Yield what turns texts into vectors of shape (d,), float32, in their order.
+
+    Args:
+        embedder: its id.
+        tick: called after each text; what it raises ends the work.
 
     Raises:
         ModelsMissing: when the embedder's files are missing or damaged and cannot be built.
@@ -30,4 +36,12 @@ def pool(embedder: str) -> Iterator[Callable[[Sequence[str]], list[np.ndarray]]]
     made = embedders.get(embedder)
     threads = 1 if made.is_instant else min(os.cpu_count() or 1, _MOST_THREADS)
     with ThreadPoolExecutor(threads, "embed") as executor:
-        yield lambda texts: list(executor.map(made.embed, texts))
+
+        def embed(texts: Sequence[str]) -> list[np.ndarray]:
+            vectors = []
+            for vector in executor.map(made.embed, texts):
+                vectors.append(vector)
+                tick()
+            return vectors
+
+        yield embed

@@ -223,7 +223,7 @@ class Shelf:
             try:
                 known[key] = self._opened(row, newest.get(row.pk), strategies.get(row.pk))
             except RequestError as exc:
-                # Its traceback holds this frame, and so all that is open, until the collector comes.
+                # Its traceback holds this frame, and all that is open, until the collector comes.
                 absent[key] = exc.with_traceback(None)
             except ModelsMissing as exc:
                 absent[key] = ServiceUnavailable(str(exc))

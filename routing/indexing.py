@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
@@ -31,8 +31,7 @@ log = logging.getLogger(__name__)
 
 #: A worker that was not heard of for so long is dead. A group of documents or chunks takes seconds.
 LEASE = timedelta(seconds=90)
-#: So many workers may die at an upload, the database away or not, with nothing embedded in between:
-#: another one would, as with too little memory.
+#: So many may die with nothing embedded in between: another one would, as with too little memory.
 MOST_DEATHS = 3
 _GIVEN_UP = (
     f"Its worker died {MOST_DEATHS} times, most likely for want of memory: split the file, or give"
@@ -85,6 +84,13 @@ class _Hold:
                 raise _Lost
             yield
         self.upload.lease_until = lease
+
+    def keep(self) -> None:
+        """Renew a lease that runs out: a machine that is slow is not dead."""
+        until = self.upload.lease_until
+        if until is None or until - timezone.now() < LEASE / 2:
+            with self.step():
+                pass
 
     def _update(self, **values: Any) -> bool:
         mine = Upload.objects.filter(
@@ -154,8 +160,8 @@ def claim(upload_id: int | None = None) -> Upload | None:
 
 
 def _give_up(upload: Upload) -> None:
-    upload.state, upload.reason, upload.finished_at = _STATE.FAILED, _GIVEN_UP, timezone.now()
-    upload.lease_until = None
+    upload.state, upload.reason = _STATE.FAILED, _GIVEN_UP
+    upload.finished_at, upload.lease_until = timezone.now(), None
     upload.save(update_fields=["state", "reason", "finished_at", "lease_until"])
 
 
@@ -275,19 +281,13 @@ def _write(
     )
 
 
-class _Row(NamedTuple):
-    pk: int
-    title: str
-    text: str
-
-
 def _embed(hold: _Hold) -> None:
     """Give every chunk its vector, a group at a time."""
     has_pgvector = nearest.prepare()
-    with embedding.pool(hold.collection.embedder) as embed:
+    with embedding.pool(hold.collection.embedder, hold.keep) as embed:
         while rows := _unembedded(hold.upload):
-            vectors = embed([embedding.passage(row.title, row.text) for row in rows])
-            ids = [row.pk for row in rows]
+            vectors = embed([embedding.passage(title, text) for _, title, text in rows])
+            ids = [pk for pk, _, _ in rows]
             counted = {"embedded": F("embedded") + len(rows), "attempts": 1}
             with hold.step(**counted), connection.cursor() as cursor:
                 cursor.execute(
@@ -300,10 +300,11 @@ def _embed(hold: _Hold) -> None:
                     nearest.keep(ids, vectors)
 
 
-def _unembedded(upload: Upload) -> list[_Row]:
+def _unembedded(upload: Upload) -> list[tuple[int, str, str]]:
+    """Return numbers, titles and texts of the next group."""
     rows = Chunk.objects.filter(document__upload=upload, document__added_in=None, vector=None)
     columns = rows.order_by("pk").values_list("pk", "document__title", "text")
-    return [_Row(*row) for row in columns[:_CHUNKS]]
+    return list(columns[:_CHUNKS])
 
 
 def _publish(hold: _Hold) -> None:

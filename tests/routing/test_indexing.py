@@ -196,6 +196,27 @@ def test_a_worker_that_lives_keeps_its_upload(collection):
     assert not indexing.run_due()
 
 
+def test_a_slow_worker_is_not_taken_for_dead(collection, monkeypatch):
+    """A minute for each passage: a group of them takes longer than a lease."""
+    upload, begun, minutes = stacks.upload(collection, MANY), timezone.now(), []
+    pool, others = indexing.embedding.pool, []
+    monkeypatch.setattr(timezone, "now", lambda: begun + timedelta(minutes=len(minutes)))
+
+    def slow(embedder, tick):
+        def later():
+            minutes.append(1)
+            others.append(indexing.claim())
+            tick()
+
+        return pool(embedder, later)
+
+    monkeypatch.setattr(indexing.embedding, "pool", slow)
+    indexing.work(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, upload.attempts, len(minutes)) == ("done", 1, 150)
+    assert set(others) == {None}
+
+
 def test_an_upload_that_costs_three_workers_fails(collection):
     upload = stacks.upload(collection, {"a": "Cats purr."})
     for _ in range(3):
