@@ -65,6 +65,8 @@ _RIGHT = {"cheap": _CHOICES.B_SLIGHTLY, "expensive": _CHOICES.A_SLIGHTLY}
 _PLAN: dict[str, Any] = {"floor": 0.1, "early_stop": False}
 #: Pairs left for a newcomer, after which the study closes.
 _UNRATED = 11
+#: What a newcomer is asked: those and some of the hidden checks, not the forty of a real study.
+_ASKED = 13
 #: Pairs shown again with their sides swapped.
 _REPEATS = 6
 _EITHER = {"tie": _CHOICES.EQUAL, "both_bad": _CHOICES.BOTH_BAD}
@@ -128,7 +130,8 @@ def _study(
     unrated: int = 0,
 ) -> Study:
     """Start a study whose window is over, rated but for some pairs."""
-    study = sampling.start(live, name=name, seed=name, rate=1.0, **_PLAN)
+    asked = {"rater_target": _ASKED} if unrated else {}
+    study = sampling.start(live, name=name, seed=name, rate=1.0, **asked, **_PLAN)
     _end_window(study)
     _rate(study, content, people, unrated)
     return study

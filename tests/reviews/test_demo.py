@@ -11,6 +11,7 @@ from reviews import (
     gold,
     labels,
     practice,
+    progress,
     rating,
     repeats,
     signatures,
@@ -96,6 +97,8 @@ def test_a_newcomer_rates_the_rest_and_the_study_closes(starter):
     while closing.n_unrated(study):
         shown = rating.hand_out(study, ann)
         rating.submit(shown.token, ann, choice="equal", left_adequate=True, right_adequate=True)
+    done = progress.of(study, ann)
+    assert (done.mine, done.target) == (13, 13)
     assert status.of(study).name == "ready"
     assert closing.close_due() == [study]
     study.refresh_from_db()
