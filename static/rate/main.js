@@ -141,7 +141,9 @@ function sources() {
   const list = place.querySelector("#sources");
   if (!list) return;
   list.open = !list.open;
-  if (list.open) list.scrollIntoView({ block: "nearest" });
+  if (!list.open) return;
+  list.scrollIntoView({ block: "nearest" });
+  list.querySelector("section")?.focus({ preventScroll: true });  // arrow keys scroll the list
 }
 
 function comment() {

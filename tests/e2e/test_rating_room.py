@@ -185,6 +185,7 @@ def test_sources_are_read_on_demand_and_what_they_support_is_said_by_key(
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     press(page, "n")
     page.wait_for_selector("#answer-a a.cited")
+    assert page.evaluate("document.activeElement.id") == "source-1"  # arrow keys scroll the list
     assert page.inner_text("#source-1 pre") == "Due <b>"
     assert page.locator("#answer-a a.cited").all_inner_texts() == ["1", "3"]
     assert page.inner_text("#answer-a").strip() == cited.replace("`", "")
