@@ -6,6 +6,7 @@ from django.core.management import CommandError, call_command
 from reviews import evaluating
 from reviews.models import RetrievalEvaluation
 from routing import strategies
+from routing.models import StrategyVersion
 from routing.retrieval.judgements import Qrels
 from tests.routing import stacks
 from tests.routing.test_strategies import qrels, texts
@@ -82,7 +83,10 @@ def test_command_trains(collection, tmp_path, capsys):
         json.dumps({"qid": q.qid, "query": q.query, "qrels": q.grades}) for q in qrels().queries
     ))  # fmt: skip
     call_command("train_strategy", "handbook", str(place), project=collection.project.slug)
-    assert "goes by it from now on" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "goes by it from now on" in said
+    is_shown = StrategyVersion.objects.get().card["gain_over_rules"]["low"] > 0
+    assert ("Not shown to be better than the rules" in said) != is_shown
 
 
 @pytest.mark.parametrize("command", ["evaluate_retrieval", "train_strategy"])

@@ -11,7 +11,7 @@ from reviews import demo_handbook
 from reviews.models import RetrievalEvaluation
 from routing import indexing
 from routing.embedders import ids
-from routing.models import StrategyVersion
+from routing.models import CollectionVersion, StrategyVersion
 
 QRELS = demo_handbook.QRELS.read_bytes()
 
@@ -57,8 +57,21 @@ def test_every_strategy_is_measured_and_shown(measure):
 
 def test_auto_is_trained_where_that_is_wanted_and_said_to_flatter_itself(measure):
     text = measure(trains="1").content.decode()
-    assert StrategyVersion.objects.get().card["n"] == 82
+    card = StrategyVersion.objects.get().card
+    assert card["n"] == 82
     assert "trained on these very queries" in text
+    assert "nDCG is 1 where the right documents stand first" in text
+
+
+def test_what_was_trained_is_compared_with_the_rules_before_it(as_role, handbook):
+    gain = {"value": -0.01, "low": -0.04, "high": 0.02}
+    card = {"n": 82, "k": 10, "trained": 0.8, "best": 0.9, "rules": 0.81, "gain": gain}
+    version = CollectionVersion.objects.get(collection=handbook)
+    rows = {"collection": handbook, "version": version, "artifact": b"", "sha256": ""}
+    StrategyVersion.objects.create(**rows, card={**card, "gain_over_rules": gain})
+    client = as_role("product")
+    text = client.get(reverse("retrieval_evaluations", args=[handbook.pk])).content.decode()
+    assert "the rules come to 0.810 on the same queries, and it is not shown to be better" in text
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ class Command(BaseCommand):
             console.print(f"{n} judged documents are not in the collection; nothing can find them.")
         if made.card["gain"]["low"] <= 0:
             console.print("Not shown to be better than hybrid: its interval holds 0.")
+        if made.card["gain_over_rules"]["low"] <= 0:
+            console.print("Not shown to be better than the rules that auto went by before.")
         console.print(f"auto in “{collection.name}” goes by it from now on.")
 
 
