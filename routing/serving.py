@@ -217,6 +217,8 @@ async def _models(call: Call, connection: Connection, recorder: Recorder) -> Non
 
 
 COUNT = "/v1/messages/count_tokens"
+#: What a client asks for whose base URL has no /v1, though its SDK adds none.
+ASTRAY = ("/chat/completions", "/messages", "/models")
 ROUTES: dict[str, Route] = {
     "/v1/messages": Route(ANTHROPIC, _answer),
     COUNT: Route(ANTHROPIC, _count),
@@ -246,8 +248,11 @@ def _speech_of(connection: Connection) -> Speech:
 
 
 async def not_found(connection: Connection) -> None:
-    """Answer an unknown path below /v1/ in the shape of the API that the client speaks."""
-    error = NotFound(f"{connection.path[:200]} does not exist here.")
+    """Answer an unknown path below /v1/, or one that lacks it, in the shape of the client's API."""
+    said = f"{connection.path[:200]} does not exist here."
+    if connection.path in ASTRAY or connection.path.startswith("/v1/v1/"):
+        said += " An OpenAI client's base URL ends in /v1, an Anthropic client's does not."
+    error = NotFound(said)
     await refuse(connection, _speech_of(connection), error, str(ids.new()))
 
 

@@ -75,7 +75,7 @@ class Application:
         """Serve one ASGI scope."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(("/v1/", "/api/")):
+        elif scope["type"] == "http" and _is_of_api(scope["path"]):
             await self._api(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] == "/readyz":
             await _tell_readiness(scope, receive, send)
@@ -88,7 +88,7 @@ class Application:
         if serving.route_of(connection) is not None:
             assert self._recorder is not None, "the server must run the lifespan protocol"
             await serving.handle(connection, self._recorder)
-        elif connection.path.startswith("/v1/"):
+        elif not connection.path.startswith("/api/"):
             await serving.not_found(connection)
         elif not await serving.limit_cold(connection):
             await django_application(scope, receive, send)
@@ -121,6 +121,10 @@ class Application:
         await asyncio.wait({warming}, timeout=_WARM_S)
         await shared.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _is_of_api(path: str) -> bool:
+    return path.startswith(("/v1/", "/api/")) or path in serving.ASTRAY
 
 
 async def _tell_readiness(scope: dict[str, Any], receive: Any, send: Any) -> None:

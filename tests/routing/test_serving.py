@@ -123,6 +123,28 @@ def test_bad_input_is_refused_in_the_apis_shape(service, api_key, body, status, 
     assert type(raised) is error
 
 
+@pytest.mark.parametrize(
+    ("path", "header", "is_openais"),
+    [
+        ("/chat/completions", "authorization", True),
+        ("/models", "authorization", True),
+        ("/messages", "x-api-key", False),
+        ("/v1/v1/messages", "x-api-key", False),
+    ],
+)
+def test_a_base_url_of_the_other_sdk_is_told_as_json(service, path, header, is_openais):
+    reply = httpx.post(service + path, headers={header: "Bearer x"}, json={})
+    error = reply.json()["error"]
+    assert (reply.status_code, error["type"], "code" in error) == (
+        404,
+        "not_found_error",
+        is_openais,
+    )
+    assert (
+        f"{path} does not exist here. An OpenAI client's base URL ends in /v1" in error["message"]
+    )
+
+
 @pytest.mark.parametrize("key", ["sk-shadow-wrong", "\u00e4".encode("latin-1").decode("latin-1")])
 def test_a_wrong_key_is_refused(service, key):
     reply = httpx.post(service + "/v1/messages", headers=[(b"x-api-key", key.encode("latin-1"))])
