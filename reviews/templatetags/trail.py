@@ -25,13 +25,22 @@ def in_words(entry: AuditEntry) -> str:
 
 @register.filter
 def shortly(value: Any) -> str:
-    """Return one detail of an entry for the eye: hashes cut, lists without brackets.
+    """Return one detail of an entry for the eye: hashes cut, no brackets, a dash for nothing.
 
     Example:
-        >>> shortly("ab" * 32), shortly(["engineering", "product"]), shortly(0.28)
-        ('abababababab', 'engineering, product', '0.28')
+        >>> shortly("ab" * 32), shortly(["engineering", "product"]), shortly(0.28), shortly("")
+        ('abababababab', 'engineering, product', '0.28', '–')
+        >>> shortly([{"name": "errors", "n": 0, "worse": False}, {"name": "late", "p": None}])
+        'errors (n 0, worse no), late (p –)'
     """
+    if value in (None, "", []):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(shortly(one) for one in value)
+    if isinstance(value, dict):
+        rest = ", ".join(f"{key} {shortly(one)}" for key, one in value.items() if key != "name")
+        return f"{value['name']} ({rest})" if "name" in value else f"({rest})"
     text = str(value)
     return text[:_SHOWN] if _HASH.fullmatch(text) else text
