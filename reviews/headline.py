@@ -93,7 +93,7 @@ def _quality(point: dict[str, Any], plan: dict[str, Any]) -> str:
     if not point["certified"]:
         why = _untested(point, plan) or f"we are not {sure}."
         return " ".join([f". Not certified: {why}", *_instead(plan)])
-    for_free = ", which takes no rating: no more lie below" if point["trivially_safe"] else ""
+    for_free = ", which takes no rating: no more are cheap" if point["trivially_safe"] else ""
     now = (
         "we are" if plan["is_final"] else "if the window had ended with these ratings, we would be"
     )

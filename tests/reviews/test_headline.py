@@ -61,7 +61,7 @@ def test_a_threshold_with_too_few_ratings_for_adequacy_is_not_said_to_harm():
 
 
 def test_what_takes_no_rating_says_so():
-    assert f"{SURE}, which takes no rating: no more lie below; about" in said(trivially_safe=True)
+    assert f"{SURE}, which takes no rating: no more are cheap; about" in said(trivially_safe=True)
 
 
 def test_a_part_is_never_certified():

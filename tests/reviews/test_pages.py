@@ -121,9 +121,9 @@ def test_the_overview_says_who_decides_which_share(unsigned, as_role, project):
     policy.deploy(target, by=None, reason="test", share=0.25, rest=rest)
     client = as_role("engineering")
     text = client.get("/overview/").text
-    assert "policy-2, t = 0.62" in text
+    assert "policy-2, threshold 0.62" in text
     assert "by task type: <bdi>coding</bdi> 0.3, <bdi>math</bdi> 0.1" in text
-    assert "it decides 25 % of the requests, policy-1 (t = 0.0) the others" in text
+    assert "it decides 25 % of the requests, policy-1 (threshold 0.0) the others" in text
     assert "<td>math</td><td>policy-1</td>" in text
     policy.deploy(target, by=None, reason="test")
     assert "the others" not in client.get("/overview/").text
