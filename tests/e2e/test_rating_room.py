@@ -183,6 +183,9 @@ def test_sources_are_read_on_demand_and_what_they_support_is_said_by_key(
     assert not page.locator("#source-1").is_visible()
     assert page.locator("a.cited").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    page.set_viewport_size({"width": 640, "height": 400})  # 200 % zoom
+    assert page.evaluate("getComputedStyle(document.querySelector('.bar')).position") == "static"
+    page.set_viewport_size(viewport)
     press(page, "n")
     page.wait_for_selector("#answer-a a.cited")
     assert page.evaluate("document.activeElement.id") == "source-1"  # arrow keys scroll the list
