@@ -1,13 +1,13 @@
 """Fit P(the sources hold the answer) on mtRAG, and say how far it can be trusted.
 
 Is a relevant document among the first five of the strategy, or among those that a client brings
-(the first one, three or five of each strategy, with their scores and without, from the whole corpus
-and from 3 % of its documents, as nobody knows how many a client chose from)? Every query of mtRAG
+(the first one, three or five of each strategy, with their scores and without)? Every query of mtRAG
 has an answer, so that each is searched twice more where it has none. In the mix (MIX) one question
-in three has none: half of these are near misses, the others of a domain that is not there. Each set
-of signals gets a logistic regression. Brier and ECE (10 bins of equal size) are of this mix and of
-ten folds by conversation, beside the Brier of always saying the base rate and what a regression
-does that learnt from the whole corpus only.
+in three has none: half of these are near misses, the others of a domain that is not there. All of
+it in small collections and in the whole corpus, each counting the same. Each set of signals gets a
+logistic regression, those with cosines one for each embedder. Figures are of this mix and of ten
+folds by conversation, beside those of a regression that learnt from MiniLM and the whole corpus
+only. The demo's handbook is a check from outside: nothing is fitted on it.
 Run: .venv/bin/python -m benchmarks.retrieval_confidence [--folder ...] [--cache ...] [--write]
 """
 
@@ -15,174 +15,271 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
+from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks import retrieval, retrieval_data, retrieval_examples, routers_data
-from benchmarks.retrieval_examples import FAR, NEAR, WHOLE, Example
+from benchmarks import retrieval, retrieval_data, routers_data
+from benchmarks import retrieval_calibration as calibration
+from benchmarks import retrieval_examples as made_of
+from benchmarks.retrieval_calibration import Told
+from benchmarks.retrieval_examples import ALL, FAR, NEAR, WHOLE, Example
 
-FOLDS, PENALTY = 10, 3.0
+FOLDS, PENALTY, SEED = 10, 3.0, 7
 #: How often an example counts.
 MIX = {WHOLE: 1.0, NEAR: 0.25, FAR: 0.25}
 CLIENT = "client"
-#: By set of signals: whose examples, and the signals.
+MINILM, STATIC = "minilm", "static"
+BEFORE, NOW = "MiniLM, all", "every size"
+HANDBOOK = Path(__file__).parent.parent / "reviews" / "data"
+
+
+class Set(NamedTuple):
+    """Signals that can be known together.
+
+    Attributes:
+        whose: a strategy, or the client.
+        has_cosines: whether each embedder has its own regression.
+    """
+
+    whose: str
+    has_cosines: bool
+    features: tuple[str, ...]
+
+
 SETS = {
-    "both": ("hybrid", ("dense_max", "dense_rise", "bm25_cover", "bm25_fall", "overlap")),
-    "dense": ("dense", ("dense_max", "dense_rise", "dense_fall")),
-    "bm25": ("bm25", ("bm25_cover", "bm25_fall", "unknown")),
-    "context, scored": (
+    "both": Set(
+        "hybrid",
+        True,
+        ("dense_max", "dense_rise", "bm25_cover", "bm25_fall", "overlap", "unknown", "size"),
+    ),
+    "dense": Set("dense", True, ("dense_max", "dense_rise", "dense_fall", "unknown", "size")),
+    "bm25": Set("bm25", False, ("bm25_cover", "bm25_fall", "unknown", "size")),
+    "context, scored": Set(
         CLIENT,
+        False,
         ("context_max", "context_mean", "context_cover", "context_union", "context_gap"),
     ),
-    "context": (
-        CLIENT,
-        ("context_max", "context_mean", "context_cover", "context_union"),
+    "context": Set(
+        CLIENT, False, ("context_max", "context_mean", "context_cover", "context_union")
     ),
 }
 
 
-def examples(recipe: str, docs: list[dict], queries, folder, place, bar) -> dict[str, list]:
-    """Return examples by whose they are: a strategy's, or the client's."""
+class Learnt(NamedTuple):
+    """Examples as arrays; cells say what was searched."""
+
+    numbers: np.ndarray
+    held: np.ndarray
+    weight: np.ndarray
+    groups: np.ndarray
+    cells: np.ndarray
+
+    def only(self, rows: np.ndarray) -> Learnt:
+        return Learnt(*(part[rows] for part in self))
+
+
+def learnt(examples: Iterable[Example], features: Sequence[str]) -> Learnt:
+    """Return the examples that have these signals; kinds count as in the mix, in every cell."""
+    rows = [row for row in examples if all(name in row.signals for name in features)]
+    kinds, cells = np.array([row.kind for row in rows]), np.array([row.cell for row in rows])
+    weight = np.array([MIX[kind] for kind in kinds])
+    for cell in np.unique(cells):
+        weight[cells == cell] /= weight[cells == cell].sum()
+    weight *= len({row.group for row in rows}) / np.unique(cells).size
+    numbers = np.array([[row.signals[name] for name in features] for row in rows])
+    held, groups = np.array([row.held for row in rows]), np.array([row.group for row in rows])
+    return Learnt(numbers, held, weight, groups, cells)
+
+
+class Fitted(NamedTuple):
+    """A logistic regression on standardised numbers."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+    weights: np.ndarray
+    intercept: float
+
+    def told(self, numbers: np.ndarray) -> np.ndarray:
+        z = (numbers - self.mean) / self.scale @ self.weights + self.intercept
+        return 1 / (1 + np.exp(-z))
+
+
+def fit(rows: Learnt) -> Fitted:
+    from sklearn.linear_model import LogisticRegression
+
+    mean, scale = rows.numbers.mean(axis=0), rows.numbers.std(axis=0) + 1e-9
+    model = LogisticRegression(C=1 / PENALTY, max_iter=1000)
+    model.fit((rows.numbers - mean) / scale, rows.held, sample_weight=rows.weight)
+    return Fitted(mean, scale, model.coef_[0], float(model.intercept_[0]))
+
+
+def held_out(taught: Learnt, asked: Learnt) -> Told:
+    """Return what is told of each example by a fit on other conversations."""
+    names = np.random.default_rng(SEED).permutation(np.unique(asked.groups))
+    fold = {name: number % FOLDS for number, name in enumerate(names)}
+    of, taught_of = (np.array([fold[name] for name in one.groups]) for one in (asked, taught))
+    told = np.empty(asked.held.size)
+    for number in range(FOLDS):
+        told[of == number] = fit(taught.only(taught_of != number)).told(asked.numbers[of == number])
+    return Told(told, asked.held, asked.weight, asked.groups)
+
+
+def corpus_of(name: str, docs: list[dict], used, folder, bar) -> made_of.Corpus:
+    """Return documents cut as collections cut them, and embedded."""
+    keys, texts = retrieval.pieces("service", docs)
+    task = bar.add_task(f"embed, {name}", total=len(texts))
+    vectors = retrieval_data.embedded(folder, name, texts, used.embed, lambda: bar.advance(task))
+    return made_of.Corpus(np.array(keys), texts, vectors)
+
+
+def examples(name: str, used, folder: Path, cache_in, bar) -> tuple[dict, dict]:
+    """Return an embedder's examples by whose they are, of mtRAG and of the handbook."""
+    queries = retrieval_data.judged(folder).queries
+    kept = "service" if name == MINILM else name  # as benchmarks/retrieval.py keeps its vectors
+    corpus = corpus_of(kept, retrieval_data.corpus(folder), used, cache_in, bar)
+    vectors = [used.embed(query.query) for query in queries]
+    task = bar.add_task(f"search, {name}", total=len(queries))
+    found = made_of.searched(corpus, queries, vectors, lambda: bar.advance(task))
+    own, asked = handbook_of(name, used, cache_in, bar)
+    strangers = queries[::3]  # about as many as the handbook's own
+    outside = made_of.handbook(own, asked, strangers, used.embed)
+    return by_whose(name, found, corpus), by_whose(name, outside, own)
+
+
+def handbook_of(name: str, used, cache_in, bar):
+    """Return the demo's handbook and its judged queries."""
+    from routing.retrieval.judgements import Qrels
+
+    lines = (HANDBOOK / "handbook.jsonl").read_text().splitlines()
+    docs = [{**row, "doc_id": row["id"]} for row in map(json.loads, lines)]
+    corpus = corpus_of(f"handbook, {name}", docs, used, cache_in, bar)
+    return corpus, Qrels.read(HANDBOOK / "handbook_qrels.jsonl").queries
+
+
+def by_whose(name: str, found: Iterable[tuple], corpus) -> dict[str, list[Example]]:
+    """Return examples by strategy; of MiniLM's lists also what a client would bring."""
     from routing import embedders
     from routing.embedders import ids
 
-    index, used = retrieval.index_of(recipe, docs, folder, place, bar)
-    keys, texts = retrieval.pieces(recipe, docs)
-    vectors = [used.embed(query.query) for query in queries]
-    found = list(retrieval_examples.searched(index, keys, texts, vectors, queries))
-    bare = [text.partition("\n")[2] for text in texts]
-    embed = cache(embedders.get(ids.STATIC).embed)  # what the service judges a client's texts by
-    deep = retrieval_examples.searched(
-        index, keys, texts, vectors, queries, retrieval_examples.DEEP
-    )
-    lists = chain(found, retrieval_examples.small(deep, keys))
-    brought = retrieval_examples.of_clients(lists, keys, bare, embed)
-    return retrieval_examples.of_searches(found, keys) | {CLIENT: brought}
+    found = list(found)
+    made = made_of.of_searches(found, corpus)
+    if name == MINILM:
+        # The service judges what a client brings by this one.
+        embed = cache(embedders.get(ids.STATIC).embed)
+        few = (row for row in found if row[4] in (*made_of.CHOSEN_FROM, "handbook"))
+        made[CLIENT] = made_of.of_clients(few, corpus, embed)
+    return made
 
 
-def fit(numbers: np.ndarray, labels: np.ndarray, weight: np.ndarray):
-    """Return mean, scale, weights and intercept."""
-    from sklearn.linear_model import LogisticRegression
-
-    mean, scale = numbers.mean(axis=0), numbers.std(axis=0) + 1e-9
-    model = LogisticRegression(C=1 / PENALTY, max_iter=1000)
-    model.fit((numbers - mean) / scale, labels, sample_weight=weight)
-    return mean, scale, model.coef_[0], float(model.intercept_[0])
-
-
-def said(fitted, numbers: np.ndarray) -> np.ndarray:
-    mean, scale, weights, intercept = fitted
-    return 1 / (1 + np.exp(-((numbers - mean) / scale @ weights + intercept)))
-
-
-def held_out(numbers, labels, groups, weight, learnt) -> np.ndarray:
-    """Return what is said of each example by a fit on others; `learnt` tells who is learnt from."""
-    from sklearn.model_selection import GroupKFold
-
-    found = np.empty(len(labels))
-    for train, test in GroupKFold(FOLDS).split(numbers, labels, groups):
-        train = train[learnt[train]]
-        found[test] = said(fit(numbers[train], labels[train], weight[train]), numbers[test])
-    return found
-
-
-def brier(told, labels: np.ndarray, weight: np.ndarray) -> float:
-    return float(np.average((told - labels) ** 2, weights=weight))
-
-
-def ece(told: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> float:
-    parts = np.array_split(np.argsort(told, kind="stable"), 10)
-    gaps = [abs(float(weight[p] @ (told[p] - labels[p]))) for p in parts]
-    return sum(gaps) / float(weight.sum())
-
-
-def share(labels: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> str:
-    if not rows.any():
-        return "none"
-    part = weight[rows].sum() / weight.sum()
-    return f"{np.average(labels[rows], weights=weight[rows]):.2f} of {part:.0%}"
-
-
-def constants(made: dict[str, list[Example]], console: Console) -> list[dict]:
+def constants(made: dict[str, tuple], embedders: dict, console: Console) -> list[dict]:
     """Return the fits, and print how well they do on conversations they did not see."""
-    from routing.retrieval.confidence import HIGH, LOW
-
-    table = Table("signals", "n", "base rate", "Brier of it", "learnt from", "AUROC", "Brier",
-                  "ECE", f"right below {LOW}", f"right from {HIGH}", "AUROC, near")  # fmt: skip
     fits = []
-    for name, (whose, features) in SETS.items():
-        rows = [row for row in made[whose] if all(one in row.signals for one in features)]
-        numbers = np.array([[row.signals[one] for one in features] for row in rows])
-        labels, kinds = np.array([row.held for row in rows]), np.array([row.kind for row in rows])
-        weight, groups = np.array([MIX[kind] for kind in kinds]), [row.group for row in rows]
-        base = np.average(labels, weights=weight)
-        for taught, learnt in (("whole corpus", kinds == WHOLE), ("mix", kinds != "")):
-            told = held_out(numbers, labels, groups, weight, learnt)
-            figures = *measured(told, labels, weight, LOW, HIGH), near(told, labels, kinds)
-            always = f"{base:.3f}", f"{base * (1 - base):.4f}"
-            table.add_row(name, str(len(labels)), *always, taught, *figures)
-        mean, scale, weights, intercept = fit(numbers, labels, weight)
-        fits.append(
-            {"name": name, "features": features, "intercept": round(intercept, 6)}
-            | {part: [round(float(one), 6) for one in values] for part, values in
-               (("weights", weights), ("means", mean), ("scales", scale))}
-        )  # fmt: skip
-    console.print(table)
+    for name, one in SETS.items():
+        # One size alone says nothing of sizes.
+        sizeless = [feature for feature in one.features if feature != "size"]
+        before = learnt(made[MINILM][0][one.whose], sizeless)
+        before = before.only(before.cells == ALL)
+        for used in made if one.has_cosines else (MINILM,):
+            title = f"{name}, {used}" if one.has_cosines else name
+            parts = [part[one.whose] for part in made[used]]
+            rows, outside = (learnt(part, one.features) for part in parts)
+            asked = (learnt(part, sizeless).numbers for part in parts)
+            told = Both(held_out(before, rows._replace(numbers=next(asked))), held_out(rows, rows))
+            apart = Both(
+                Told(fit(before).told(next(asked)), *outside[1:4]),
+                Told(fit(rows).told(outside.numbers), *outside[1:4]),
+            )
+            compared(title, told, apart, rows.cells, console)
+            of = embedders[used] if one.has_cosines else []
+            fits.append(constant(name, one.features, of, fit(rows)))
     return fits
 
 
-def measured(told, labels: np.ndarray, weight: np.ndarray, low: float, high: float) -> list[str]:
-    from sklearn.metrics import roc_auc_score
-
-    return [
-        f"{roc_auc_score(labels, told, sample_weight=weight):.3f}",
-        f"{brier(told, labels, weight):.4f}",
-        f"{ece(told, labels, weight):.3f}",
-        share(labels, weight, told < low),
-        share(labels, weight, told >= high),
-    ]
+def constant(name: str, features: Sequence[str], embedders: list[str], fitted: Fitted) -> dict:
+    parts = {"weights": fitted.weights, "means": fitted.mean, "scales": fitted.scale}
+    return {
+        "name": name,
+        "embedders": embedders,
+        "features": list(features),
+        "intercept": round(fitted.intercept, 6),
+    } | {part: [round(float(one), 6) for one in values] for part, values in parts.items()}
 
 
-def near(told, labels: np.ndarray, kinds: np.ndarray) -> str:
-    """Return the AUROC between what was found in the whole corpus and near misses."""
-    from sklearn.metrics import roc_auc_score
+class Both(NamedTuple):
+    """What a fit of MiniLM and the whole corpus tells, and what the one of every size does."""
 
-    rows = kinds != FAR
-    return f"{roc_auc_score(labels[rows], told[rows]):.3f}"
+    before: Told
+    now: Told
+
+
+def compared(title: str, told: Both, apart: Both, cells: np.ndarray, console: Console) -> None:
+    """Print figures by what was searched; `apart` is of the handbook."""
+    parts = {cell: Both(*(one.only(cells == cell) for one in told)) for cell in sorted(set(cells))}
+    parts |= {"every size": told, "handbook": apart}
+    console.print(figures(title, parts))
+    console.print(reliability(title, parts))
+    for cell in ("every size", "handbook"):
+        less = calibration.errors(parts[cell].now) - calibration.errors(parts[cell].before)
+        console.print(f"{title}, {cell}: Brier {calibration.mean(parts[cell].now, less)}")
+
+
+def figures(title: str, parts: dict[str, Both]) -> Table:
+    table = Table(title, "learnt from", "held", "told less held", "AUROC", "Brier", "ECE")
+    for cell, both in parts.items():
+        for taught, one in zip((BEFORE, NOW), both, strict=True):
+            table.add_row(cell, taught, *calibration.figures(one))
+    return table
+
+
+def reliability(title: str, parts: dict[str, Both]) -> Table:
+    edges = (f"told from {edge}" for edge in calibration.EDGES[:-1])
+    table = Table(f"{title}: how often it held", *edges)
+    for cell, both in parts.items():
+        table.add_row(cell, *calibration.reliability(both.now))
+    return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=routers_data.FOLDER)
     parser.add_argument("--cache", type=Path, help="folder that keeps vectors for the next run")
-    parser.add_argument("--recipe", default="service", choices=("whole", "service"))
     parser.add_argument("--write", action="store_true", help="replace the service's constants")
     asked = parser.parse_args()
     routers_data.set_up()
-    console = Console(width=140)
+    console = Console(width=150)
     if not (asked.folder / f"{retrieval_data.CORPUS}.jsonl.gz").exists():
         console.print("no judged passages here: nothing to fit on")
         return
+    from routing import embedders
+    from routing.embedders import ids
+
+    used = {MINILM: retrieval_data.embedder(ids.MINILM, 256), STATIC: embedders.get(ids.STATIC)}
+    with Progress(console=console, transient=True) as bar:
+        made = {
+            name: examples(name, one, asked.folder, asked.cache, bar) for name, one in used.items()
+        }
+    of = {MINILM: [ids.MINILM, ids.MINILM_FP32], STATIC: [ids.STATIC]}
+    fits = constants(made, of, console)
+    if asked.write:
+        write(fits)
+
+
+def write(fits: list[dict]) -> None:
     from routing.retrieval import confidence
 
-    docs, queries = retrieval_data.corpus(asked.folder), retrieval_data.judged(asked.folder).queries
-    with tempfile.TemporaryDirectory() as place, Progress(console=console, transient=True) as bar:
-        made = examples(asked.recipe, docs, queries, asked.cache, Path(place), bar)
-    fits = constants(made, console)
-    if asked.write:
-        source = (
-            f"benchmarks/retrieval_confidence.py --recipe {asked.recipe}: mtRAG, {len(queries)} "
-            f"queries that have an answer, {MIX[NEAR]} near misses and {MIX[FAR]} far ones for each"
-        )
-        confidence.CONSTANTS.write_text(json.dumps({"source": source, "fits": fits}, indent=1))
-        console.print(f"written: {confidence.CONSTANTS}")
+    sizes = ", ".join(map(str, made_of.SIZES))
+    source = (
+        f"benchmarks/retrieval_confidence.py: mtRAG, collections of about {sizes} and all passages,"
+        f" {MIX[NEAR]} near misses and {MIX[FAR]} far ones for each query that has an answer"
+    )
+    confidence.CONSTANTS.write_text(json.dumps({"source": source, "fits": fits}, indent=1))
 
 
 if __name__ == "__main__":

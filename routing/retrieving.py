@@ -96,7 +96,10 @@ async def _searched(
 def _search(opened: Open, strategy: str, k: int, asked: Rewritten) -> RetrievalValue:
     vector = opened.embedder.embed(asked.query)
     again = rerank(opened.index) if opened.reranks else None
-    said = searching.search(opened.index, asked.query, vector, strategy, k, opened.chooser, again)
+    said = searching.search(
+        opened.index, asked.query, vector, strategy, k, opened.chooser, again,
+        embedder=opened.embedder.id,
+    )  # fmt: skip
     found = (
         replace(opened.index.source(int(row)), n=n, score=float(score))
         for n, (row, score) in enumerate(zip(*said.found, strict=True), start=1)

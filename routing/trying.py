@@ -51,7 +51,10 @@ def look(served: Open, query: str, strategy: str, k: int) -> Tried:
     """
     vector = served.embedder.embed(query)
     rerank = _reranking(served) if served.reranks else None
-    search = searching.search(served.index, query, vector, strategy, k, served.chooser, rerank)
+    search = searching.search(
+        served.index, query, vector, strategy, k, served.chooser, rerank,
+        embedder=served.embedder.id,
+    )  # fmt: skip
     found = zip(search.found.rows, search.found.scores, strict=True)
     sources = (
         replace(served.index.source(int(row)), n=n, score=float(score))

@@ -1,8 +1,9 @@
 """How sure one may be that the sources hold the answer, before anybody answered.
 
-Logistic regressions on the numbers of `features`, one for each set of numbers that can be known.
-Their constants are in `routing/data/retrieval_confidence.json`, written by
-`benchmarks/retrieval_confidence.py`, which says how far they can be trusted.
+Logistic regressions on the numbers of `features`, one for each set of numbers that can be known,
+and of those with cosines one for each embedder. Their constants are in
+`routing/data/retrieval_confidence.json`, written by `benchmarks/retrieval_confidence.py`, which
+says how far they can be trusted.
 
 Below LOW the sources should not be relied on; from HIGH on they can be.
 """
@@ -27,17 +28,20 @@ LOW, HIGH = 0.5, 0.8
 MOST, LONGEST = 20, 4000
 
 
-def of(signals: Mapping[str, float]) -> float:
+def of(signals: Mapping[str, float], embedder: str = "") -> float:
     """Return P(the sources hold the answer), in [0, 1].
 
     Args:
         signals: of a search; those of one list are enough.
+        embedder: id of whose the cosines among them are. Those of one that nothing was fitted for
+            count for nothing.
 
     Raises:
-        ValueError: when they are the numbers of no list.
+        ValueError: when there is no fit for these numbers.
     """
     for fit in _fits():
-        if all(name in signals for name in fit["features"]):
+        is_known = not fit["embedders"] or embedder in fit["embedders"]
+        if is_known and all(name in signals for name in fit["features"]):
             return _logistic(fit, signals)
     raise ValueError(f"No confidence from {', '.join(sorted(signals)) or 'nothing'}.")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from routing.embedders import ids
 from routing.retrieval import choosing, confidence, features, fusion
 from routing.retrieval.base import AUTO, STRATEGIES, Found
 from routing.retrieval.choosing import Choice, Chooser
@@ -56,7 +58,8 @@ class Search:
         strategy: bm25, dense or hybrid; never auto.
         chooser: "asked", "rules" or "trained".
         found: at most k rows. None are found where bm25 was asked and knows none of the words.
-        signals: the numbers of `features` that were known; `kept_bm25` and `kept_dense`, the share
+        signals: the numbers of `features` that were known; `size`, log of 1 + how many passages are
+            searched; `kept_bm25` and `kept_dense`, the share
             of the found rows that this list has as far up; `bm25_share` where scores were blended.
         confidence: P(the sources hold the answer), in [0, 1].
     """
@@ -77,6 +80,7 @@ def search(
     chooser: Chooser | None = None,
     rerank: Rerank | None = None,
     depth: int = DEPTH,
+    embedder: str = ids.MINILM,
 ) -> Search:
     """Search an index. Only what the strategy needs is searched; `auto` needs both lists.
 
@@ -89,6 +93,7 @@ def search(
         chooser: of `auto`; None for the rules.
         rerank: of what was found, before it is cut to k.
         depth: rows of each list that are fused.
+        embedder: id of the index's, by which its cosines are judged.
 
     Raises:
         ValueError: when there is no such strategy.
@@ -103,7 +108,7 @@ def search(
     signals = lists.signals | lists.kept(found)
     if choice.share is not None:
         signals["bm25_share"] = choice.share
-    sure = confidence.of(signals) if found.rows.size else 0.0
+    sure = confidence.of(signals, embedder) if found.rows.size else 0.0
     name = chooser.name if asked == AUTO else "asked"
     return Search(choice.strategy, name, found, signals, sure)
 
@@ -114,7 +119,7 @@ class Lists:
 
     Attributes:
         bm25: None where it was not asked for; dense likewise.
-        signals: the numbers of `features` that are known.
+        signals: the numbers of `features` that are known, and `size`.
         most: highest BM25 score that a text could have.
         depth: rows that were asked of each list.
     """
@@ -153,6 +158,7 @@ def look_up(
     dense = index.dense.search(vector, depth) if asked != "bm25" else None
     most = features.ceiling(query, index.bm25) if bm25 is not None else 0.0
     signals = features.of_query(query, index.bm25) | features.of_lists(bm25, dense, most)
+    signals["size"] = math.log1p(index.bm25.size)
     return Lists(bm25, dense, signals, most, depth)
 
 

@@ -14,6 +14,7 @@ from routing.embedders import ids
 from routing.live import live
 from routing.models import ApiKey, Collection, Completion, Decision, Request, Retrieval, ShadowPair
 from routing.providers import simulated
+from routing.retrieval import confidence
 from routing.types import Source, TierSpec
 from routing.wire import standalone
 from routing.wire.body import text_of
@@ -197,6 +198,14 @@ def test_a_collection_without_anything_indexed_says_what_to_do(project, point, p
     got = post(query=QUESTION, collection="new")
     assert got.status_code == 409
     assert "upload documents, or wait" in got.json()["detail"]
+
+
+@pytest.mark.parametrize("strategy", ["dense", "hybrid"])
+def test_cosines_are_judged_by_the_collections_embedder(terms, point, post, eventually, strategy):
+    point()
+    said = post(query=QUESTION, collection="terms", strategy=strategy).json()["retrieval"]
+    found = Retrieval.objects.get(request=recorded(eventually))
+    assert said["confidence"] == found.confidence == confidence.of(found.signals, ids.STATIC)
 
 
 def test_another_projects_collection_is_not_found(demo, terms, point, post):

@@ -7,9 +7,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from routing import access, collections, indexes, indexing
+from routing import access, collections, indexes, indexing, trying
 from routing.embedders.ids import STATIC
 from routing.models import Collection, Document, Upload
+from routing.retrieval import confidence
 from tests.routing.api.test_errors import problem
 
 pytestmark = pytest.mark.django_db
@@ -269,6 +270,11 @@ def test_a_query_shows_what_would_be_found(call, opened, strategy):
     assert (found["chooser"] == "asked") == (strategy in ("bm25", "dense", "hybrid"))
     assert 0 <= found["confidence"] <= 1
     assert found["version"] == 1
+
+
+def test_a_tried_query_is_judged_by_the_collections_embedder(opened):
+    found = trying.look(trying.opened(Collection.objects.get()), "When is it due?", "dense", 2)
+    assert found.search.confidence == confidence.of(found.search.signals, STATIC)
 
 
 def test_a_query_of_no_known_word_finds_nothing_by_words(call, opened):

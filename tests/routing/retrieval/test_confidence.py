@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from routing import embedders
+from routing import collections, embedders
 from routing.embedders import ids
 from routing.retrieval import confidence
 from routing.types import Source
@@ -19,33 +19,54 @@ def embed(text):
 
 
 GOOD = {"dense_max": 0.8, "dense_rise": 0.4, "dense_fall": 0.4, "bm25_cover": 0.8,
-        "bm25_fall": 0.6, "unknown": 0.0, "overlap": 0.5}  # fmt: skip
+        "bm25_fall": 0.6, "unknown": 0.0, "overlap": 0.5, "size": 6.0}  # fmt: skip
 BAD = {"dense_max": 0.2, "dense_rise": 0.02, "dense_fall": 0.05, "bm25_cover": 0.15,
-       "bm25_fall": 0.2, "unknown": 0.7, "overlap": 0.0}  # fmt: skip
+       "bm25_fall": 0.2, "unknown": 0.7, "overlap": 0.0, "size": 6.0}  # fmt: skip
 
 
-@pytest.mark.parametrize("prefix", ["", "dense", "bm25", "unknown"])
-def test_good_signals_are_surer_than_bad_ones(prefix):
+#: What can be known together.
+PARTS = {"both": ("",), "dense": ("dense", "unknown", "size"), "bm25": ("bm25", "unknown", "size")}
+
+
+@pytest.mark.parametrize("embedder", collections.LONGEST_CHUNK)
+@pytest.mark.parametrize("names", PARTS.values(), ids=PARTS)
+def test_good_signals_are_surer_than_bad_ones(names, embedder):
     def part(signals):
-        kept = ("bm25", "unknown") if prefix in ("bm25", "unknown") else prefix
-        return {name: value for name, value in signals.items() if name.startswith(kept)}
+        return {name: value for name, value in signals.items() if name.startswith(names)}
 
-    assert 0 <= confidence.of(part(BAD)) < 0.5 < confidence.of(part(GOOD)) <= 1
+    bad, good = (confidence.of(part(signals), embedder) for signals in (BAD, GOOD))
+    assert 0 <= bad < 0.5 < good <= 1
+
+
+def test_cosines_are_judged_by_their_embedder():
+    minilm, static = (confidence.of(GOOD, embedder) for embedder in (ids.MINILM, ids.STATIC))
+    assert minilm != static
+    assert confidence.of(GOOD, ids.MINILM_FP32) == minilm
+
+
+def test_cosines_of_an_embedder_that_nothing_was_fitted_for_count_for_nothing():
+    words = {name: GOOD[name] for name in GOOD if name.startswith(PARTS["bm25"])}
+    assert confidence.of(GOOD, "another/1") == confidence.of(words)
+    meaning = {name: GOOD[name] for name in GOOD if name.startswith(PARTS["dense"])}
+    with pytest.raises(ValueError, match="No confidence from dense_fall"):
+        confidence.of(meaning, "another/1")
 
 
 #: What the demo handbook's lists say by MiniLM.
+NAMES = ("dense_max", "dense_rise", "bm25_cover", "bm25_fall", "overlap", "unknown", "size")
 LISTS = {
-    "What does the Team plan cost?": ("high", 0.5722, 0.2376, 0.2572, 0.7667, 0.3),
-    "Wie kann ich mein Abonnement kündigen?": ("low", 0.2009, 0.1309, 0.0, 0.0, 0.0),
-    "blorf zintle quaxo wemble": ("low", 0.0815, 0.0663, 0.0, 0.0, 0.0),
+    "What does the Team plan cost?": ("high", 0.5722, 0.2376, 0.2572, 0.7667, 0.3, 0.0, 3.58),
+    "Wie kann ich mein Abonnement kündigen?": ("low", 0.2009, 0.1309, 0.0, 0.0, 0.0, 1.0, 3.58),
+    "blorf zintle quaxo wemble": ("low", 0.0815, 0.0663, 0.0, 0.0, 0.0, 1.0, 3.58),
 }
 
 
-@pytest.mark.parametrize(("band", "most", "rise", "cover", "fall", "overlap"), LISTS.values())
-def test_other_languages_and_nonsense_are_low(band, most, rise, cover, fall, overlap):
-    signals = {"dense_max": most, "dense_rise": rise, "bm25_cover": cover, "bm25_fall": fall,
-               "overlap": overlap}  # fmt: skip
-    assert confidence.band(confidence.of(signals)) == band
+@pytest.mark.parametrize(
+    ("band", "numbers"), [(one[0], one[1:]) for one in LISTS.values()], ids=LISTS
+)
+def test_other_languages_and_nonsense_are_low(band, numbers):
+    signals = dict(zip(NAMES, numbers, strict=True))
+    assert confidence.band(confidence.of(signals, ids.MINILM)) == band
 
 
 @pytest.mark.parametrize(
