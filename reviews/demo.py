@@ -130,7 +130,7 @@ def _study(
     unrated: int = 0,
 ) -> Study:
     """Start a study whose window is over, rated but for some pairs."""
-    asked = {"rater_target": _ASKED} if unrated else {}
+    asked: dict[str, Any] = {"rater_target": _ASKED} if unrated else {}
     study = sampling.start(live, name=name, seed=name, rate=1.0, **asked, **_PLAN)
     _end_window(study)
     _rate(study, content, people, unrated)

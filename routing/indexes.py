@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,15 +74,16 @@ def is_built(version: CollectionVersion) -> bool:
     return True
 
 
-def last_built(version: CollectionVersion) -> CollectionVersion | None:
-    """Return the newest version up to this one whose files are there: what can be served."""
+def built(version: CollectionVersion, after: int = 0) -> Iterator[CollectionVersion]:
+    """Yield the versions up to this one, after a number, that have files; the newest first."""
     if is_built(version):
-        return version
-    places = folder(version).parent.glob("[0-9]*-*")
-    numbers = {int(place.name.split("-")[0]) for place in places}
-    rows = CollectionVersion.objects.filter(collection=version.collection_id, number__in=numbers)
-    older = rows.filter(number__lte=version.number).order_by("-number")
-    return next(filter(is_built, older), None)
+        yield version
+    names = (place.name.split("-")[0] for place in folder(version).parent.glob("[0-9]*-*"))
+    numbers = [int(name) for name in names if name.isdecimal()]
+    between = [number for number in numbers if after < number < version.number]
+    if between:
+        rows = CollectionVersion.objects.filter(collection=version.collection_id)
+        yield from filter(is_built, rows.filter(number__in=between).order_by("-number"))
 
 
 def ensure(version: CollectionVersion) -> Path:
@@ -259,21 +260,18 @@ class Shelf:
             row.strategy, row.k, row.reranks, chooser,
         )  # fmt: skip
 
-    def _index(
-        self, row: Collection, version: CollectionVersion, before: Open | None
-    ) -> tuple[Index, int]:
-        place = folder(version)
-        if before is not None and before.index.folder == place:
-            return before.index, before.version
-        try:
-            return Index.open(place), version.number
-        except ValueError:
-            if before is not None:
-                return before.index, before.version
-        older = last_built(version)
-        if older is None:
-            raise ServiceUnavailable(f"collection {row.name!r} is still being indexed")
-        return Index.open(folder(older)), older.number
+
+def _searched(row: Collection, newest: CollectionVersion, before: Open | None) -> tuple[Index, int]:
+    """Return the newest version that has files, and its number."""
+    if before is not None and before.index.folder == folder(newest):
+        return before.index, before.version
+    known = before.version if before else 0
+    for version in built(newest, known):
+        with suppress(ValueError):
+            return Index.open(folder(version)), version.number
+    if before is None:
+        raise ServiceUnavailable(f"collection {row.name!r} is still being indexed")
+    return before.index, known
 
 
 def newest_versions() -> dict[int, CollectionVersion]:

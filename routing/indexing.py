@@ -21,8 +21,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from routing import collections, embedding, indexes, nearest
-from routing.errors import ModelsMissing, brief, place
+from routing import collections, embedding, nearest, upkeep
+from routing.errors import ModelsMissing, place
 from routing.models import Chunk, Collection, CollectionVersion, Document, Upload
 from routing.retrieval import chunking, pdf, reading
 from routing.retrieval.reading import Item, Read
@@ -195,11 +195,8 @@ def _make(hold: _Hold) -> None:
     version = CollectionVersion.objects.get(pk=hold.upload.version_id)
     with hold.step():
         pass
-    try:
-        indexes.ensure(version)
-    except (OSError, ValueError) as exc:
-        # The version is there, and its files are tried again: see `upkeep`.
-        log.error("no index of upload %s: %s at %s", hold.upload.pk, brief(exc), place(exc))
+    if not upkeep.can_wait(version):
+        upkeep.build(version)
     hold.end(_STATE.DONE)
 
 

@@ -1,6 +1,7 @@
 """Index files follow their versions: built where they are missing, deleted where they are old.
 
-A full disk keeps the newest files from being written; those written last then stay, to be served.
+They are built once for all that came in a row. A full disk keeps the newest files from being
+written; those written last then stay, to be served.
 """
 
 from __future__ import annotations
@@ -14,25 +15,41 @@ from pathlib import Path
 from django.conf import settings
 
 from routing import indexes
-from routing.errors import brief
+from routing.errors import brief, place
+from routing.models import CollectionVersion, Upload
 
 log = logging.getLogger(__name__)
 
 #: Folders of older versions stay so long for whoever is about to open them.
 _OLD_S = 600.0
+#: Chunks whose files are built in a second or two, so that nobody need wait for others.
+_FEW = 5_000
+
+
+def can_wait(version: CollectionVersion) -> bool:
+    """Return whether another upload will want these files anew, and building them takes long.
+
+    The last in a row builds for all. Meanwhile `run` does, for as many as there are then.
+    """
+    waiting = Upload.objects.filter(collection=version.collection_id, state=Upload.State.WAITING)
+    return version.chunks > _FEW and waiting.exists()
+
+
+def build(version: CollectionVersion) -> bool:
+    """Build a version's files where they are missing; return whether they are there."""
+    try:
+        indexes.ensure(version)
+    except (OSError, ValueError) as exc:
+        # The version stays, and its files are tried again.
+        log.error("no index of version %s: %s at %s", version.pk, brief(exc), place(exc))
+        return False
+    return True
 
 
 def run() -> int:
     """Build the files of newest versions that lack them, and drop old ones; return how many."""
-    built = 0
-    for version in indexes.newest_versions().values():
-        if not indexes.is_built(version):
-            try:
-                indexes.ensure(version)
-            except (OSError, ValueError) as exc:
-                log.error("no index of version %s: %s", version.pk, brief(exc))
-            else:
-                built += 1
+    due = [one for one in indexes.newest_versions().values() if not indexes.is_built(one)]
+    built = sum(map(build, due))
     tidy()
     return built
 
@@ -44,30 +61,29 @@ def tidy(now: float | None = None) -> int:
     """
     kept = _kept()
     count = 0
-    for place in Path(settings.SHADOWEVAL_INDEX_DIR).glob("*/*"):
-        is_alive = place.parent in kept
-        if is_alive and place == kept[place.parent]:
+    for path in Path(settings.SHADOWEVAL_INDEX_DIR).glob("*/*"):
+        is_alive = path.parent in kept
+        if is_alive and path == kept[path.parent]:
             continue
-        if not is_alive or _age(place, now) > _OLD_S:
-            shutil.rmtree(place, ignore_errors=True)
+        if not is_alive or _age(path, now) > _OLD_S:
+            shutil.rmtree(path, ignore_errors=True)
             count += 1
         if not is_alive:
             with suppress(OSError):
-                place.parent.rmdir()
+                path.parent.rmdir()
     return count
 
 
 def _kept() -> dict[Path, Path]:
     """Return the folder of each living collection's version that can be served, by its parent."""
     newest = indexes.newest_versions().values()
-    served = (indexes.last_built(version) or version for version in newest)
-    places = map(indexes.folder, served)
-    return {place.parent: place for place in places}
+    served = (next(indexes.built(version), version) for version in newest)
+    return {path.parent: path for path in map(indexes.folder, served)}
 
 
-def _age(place: Path, now: float | None) -> float:
+def _age(path: Path, now: float | None) -> float:
     """Return seconds since a folder was written; 0 for one that another process took away."""
     try:
-        return (now or time.time()) - place.stat().st_mtime
+        return (now or time.time()) - path.stat().st_mtime
     except FileNotFoundError:
         return 0.0

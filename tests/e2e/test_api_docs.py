@@ -20,7 +20,7 @@ def test_the_page_renders_without_an_error_and_tries_calls_with_a_key(
 ):
     context = chromium.new_context(base_url=service, color_scheme=scheme)
     page, errors, asked = context.new_page(), [], []
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     page.on("request", lambda r: asked.append(r.url))

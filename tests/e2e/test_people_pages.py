@@ -38,7 +38,7 @@ def anybody(chromium, service, settings):
     def open_page(**options):
         contexts.append(chromium.new_context(base_url=service, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         return page
 

@@ -123,7 +123,7 @@ def test_what_was_removed_is_found_no_more_though_its_files_are_served(
     shelf.refresh()
     assert keys(shelf, project, strategy) == ["c"]
     assert shelf.get(project.pk, "handbook").version == 1
-    building.build_due()
+    upkeep.run()
     shelf.refresh()
     found = shelf.get(project.pk, "handbook")
     assert (found.version, found.index.gone.size) == (3, 0)
@@ -184,7 +184,7 @@ def test_whoever_starts_serves_the_newest_version_that_has_files(
     stacks.indexed(collection, {"d": "Cats run."})
     unbuilt({"e": "Cats sleep."})
     collections.remove(collection, ["a"])
-    assert indexes.tidy(now=time.time() + 3600) == 0
+    assert upkeep.tidy(now=time.time() + 3600) == 1
     started = Shelf()
     for each in (shelf, started):
         each.refresh()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from routing import building, indexes, indexing
+from routing import indexes, indexing, upkeep
 from routing.models import CollectionVersion
 from tests.routing import stacks
 
@@ -23,17 +23,17 @@ def built():
 
 
 def test_uploads_in_a_row_build_the_files_of_a_large_collection_once(ids, monkeypatch):
-    monkeypatch.setattr(building, "_FEW", 0)
+    monkeypatch.setattr(upkeep, "_FEW", 0)
     for pk, numbers in zip(ids, ([], [], [3]), strict=True):
         indexing.work(pk)
         assert built() == numbers
 
 
 def test_meanwhile_files_are_built_for_those_that_are_done(ids, monkeypatch):
-    monkeypatch.setattr(building, "_FEW", 0)
+    monkeypatch.setattr(upkeep, "_FEW", 0)
     for pk in ids[:2]:
         indexing.work(pk)
-    assert building.build_due() == 1
+    assert upkeep.run() == 1
     assert built() == [2]
 
 
