@@ -146,6 +146,10 @@ def _text(sources: Sequence[Source]) -> str:
 def _joined(said: str, content: str | list[dict[str, Any]]) -> str | list[dict[str, Any]]:
     if isinstance(content, str):
         return f"{said}\n\n{content}"
+    first = content[0] if content else {}
+    if first.get("type") == "text" and isinstance(first.get("text"), str):
+        # No block more: a text alone becomes a string, and some servers take nothing else.
+        return [{**first, "text": f"{said}\n\n{first['text']}"}, *content[1:]]
     return [{"type": "text", "text": said}, *content]
 
 

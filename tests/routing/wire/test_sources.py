@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.types import Source
-from routing.wire import sources
+from routing.types import Dialect, Source
+from routing.wire import sources, translation
 from routing.wire.sources import swap, used, with_sources
 
 HI = {"role": "user", "content": "When is it due?"}
@@ -48,14 +48,20 @@ def test_folded_they_begin_the_question_and_nothing_else_changes():
 
 
 def test_folded_before_the_blocks_of_a_question():
-    blocks = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {}}]
-    got = sources.folded(said(TWO, [{"role": "user", "content": blocks, "name": "ann"}]))
-    (message,) = got["messages"]
-    assert message == {
-        "role": "user",
-        "name": "ann",
-        "content": [{"type": "text", "text": turn(TWO)}, *blocks],
-    }
+    image, words = {"type": "image_url", "image_url": {}}, {"type": "text", "text": "What is it?"}
+    told = {"type": "text", "text": turn(TWO)}
+    both = {"type": "text", "text": f"{turn(TWO)}\n\nWhat is it?"}
+    for blocks, wanted in (([words, image], [both, image]), ([image], [told, image])):
+        got = sources.folded(said(TWO, [{"role": "user", "content": blocks, "name": "ann"}]))
+        assert got["messages"] == [{"role": "user", "name": "ann", "content": wanted}]
+
+
+def test_folded_a_question_of_one_text_stays_a_text_in_chat_completions():
+    """Servers of open models may take a string and nothing else."""
+    blocks = [{"type": "text", "text": HI["content"]}]
+    payload = said(TWO, [{"role": "user", "content": blocks}]) | {"system": ""}
+    got = translation.payload(payload, Dialect.MESSAGES, Dialect.CHAT, "max_tokens")
+    assert got["messages"] == [{"role": "user", "content": f"{turn(TWO)}\n\n{HI['content']}"}]
 
 
 def test_without_sources_nothing_is_folded():
