@@ -59,9 +59,11 @@ def tidy(now: float | None = None) -> int:
 
     Whoever has one open keeps reading it.
     """
+    # Folders first: one that comes after the versions were read would look like one of no version.
+    paths = list(Path(settings.SHADOWEVAL_INDEX_DIR).glob("*/*"))
     kept = _kept()
     count = 0
-    for path in Path(settings.SHADOWEVAL_INDEX_DIR).glob("*/*"):
+    for path in paths:
         is_alive = path.parent in kept
         if is_alive and path == kept[path.parent]:
             continue

@@ -267,6 +267,19 @@ def test_a_folder_that_goes_meanwhile_is_passed_over(project, collection):
     assert upkeep.tidy() == 0
 
 
+def test_files_of_a_collection_that_comes_meanwhile_stay(project, collection, monkeypatch):
+    look = upkeep.indexes.newest_versions
+
+    def late():
+        found = look()
+        stacks.indexed(collection, {"a": "Cats purr."})
+        return found
+
+    monkeypatch.setattr(upkeep.indexes, "newest_versions", late)
+    assert upkeep.tidy() == 0
+    assert indexes.is_built(collection.versions.get())
+
+
 def test_only_their_owner_reads_the_files(project, collection):
     version = stacks.indexed(collection, {"a": "Cats purr."}).version
     assert os.stat(indexes.folder(version)).st_mode & 0o077 == 0
