@@ -108,8 +108,8 @@ class _Hold:
         with transaction.atomic():
             if self.end(_STATE.FAILED, str(why)):
                 collections.erase(Document.objects.filter(upload=self.upload, added_in=None))
-                if why.is_final:
-                    Upload.objects.filter(pk=self.upload.pk).update(content=None)
+                left = {"content": None} if why.is_final else {}
+                Upload.objects.filter(pk=self.upload.pk).update(chunks=0, embedded=0, **left)
 
     def give_back(self, *, died: bool) -> None:
         """Let another worker have it; what this one failed at counts as a death."""
@@ -135,7 +135,7 @@ def work(upload_id: int) -> None:
 def claim(upload_id: int | None = None) -> Upload | None:
     """Take an upload that waits or whose lease ran out, the oldest of its collection, or None.
 
-    One whose workers died too often ends as failed.
+    One whose workers died too often ends: see `_give_up`.
     """
     now = timezone.now()
     before = Upload.objects.filter(
@@ -160,7 +160,11 @@ def claim(upload_id: int | None = None) -> Upload | None:
 
 
 def _give_up(upload: Upload) -> None:
-    upload.state, upload.reason = _STATE.FAILED, _GIVEN_UP
+    """End it: one that made its version is done, and `upkeep` writes the files that it lacks."""
+    if upload.version_id is None:
+        upload.state, upload.reason = _STATE.FAILED, _GIVEN_UP
+    else:
+        upload.state = _STATE.DONE
     upload.finished_at, upload.lease_until = timezone.now(), None
     upload.save(update_fields=["state", "reason", "finished_at", "lease_until"])
 
@@ -228,7 +232,7 @@ def _read(hold: _Hold) -> None:
         raise _Refused(_too_many())
     for start in range(0, len(fresh), _DOCUMENTS):
         items = fresh[start : start + _DOCUMENTS]
-        pieces = [_cut(hold.collection, hold.upload.kind, item) for item in items]
+        pieces = [_cut(hold, item) for item in items]
         written += sum(map(len, pieces))
         if written > room:
             raise _Refused(_too_many())
@@ -255,9 +259,10 @@ def _fresh(collection: Collection, items: Sequence[Item]) -> list[Item]:
     return [item for item in items if known.get(item.key) != fingerprint(item)]
 
 
-def _cut(collection: Collection, kind: str, item: Item) -> list[chunking.Piece]:
-    is_markdown = kind == Upload.Kind.MARKDOWN
-    return chunking.cut(item.text, collection.chunk_tokens, is_markdown=is_markdown)
+def _cut(hold: _Hold, item: Item) -> list[chunking.Piece]:
+    hold.keep()
+    is_markdown = hold.upload.kind == Upload.Kind.MARKDOWN
+    return chunking.cut(item.text, hold.collection.chunk_tokens, is_markdown=is_markdown)
 
 
 def _write(

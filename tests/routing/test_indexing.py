@@ -1,6 +1,7 @@
 """From an upload to a version, whatever happens on the way."""
 
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.db.models import F
@@ -125,6 +126,21 @@ def test_what_a_busy_machine_could_not_read_may_be_tried_again(collection, monke
     assert collections.retry(upload)
 
 
+def test_one_that_fails_after_it_was_embedded_is_read_anew(collection, monkeypatch):
+    """A file that replaces everything is parsed once more at the end."""
+    stacks.indexed(collection, {"a": "Cats purr."})
+    upload = stacks.upload(collection, {"b": "Dogs bark."}, replaces_all=True)
+    looks = iter([indexing._parsed, Mock(side_effect=indexing._Refused("Busy."))])
+    with monkeypatch.context() as patched:
+        patched.setattr(indexing, "_parsed", lambda row: next(looks)(row))
+        indexing.work(upload.pk)
+    assert collections.retry(upload)
+    indexing.work(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, upload.embedded) == ("done", 1)
+    assert keys(collection) == ["b"]
+
+
 @pytest.mark.parametrize(
     ("most", "texts"),
     [(3, {"c": "Cows moo.", "d": "Ducks quack."}), (160, MANY | {"doc149": "Some words. " * 999})],
@@ -217,6 +233,22 @@ def test_a_slow_worker_is_not_taken_for_dead(collection, monkeypatch):
     assert set(others) == {None}
 
 
+def test_one_that_cuts_slowly_is_not_either(collection, monkeypatch):
+    upload, begun, minutes = stacks.upload(collection, MANY), timezone.now(), []
+    cut, others = indexing.chunking.cut, []
+    monkeypatch.setattr(timezone, "now", lambda: begun + timedelta(minutes=len(minutes)))
+
+    def slow(*args, **options):
+        minutes.append(1)
+        others.append(indexing.claim())
+        return cut(*args, **options)
+
+    monkeypatch.setattr(indexing.chunking, "cut", slow)
+    indexing.work(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, set(others)) == ("done", {None})
+
+
 def test_an_upload_that_costs_three_workers_fails(collection):
     upload = stacks.upload(collection, {"a": "Cats purr."})
     for _ in range(3):
@@ -229,6 +261,25 @@ def test_an_upload_that_costs_three_workers_fails(collection):
     assert collections.retry(upload)
     indexing.work(upload.pk)
     assert keys(collection) == ["a"]
+
+
+def test_one_that_made_its_version_is_done_though_writing_its_files_costs_three(
+    collection, monkeypatch
+):
+    """Or takes longer than three leases: then others claim it while its files are written."""
+    upload = stacks.upload(collection, {"a": "Cats purr."})
+    with monkeypatch.context() as patched:
+        patched.setattr(upkeep, "build", die)
+        with pytest.raises(Killed):
+            indexing.work(upload.pk)
+    for _ in range(2):
+        expire(upload)
+        assert indexing.claim(upload.pk) is not None
+    expire(upload)
+    assert indexing.claim(upload.pk) is None
+    upload.refresh_from_db()
+    assert (upload.state, upload.reason, upload.version.number) == ("done", "", 1)
+    assert upkeep.run() == 1
 
 
 def test_deaths_between_which_something_was_embedded_do_not_add_up(collection, monkeypatch):
