@@ -24,15 +24,23 @@ log = logging.getLogger(__name__)
 _OLD_S = 600.0
 #: Chunks whose files are built in a second or two, so that nobody need wait for others.
 _FEW = 5_000
+#: Uploads in a row leave what they brought unserved for so long, or as long as one of them takes.
+_STALE_S = 300.0
 
 
 def can_wait(version: CollectionVersion) -> bool:
     """Return whether another upload will want these files anew, and building them takes long.
 
-    The last in a row builds for all. Meanwhile `run` does, for as many as there are then.
+    The last in a row builds for all. Meanwhile `run` does, for as many as there are then; where all
+    threads have uploads it gets no turn, so that nobody waits once what is served is old.
     """
     waiting = Upload.objects.filter(collection=version.collection_id, state=Upload.State.WAITING)
-    return version.chunks > _FEW and waiting.exists()
+    return version.chunks > _FEW and waiting.exists() and not _is_old(version)
+
+
+def _is_old(version: CollectionVersion) -> bool:
+    served = next(indexes.built(version), None)
+    return served is None or _age(indexes.folder(served), None) > _STALE_S
 
 
 def build(version: CollectionVersion) -> bool:

@@ -24,17 +24,26 @@ def built():
 
 def test_uploads_in_a_row_build_the_files_of_a_large_collection_once(ids, monkeypatch):
     monkeypatch.setattr(upkeep, "_FEW", 0)
-    for pk, numbers in zip(ids, ([], [], [3]), strict=True):
+    for pk, numbers in zip(ids, ([1], [1], [1, 3]), strict=True):
         indexing.work(pk)
         assert built() == numbers
+
+
+def test_no_row_of_uploads_is_so_long_that_nothing_new_is_served(ids, monkeypatch):
+    monkeypatch.setattr(upkeep, "_FEW", 0)
+    indexing.work(ids[0])
+    monkeypatch.setattr(upkeep, "_STALE_S", -1)
+    indexing.work(ids[1])
+    assert built() == [1, 2]
 
 
 def test_meanwhile_files_are_built_for_those_that_are_done(ids, monkeypatch):
     monkeypatch.setattr(upkeep, "_FEW", 0)
     for pk in ids[:2]:
         indexing.work(pk)
+    assert built() == [1]
     assert upkeep.run() == 1
-    assert built() == [2]
+    assert built() == [1, 2]
 
 
 def test_those_of_a_small_one_wait_for_nobody(ids):
