@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from routing import indexes
 from routing.errors import brief, place
@@ -44,10 +45,16 @@ def _is_old(version: CollectionVersion) -> bool:
 
 
 def build(version: CollectionVersion) -> bool:
-    """Build a version's files where they are missing; return whether they are there."""
+    """Build a version's files where they are missing; return whether they are there.
+
+    Raises:
+        django.db.Error: when the database is away.
+    """
     try:
         indexes.ensure(version)
-    except (OSError, ValueError) as exc:
+    except DatabaseError:
+        raise
+    except Exception as exc:  # what one collection has must not keep the others back
         # The version stays, and its files are tried again.
         log.error("no index of version %s: %s at %s", version.pk, brief(exc), place(exc))
         return False

@@ -1,5 +1,7 @@
 """Files are built once for what comes in a row."""
 
+from unittest.mock import Mock
+
 import pytest
 
 from routing import indexes, indexing, upkeep
@@ -50,3 +52,14 @@ def test_those_of_a_small_one_wait_for_nobody(ids):
     for pk, numbers in zip(ids, ([1], [1, 2], [1, 2, 3]), strict=True):
         indexing.work(pk)
         assert built() == numbers
+
+
+def test_files_that_cannot_be_built_do_not_hold_up_the_others(ids, project, monkeypatch):
+    write = upkeep.indexes.index.build
+    monkeypatch.setattr(upkeep.indexes.index, "build", Mock(side_effect=MemoryError))
+    indexing.work(ids[0])
+    other = stacks.indexed(stacks.collection(project, "other"), {"a": "Cats sleep."})
+    refusing_once = Mock(side_effect=[MemoryError, write])
+    monkeypatch.setattr(upkeep.indexes.index, "build", lambda *said: refusing_once()(*said))
+    assert upkeep.run() == 1
+    assert indexes.is_built(other.version)
