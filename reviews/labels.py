@@ -29,22 +29,29 @@ from routing.models import Project, Request, ShadowPair
 _LOOKED_AT = 2_000
 _RANK = {source: place for place, source in enumerate(sources.ALL)}
 
-# What a draw to train brings in stands for as many pairs as were not drawn. They are looked up pair
-# by pair: all of them, grouped, were read again for each pair where Postgres had no statistics yet.
+# What a draw to train brings in stands for as many pairs as were not drawn. Everything is looked up
+# by its key, pair by pair (OFFSET keeps each look-up by itself): where Postgres takes tables for
+# empty that were filled since it looked, it joined them by comparing every row with every other.
 _DETAILS = """
 SELECT pair.id, pair.request_id, request.query, request.received_at::text, pair.task, pair.rate,
     cheap.model, expensive.model, draw.probability
-FROM routing_shadowpair AS pair
-JOIN routing_request AS request ON request.id = pair.request_id
-JOIN routing_completion AS cheap ON cheap.id = pair.cheap_id
-JOIN routing_completion AS expensive ON expensive.id = pair.expensive_id
+FROM unnest(%(pairs)s::bigint[]) AS asked (id)
+CROSS JOIN LATERAL (SELECT * FROM routing_shadowpair WHERE id = asked.id OFFSET 0) AS pair
+CROSS JOIN LATERAL (
+    SELECT query, received_at FROM routing_request WHERE id = pair.request_id OFFSET 0
+) AS request
+CROSS JOIN LATERAL (
+    SELECT model FROM routing_completion WHERE id = pair.cheap_id OFFSET 0
+) AS cheap
+CROSS JOIN LATERAL (
+    SELECT model FROM routing_completion WHERE id = pair.expensive_id OFFSET 0
+) AS expensive
 CROSS JOIN LATERAL (
     SELECT max(least(study.train_rate, 1 - inclusion_probability)) AS probability
     FROM reviews_sampledpair AS draw JOIN reviews_study AS study ON study.id = draw.study_id
     WHERE draw.pair_id = pair.id AND study.project_id = %(project)s
         AND selected AND purpose = 'train'
 ) AS draw
-WHERE pair.id = ANY(%(pairs)s::bigint[])
 """
 
 
