@@ -158,11 +158,12 @@ class Shelf:
             ServiceUnavailable: when it is still being loaded, or cannot be.
         """
         key = (project_id, name)
+        absent = self._absent.get(key)  # first: what opens meanwhile is in neither otherwise
         found = self._open.get(key)
         if found is not None:
             return found
         # One error is raised by many requests: each would add to its traceback.
-        raise (self._absent.get(key) or self._unknown(name)).with_traceback(None)
+        raise (absent or self._unknown(name)).with_traceback(None)
 
     def _unknown(self, name: str) -> RequestError:
         if self.is_fresh:

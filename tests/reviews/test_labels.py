@@ -361,3 +361,21 @@ def test_where_no_heuristic_is_asked_only_pairs_that_raters_spoke_of_are_read(st
     assert sources.pairs(project, is_spoken=True) == [pair.pk]
     settled = sources.read(project, ("human", "judge"))
     assert list(settled) == [pair.pk]
+
+
+def test_each_row_is_looked_up_by_its_key_whatever_tables_are_taken_to_hold(project):
+    """Tables that were looked at while they were empty would be joined row by row otherwise."""
+    with connection.cursor() as cursor:
+        given = {"project": project.pk, "pairs": "{1,2,3}"}
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {labels._DETAILS}", given)
+        (((plan,),),) = cursor.fetchall()
+    scans = [one for one in _nodes(plan["Plan"]) if "Relation Name" in one]
+    of_pairs = [one for one in scans if one["Relation Name"].startswith("routing_")]
+    assert len(of_pairs) == 4
+    assert all("Index Cond" in one for one in of_pairs)
+
+
+def _nodes(plan):
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
