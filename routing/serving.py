@@ -104,7 +104,7 @@ async def _serve(
         settings.SHADOWEVAL_MAX_BODY_BYTES, settings.SHADOWEVAL_BODY_TIMEOUT_S
     )
     await budget.check(key)
-    ramp, now = _ramp(key), timezone.now()
+    ramp, now = await _ramp(key), timezone.now()
     call = Call(request_id, route.speech, start, now, key, ramp, ramp.target, raw)
     await route.serve(call, connection, recorder)
 
@@ -129,7 +129,7 @@ async def _authenticate(headers: Headers) -> KeyInfo:
 
 
 async def _look_again() -> None:
-    """Wait for a snapshot younger than this moment; wrong keys share one look-up."""
+    """Wait for a snapshot younger than this moment; all who wait share one look-up."""
     if _looking_up.locked():
         raise ServiceUnavailable("Too many unknown keys are being looked up; try again.")
     async with _looking_up:
@@ -143,8 +143,12 @@ async def _look_again() -> None:
             log.warning("cannot look up a new key: %s", type(exc).__name__)
 
 
-def _ramp(key: KeyInfo) -> Ramp:
+async def _ramp(key: KeyInfo) -> Ramp:
+    """Return what is live; a new project's key is known while its router is still loaded."""
     ramp = live.snapshot.ramps.get(key.project_id)
+    if ramp is None:
+        await _look_again()
+        ramp = live.snapshot.ramps.get(key.project_id)
     if ramp is None:
         raise ServiceUnavailable(
             "This project has no live policy yet; see Policies in the dashboard."

@@ -1,11 +1,14 @@
 """The hot routes, asked by the real client: answers, headers, and each refusal in its shape."""
 
+import json
 import time
+from dataclasses import replace
 
 import anthropic
 import httpx2 as httpx
 import pytest
 
+from routing.live import live
 from routing.models import ApiKey, Decision, Request, ShadowJob
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
@@ -49,6 +52,13 @@ def test_the_client_gets_an_answer_and_the_headers(service, api_key):
     assert row.decision.score == 0.5
     assert row.shadow_job.tier == "cheap"
     assert ApiKey.objects.get().last_used_at is not None
+
+
+def test_a_key_that_is_known_before_its_projects_router_is_loaded_gets_an_answer(service, api_key):
+    body = json.dumps({"model": "auto", "max_tokens": 5, "messages": HELLO})
+    assert post(service, api_key, body).status_code == 200
+    live.snapshot = replace(live.snapshot, ramps={})  # as while a new project's is loaded
+    assert post(service, api_key, body).status_code == 200
 
 
 def test_a_tiers_model_by_name_is_served_and_kept_out_of_the_evidence(service, api_key, settings):
