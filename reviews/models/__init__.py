@@ -4,6 +4,7 @@ from reviews.models.adjudication import Adjudication
 from reviews.models.audit import AuditEntry, AuditHead
 from reviews.models.guidance import Gold, Guideline, GuidelineRead
 from reviews.models.judging import JudgeBatch, JudgeCall, JudgeRun, JudgeSpec
+from reviews.models.monitoring import Alarm, Alerting, QuarterReview, Reading
 from reviews.models.notice import Notice
 from reviews.models.people import Invitation, Reminder, ReminderStop
 from reviews.models.rating import (
@@ -25,6 +26,8 @@ from reviews.models.training import TrainingExample, TrainingRun
 
 __all__ = [
     "Adjudication",
+    "Alarm",
+    "Alerting",
     "Approval",
     "AuditEntry",
     "AuditHead",
@@ -42,10 +45,12 @@ __all__ = [
     "OriginGuess",
     "PlanChange",
     "Presentation",
+    "QuarterReview",
     "Rater",
     "Rating",
     "Reminder",
     "ReminderStop",
+    "Reading",
     "RetrievalEvaluation",
     "Reveal",
     "Revision",

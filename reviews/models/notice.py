@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 
+from reviews.models.monitoring import Alarm
 from reviews.models.signoff import SignOff
 from routing.models import Project
 
@@ -24,7 +25,8 @@ class Notice(models.Model):
 
     key = models.CharField(max_length=120, unique=True)
     project = models.ForeignKey(Project, models.CASCADE, related_name="notices")
-    signoff = models.ForeignKey(SignOff, models.CASCADE, related_name="notices")
+    signoff = models.ForeignKey(SignOff, models.CASCADE, null=True, related_name="notices")
+    alarm = models.ForeignKey(Alarm, models.CASCADE, null=True, related_name="notices")
     channel = models.CharField(max_length=8, choices=Channel)
     to = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="notices"

@@ -164,6 +164,10 @@ class SignOff(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     decided_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    stale_at = models.DateTimeField(
+        null=True, help_text="Since when an alarm says that traffic is not what was studied"
+    )
+    stale_why = models.CharField(max_length=400, blank=True, db_default="")
 
     class Meta:
         ordering = ["-id"]

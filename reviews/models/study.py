@@ -23,8 +23,8 @@ RETURN NEW;
 
 # A sign-off lets the router live that its study is about: what that is, is said once.
 _SUBJECT = """
-IF (NEW.policy_id, NEW.router_id, NEW.is_challenge, NEW.seed)
-    IS DISTINCT FROM (OLD.policy_id, OLD.router_id, OLD.is_challenge, OLD.seed)
+IF (NEW.policy_id, NEW.router_id, NEW.is_challenge, NEW.seed, NEW.watches_id)
+    IS DISTINCT FROM (OLD.policy_id, OLD.router_id, OLD.is_challenge, OLD.seed, OLD.watches_id)
 THEN RAISE EXCEPTION 'What a study is about never changes, nor does its seed.'; END IF;
 RETURN NEW;
 """
@@ -59,6 +59,11 @@ class Study(models.Model):
     class Expiry(models.TextChoices):
         KEEP = "keep", "Keep the policy, with a warning on every page"
         ALWAYS_EXPENSIVE = "always_expensive", "Go back to always expensive"
+
+    class AfterAlarm(models.TextChoices):
+        MARK = "mark", "Mark the sign-off stale, with a warning on every page"
+        FLOOR = "floor", "Mark it; a floor found broken goes back to always expensive"
+        ALWAYS_EXPENSIVE = "always_expensive", "Every alarm goes back to always expensive"
 
     class Basis(models.TextChoices):
         WINDOW = "window", "The window was over"
@@ -151,6 +156,13 @@ class Study(models.Model):
     after_expiry = models.CharField(
         max_length=16, choices=Expiry, default=Expiry.KEEP, db_default="keep"
     )
+    after_alarm = models.CharField(
+        max_length=16, choices=AfterAlarm, default=AfterAlarm.FLOOR, db_default="floor"
+    )
+    watches = models.ForeignKey(
+        "reviews.SignOff", models.CASCADE, null=True, blank=True, related_name="living",
+        help_text="The living sample of this sign-off: rated after go-live, never signed",
+    )  # fmt: skip
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"

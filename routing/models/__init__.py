@@ -3,6 +3,7 @@
 from routing.models.access import ApiKey, Project
 from routing.models.challenger import Challenger, ChallengerScore
 from routing.models.count import StoredCount
+from routing.models.erasure import Erasure
 from routing.models.feedback import Feedback
 from routing.models.policy import Deployment, Policy, RouterVersion
 from routing.models.request import Completion, Decision, Request
@@ -17,9 +18,11 @@ from routing.models.retrieval import (
     Upload,
 )
 from routing.models.shadow import RepeatPair, ShadowJob, ShadowPair, ShadowSpend
+from routing.models.usage import Budget, Reconciliation, Usage
 
 __all__ = [
     "ApiKey",
+    "Budget",
     "Challenger",
     "ChallengerScore",
     "Chunk",
@@ -29,9 +32,11 @@ __all__ = [
     "Decision",
     "Deployment",
     "Document",
+    "Erasure",
     "Feedback",
     "Policy",
     "Project",
+    "Reconciliation",
     "RepeatPair",
     "Request",
     "Retrieval",
@@ -43,4 +48,5 @@ __all__ = [
     "StoredCount",
     "StrategyVersion",
     "Upload",
+    "Usage",
 ]

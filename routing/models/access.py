@@ -22,10 +22,28 @@ class Project(models.Model):
         REPLAY = "replay", "Replayed recordings"
         DEMO = "demo", "Demo content"
 
+    class Keeps(models.TextChoices):
+        ALL = "all", "Everything, as it was sent"
+        REDACTED = "redacted", "Texts without what names a person or a secret"
+        NOTHING = "nothing", "No text: hashes, scores, tokens and cost"
+
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.LIVE)
     shadow_daily_usd = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    keeps = models.CharField(
+        max_length=8, choices=Keeps, default=Keeps.ALL, db_default=Keeps.ALL.value,
+        help_text="What is stored of prompts and answers",
+    )  # fmt: skip
+    redactions = models.JSONField(
+        default=list, db_default=[], blank=True,
+        help_text="Further patterns that are taken out of texts before they are stored",
+    )  # fmt: skip
+    retention_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Requests are deleted after so many days; the server's when empty",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

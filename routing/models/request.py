@@ -38,6 +38,13 @@ class Request(Immutable):
     )
     url_query = models.CharField(max_length=500, blank=True)
     session = models.CharField(max_length=120, blank=True, help_text="As the client named it")
+    end_user = models.CharField(
+        max_length=64, blank=True, db_default="",
+        help_text="Keyed hash of the end user whom the client named",
+    )  # fmt: skip
+    redacted = models.JSONField(
+        default=dict, db_default={}, help_text="What was taken out before storing, counted by kind"
+    )
     is_stream = models.BooleanField(default=False)
     status = models.PositiveSmallIntegerField()
     error = models.CharField(max_length=200, blank=True)
@@ -46,7 +53,15 @@ class Request(Immutable):
 
     class Meta:
         # Serves the newest requests of a project and its studies' windows.
-        indexes = [models.Index(fields=["project", "-received_at"], name="request_window")]
+        indexes = [
+            models.Index(fields=["project", "-received_at"], name="request_window"),
+            # Serves the deletion of everything about one end user.
+            models.Index(
+                fields=["project", "end_user"],
+                condition=~models.Q(end_user=""),
+                name="request_end_user",
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
