@@ -14,31 +14,34 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from numpy.typing import ArrayLike
 
 from reviews.stats import betting, drift
-from reviews.stats.rows import Arrays, Rows
+from reviews.stats.daychart import (
+    CHART_ALARMS,
+    CHART_WARNS,
+    COST_EFFECT,
+    SHARE_EFFECT,
+    Days,
+    cost_chart,
+    share_chart,
+)
+from reviews.stats.rows import Arrays, FloatArray, Rows
 
-FloatArray = NDArray[np.float64]
+__all__ = [
+    "LIVING_DELTA", "RULES", "SLOWLY", "WINDOW_DAYS", "Days", "Event", "Level", "Rule", "Signal",
+    "chart_level", "cost", "embeddings", "fold", "last_event", "living", "models", "rule_of",
+    "scores", "share", "tasks",
+]  # fmt: skip
 
 #: Distributions are read over whole weeks.
 WINDOW_DAYS = 7
-#: Fewer rows in a window, or fewer days in a reference, say nothing.
+#: Fewer rows in a window or in a reference say nothing.
 FEWEST_ROWS = 100
-FEWEST_DAYS = 5
-#: A chart warns at 5 standard errors (Montgomery) and rings at 8; no sum climbs past 12, so that
-#: it comes down within days when the change is over.
-CHART_WARNS, CHART_ALARMS, CHART_TOP = 5.0, 8.0, 12.0
-_SLACK = 0.5
-#: The reference's own mean is off by this many of its standard errors at most.
-_REFERENCE_ERRORS = 2.0
-#: Its spread over days is taken from above, at this confidence: two weeks tell little of it.
-_SPREAD_LEVEL = 0.9
-#: Smaller changes are no drift: 2 points of a share, 5 % of a cost.
-SHARE_EFFECT, COST_EFFECT = 0.02, 0.05
 #: Parts of the traffic that moved to another task type.
 MIX_WARNS, MIX_ALARMS = 0.05, 0.10
+#: What `drift.told_apart` asks of a classifier, shown as the limit.
+TOLD_APART = 0.55
 #: The living sample may ring falsely once in 100 sign-offs.
 LIVING_DELTA = 0.01
 
@@ -52,6 +55,7 @@ class Level(StrEnum):
     ALARM = "alarm"
 
 
+#: Without QUIET, which says nothing.
 _WORSE = [Level.OK, Level.WARN, Level.ALARM]
 
 
@@ -71,18 +75,6 @@ class Signal(NamedTuple):
     n: int
 
 
-class Days(NamedTuple):
-    """Hold one figure by day.
-
-    Attributes:
-        total: (K,) the day's sum: hits of a share, USD of a cost.
-        count: (K,) rows of the day; 0 is a day without any.
-    """
-
-    total: ArrayLike
-    count: ArrayLike
-
-
 def scores(reference: ArrayLike, current: ArrayLike) -> Signal:
     """Compare router scores: value and limit are those of the stability index (PSI).
 
@@ -93,6 +85,12 @@ def scores(reference: ArrayLike, current: ArrayLike) -> Signal:
         reference: (n,) finite.
         current: (m,) finite, of the last seven days.
     """
+    p, q = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
+    if min(p.size, q.size) < FEWEST_ROWS:
+        return _quiet(q.size)
+    psi, ks = drift.psi(p, q), drift.ks(p, q)
+    is_alarm = psi.alarms or (psi.warns and ks.alarms)
+    return Signal(psi.value, psi.limit, _level(psi.warns or ks.alarms, is_alarm), q.size)
 
 
 def share(reference: Days, current: Days, effect: float = SHARE_EFFECT) -> Signal:
@@ -109,6 +107,7 @@ def share(reference: Days, current: Days, effect: float = SHARE_EFFECT) -> Signa
     Raises:
         ValueError: shapes differ, a count is below 0, or hits are outside [0, count].
     """
+    return _last(share_chart(reference, current, effect), current)
 
 
 def cost(reference: Days, current: Days, effect: float = COST_EFFECT) -> Signal:
@@ -119,6 +118,7 @@ def cost(reference: Days, current: Days, effect: float = COST_EFFECT) -> Signal:
         current: the days since go-live, in order.
         effect: changes below this fraction never add up.
     """
+    return _last(cost_chart(reference, current, effect), current)
 
 
 def tasks(reference: Mapping[str, int], current: Mapping[str, int]) -> Signal:
@@ -130,6 +130,14 @@ def tasks(reference: Mapping[str, int], current: Mapping[str, int]) -> Signal:
         reference: rows by type in the study's window.
         current: rows by type in the last seven days.
     """
+    names = sorted({*reference, *current})
+    p, q = (np.array([one.get(name, 0) for name in names], float) for one in (reference, current))
+    n = int(q.sum())
+    if min(p.sum(), q.sum()) < FEWEST_ROWS:
+        return _quiet(n)
+    moved = float(np.abs(p / p.sum() - q / q.sum()).sum() / 2)
+    is_sure = drift.mix(p, q).alarms
+    return Signal(moved, MIX_WARNS, _level(is_sure and moved > MIX_WARNS, moved > MIX_ALARMS), n)
 
 
 def embeddings(reference: ArrayLike, current: ArrayLike, rng: np.random.Generator) -> Signal:
@@ -143,6 +151,12 @@ def embeddings(reference: ArrayLike, current: ArrayLike, rng: np.random.Generato
         current: (m, p), of the last seven days.
         rng: seeded by the caller.
     """
+    n = len(np.asarray(current))
+    if min(len(np.asarray(reference)), n) < FEWEST_ROWS:
+        return _quiet(n)
+    told = drift.told_apart(reference, current, rng)
+    is_alarm = told.alarms and drift.mmd(reference, current, rng).alarms
+    return Signal(told.auc, TOLD_APART, _level(told.alarms, is_alarm), n)
 
 
 def models(known: Collection[str], current: Mapping[str, int]) -> Signal:
@@ -152,6 +166,9 @@ def models(known: Collection[str], current: Mapping[str, int]) -> Signal:
         known: model strings that came back in the study's window.
         current: requests by the model string that came back, in what is looked at.
     """
+    strange = sum(1 for name, n in current.items() if n and name not in known)
+    n = sum(current.values())
+    return Signal(strange, 0, _level(strange > 0, True), n) if n else _quiet(n)
 
 
 def living(
@@ -169,6 +186,14 @@ def living(
         n_plan: rows planned until the sign-off's end.
         edges: of the batches from 0 to N; those of an earlier look are among them.
     """
+    n = int(np.asarray(rows.rated).sum())
+    if not n:
+        return _quiet(n)
+    bets = betting.futile(
+        rows, [threshold], floor=floor, delta=LIVING_DELTA, n_plan=n_plan, batches=edges
+    )
+    value, limit = float(bets.peak[0]), float(-np.log(LIVING_DELTA))
+    return Signal(value, limit, _level(value >= limit, True), n)
 
 
 @dataclass(frozen=True)
@@ -213,9 +238,58 @@ def fold(levels: Sequence[Level | str], rule: Rule = SLOWLY) -> list[Event]:
         >>> [tuple(e) for e in fold(["ok", "warn", "alarm", "alarm", "ok", "ok", "ok"])]
         [(2, 'opened', 'warn'), (3, 'worse', 'alarm'), (6, 'closed', 'alarm')]
     """
+    events: list[Event] = []
+    run: list[Level] = []
+    now: Level | None = None
+    for at, level in enumerate(map(Level, levels)):
+        if level is Level.QUIET:
+            continue
+        run = [*run, level][-max(rule.opens_after, rule.closes_after) :]
+        after = _after(run, now, rule)
+        if after is not None:
+            now = None if after.kind == "closed" else after.level
+            events.append(after._replace(index=at))
+    return events
 
 
 def last_event(levels: Sequence[Level | str], rule: Rule = SLOWLY) -> Event | None:
     """Return what the last of these readings does to the alarm, or None."""
     events = fold(levels, rule)
     return events[-1] if events and events[-1].index == len(levels) - 1 else None
+
+
+def _last(chart: FloatArray, current: Days) -> Signal:
+    count = np.asarray(current.count)
+    if not chart.size or np.isnan(chart[-1]) or not count[-1]:
+        return _quiet(0)
+    value = float(chart[-1])
+    return Signal(value, CHART_WARNS, chart_level(value), int(count[-1]))
+
+
+def chart_level(value: float) -> Level:
+    """Return the level of a chart's sum."""
+    if np.isnan(value):
+        return Level.QUIET
+    return _level(value > CHART_WARNS, value > CHART_ALARMS)
+
+
+def _level(warns: bool, alarms: bool) -> Level:
+    """Return ALARM only where it warns, too."""
+    return (Level.ALARM if alarms else Level.WARN) if warns else Level.OK
+
+
+def _quiet(n: int) -> Signal:
+    return Signal(None, None, Level.QUIET, n)
+
+
+def _after(run: list[Level], now: Level | None, rule: Rule) -> Event | None:
+    """Return what the newest levels do to an alarm of this level, None for no alarm."""
+    opening, closing = run[-rule.opens_after :], run[-rule.closes_after :]
+    lowest = min(opening, key=_WORSE.index)
+    if now is not None and len(closing) == rule.closes_after and set(closing) == {Level.OK}:
+        return Event(0, "closed", now)
+    if len(opening) < rule.opens_after or lowest is Level.OK:
+        return None
+    if now is None:
+        return Event(0, "opened", lowest)
+    return Event(0, "worse", lowest) if _WORSE.index(lowest) > _WORSE.index(now) else None
