@@ -8,6 +8,7 @@ Source:
     Quality Control, chapter 9.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,8 @@ _TINY = 1e-9
 SHARE_EFFECT, COST_EFFECT = 0.02, 0.05
 
 
-class Days(NamedTuple):
+@dataclass(frozen=True)
+class Days:
     """Hold one figure by day.
 
     Attributes:
@@ -108,7 +110,7 @@ def _climb(steps: FloatArray) -> FloatArray:
 
 
 def _days(days: Days) -> tuple[FloatArray, FloatArray]:
-    total, count = (np.asarray(one, dtype=np.float64) for one in days)
+    total, count = (np.asarray(one, dtype=np.float64) for one in (days.total, days.count))
     if total.shape != count.shape or total.ndim != 1 or (total < 0).any() or (count < 0).any():
         raise ValueError("total and count must have the same shape (K,), none below 0")
     return total, count

@@ -9,7 +9,7 @@ Windows hold whole weeks, so that a weekend is no drift: distributions are read 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -26,7 +26,7 @@ from reviews.stats.daychart import (
     cost_chart,
     share_chart,
 )
-from reviews.stats.rows import Arrays, FloatArray, Rows
+from reviews.stats.rows import Arrays, Rows
 
 __all__ = [
     "LIVING_DELTA", "RULES", "SLOWLY", "WINDOW_DAYS", "Days", "Event", "Level", "Rule", "Signal",
@@ -214,7 +214,8 @@ AT_ONCE = Rule(opens_after=1, closes_after=7)
 RULES: Mapping[str, Rule] = {"models": AT_ONCE, "living": AT_ONCE}
 
 
-class Event(NamedTuple):
+@dataclass(frozen=True)
+class Event:
     """Hold what happens to an alarm at the reading of this index; `level` is the alarm's then."""
 
     index: int
@@ -235,8 +236,8 @@ def fold(levels: Sequence[Level | str], rule: Rule = SLOWLY) -> list[Event]:
     on after a person closed an alarm, give the readings since.
 
     Example:
-        >>> [tuple(e) for e in fold(["ok", "warn", "alarm", "alarm", "ok", "ok", "ok"])]
-        [(2, 'opened', 'warn'), (3, 'worse', 'alarm'), (6, 'closed', 'alarm')]
+        >>> [(e.index, e.kind) for e in fold(["ok", "warn", "alarm", "alarm", "ok", "ok", "ok"])]
+        [(2, 'opened'), (3, 'worse'), (6, 'closed')]
     """
     events: list[Event] = []
     run: list[Level] = []
@@ -248,7 +249,7 @@ def fold(levels: Sequence[Level | str], rule: Rule = SLOWLY) -> list[Event]:
         after = _after(run, now, rule)
         if after is not None:
             now = None if after.kind == "closed" else after.level
-            events.append(after._replace(index=at))
+            events.append(replace(after, index=at))
     return events
 
 
@@ -258,7 +259,7 @@ def last_event(levels: Sequence[Level | str], rule: Rule = SLOWLY) -> Event | No
     return events[-1] if events and events[-1].index == len(levels) - 1 else None
 
 
-def _last(chart: FloatArray, current: Days) -> Signal:
+def _last(chart: current: Days) -> Signal:
     count = np.asarray(current.count)
     if not chart.size or np.isnan(chart[-1]) or not count[-1]:
         return _quiet(0)
