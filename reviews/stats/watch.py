@@ -26,7 +26,7 @@ from reviews.stats.daychart import (
     cost_chart,
     share_chart,
 )
-from reviews.stats.rows import Arrays, Rows
+from reviews.stats.rows import Arrays, FloatArray, Rows
 
 __all__ = [
     "LIVING_DELTA", "RULES", "SLOWLY", "WINDOW_DAYS", "Days", "Event", "Level", "Rule", "Signal",
@@ -259,7 +259,7 @@ def last_event(levels: Sequence[Level | str], rule: Rule = SLOWLY) -> Event | No
     return events[-1] if events and events[-1].index == len(levels) - 1 else None
 
 
-def _last(chart: current: Days) -> Signal:
+def _last(chart: FloatArray, current: Days) -> Signal:
     count = np.asarray(current.count)
     if not chart.size or np.isnan(chart[-1]) or not count[-1]:
         return _quiet(0)
