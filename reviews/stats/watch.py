@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reviews.stats import betting, drift
+from reviews.stats.capital import Bets
 from reviews.stats.daychart import (
     CHART_ALARMS,
     CHART_WARNS,
@@ -189,11 +190,24 @@ def living(
     n = int(np.asarray(rows.rated).sum())
     if not n:
         return _quiet(n)
-    bets = betting.futile(
-        rows, [threshold], floor=floor, delta=LIVING_DELTA, n_plan=n_plan, batches=edges
-    )
+    bets = _against_holding(rows, threshold, floor, n_plan, edges)
     value, limit = float(bets.peak[0]), float(-np.log(LIVING_DELTA))
     return Signal(value, limit, _level(value >= limit, True), n)
+
+
+def living_batch(
+    rows: Rows | Arrays, threshold: float, *, floor: float, n_plan: int, edges: ArrayLike
+) -> int:
+    """Return the batch, from 1, after which `living` rings; their number + 1 where never."""
+    return int(_against_holding(rows, threshold, floor, n_plan, edges).batch[0])
+
+
+def _against_holding(
+    rows: Rows | Arrays, threshold: float, floor: float, n_plan: int, edges: ArrayLike
+) -> Bets:
+    return betting.futile(
+        rows, [threshold], floor=floor, delta=LIVING_DELTA, n_plan=n_plan, batches=edges
+    )
 
 
 @dataclass(frozen=True)
