@@ -24,7 +24,7 @@ FEWEST_DAYS, FEWEST_ROWS = 5, 100
 CHART_WARNS, CHART_ALARMS, CHART_TOP = 5.0, 8.0, 12.0
 _SLACK = 0.5
 #: The reference's own mean is off by this many of its standard errors at most.
-_REFERENCE_ERRORS = 2.0
+_REFERENCE_ERRORS = 1.0
 #: Its spread over days is taken from above, at this confidence: two weeks tell little of it.
 _SPREAD_LEVEL = 0.9
 _TINY = 1e-9
@@ -57,7 +57,7 @@ def share_chart(reference: Days, current: Days, effect: float = SHARE_EFFECT) ->
     if not _is_known(n):
         return np.full(m.size, np.nan)
     mean = hits.sum() / n.sum()
-    chance = np.sqrt(max(mean * (1 - mean), 1 / n.sum()) / np.maximum(m, 1))
+    chance = float(np.sqrt(max(mean * (1 - mean), 1 / n.sum())))
     figures = _Figures(_means(hits, n), n, _means(now, m), m)
     return _chart(figures, mean, chance, effect)
 
@@ -70,7 +70,7 @@ def cost_chart(reference: Days, current: Days, effect: float = COST_EFFECT) -> F
         return np.full(m.size, np.nan)
     logs = _Figures(np.log(_means(spent, n)), n, np.log(_means(now, m)), m)
     mean = float(np.average(logs.reference[n > 0], weights=n[n > 0]))
-    return _chart(logs, mean, np.zeros(m.size), float(np.log1p(effect)))
+    return _chart(logs, mean, 0.0, float(np.log1p(effect)))
 
 
 class _Figures(NamedTuple):
@@ -82,19 +82,20 @@ class _Figures(NamedTuple):
     m: FloatArray
 
 
-def _chart(figures: _Figures, mean: float, chance: FloatArray, effect: float) -> FloatArray:
+def _chart(figures: _Figures, mean: float, chance: float, effect: float) -> FloatArray:
     """Return the larger of the sums of a two-sided chart after each day: (D,).
 
-    A day's standard error is what the reference's days show, weekday rhythm and all, never below
-    that of chance alone; what its mean may be off by is no drift, nor is a change below `effect`.
+    A day's standard error is that of chance, or what the reference's days show, weekday rhythm and
+    all, where they differ by more; what its mean may be off by is no drift, nor is a change below
+    `effect`. `chance` is the standard deviation of one row, 0 where only the days tell it.
     """
     seen = figures.n > 0
-    days = figures.reference[seen]
-    usual = float(figures.n[seen].mean())
-    ceiling = (days.size - 1) / stats.chi2.ppf(1 - _SPREAD_LEVEL, days.size - 1)
-    spread = float(days.std(ddof=1) * np.sqrt(ceiling))
-    error = np.maximum(chance, spread * np.sqrt(usual / np.clip(figures.m, 1, usual)))
-    error = np.maximum(error, _TINY)
+    days, n = figures.reference[seen], figures.n[seen]
+    df = days.size - 1
+    spread = float((n * (days - mean) ** 2).sum() / df)
+    beyond = chance == 0 or df * spread / chance**2 > stats.chi2.ppf(_SPREAD_LEVEL, df)
+    of_one = np.sqrt(spread * df / stats.chi2.ppf(1 - _SPREAD_LEVEL, df)) if beyond else chance
+    error = np.maximum(of_one / np.sqrt(np.clip(figures.m, 1, n.mean())), _TINY)
     off = effect + _REFERENCE_ERRORS * float(np.median(error)) / np.sqrt(days.size)
     moved = np.where(figures.m > 0, figures.current - mean, 0.0) / error
     dead = np.where(figures.m > 0, _SLACK + off / error, 0.0)

@@ -1,5 +1,6 @@
 """What the monitors make of a simulated year: false alarms, and days until a drift is found."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -129,11 +130,14 @@ def _charts(played: Sequence[Day]) -> dict[str, list[Level]]:
     escalated, lost, judged = (
         np.array([getattr(day, name) for day in played]) for name in ("escalated", "lost", "judged")
     )
+    cost = np.array([day.cost for day in played])
     charts = {
         "cheap_share": share_chart(*_split(cheap, n)),
         "escalations": share_chart(*_split(escalated, cheap)),
         "judge": share_chart(*_split(lost, judged)),
-        "cost": cost_chart(*_split(np.array([day.cost for day in played]), n)),
+        "cost": np.maximum(
+            cost_chart(*_split(cost[:, 0], cheap)), cost_chart(*_split(cost[:, 1], n - cheap))
+        ),
     }
     return {name: [watch.chart_level(one) for one in chart] for name, chart in charts.items()}
 
@@ -144,7 +148,7 @@ def _split(total: np.ndarray, count: np.ndarray) -> tuple[Days, Days]:
 
 
 def _windows(played: Sequence[Day], seed: int, begin: int, until: int) -> dict[str, list[Level]]:
-    """Return the levels of what looks at the last seven days, from one day after go-live to another.
+    """Return the levels of what looks at the last seven days, between two days after go-live.
 
     Before them, and before a week is full, nothing is said.
     """
@@ -174,6 +178,12 @@ def _living(days: Sequence[Day]) -> list[Level]:
     )
     edges = np.cumsum([0, *(day.score.size for day in days)])
     rows = Rows(score, np.full(score.size, year.World().living), rated, harm)
-    n_plan = int(year.World().requests * year.YEAR_DAYS)
-    first = watch.living_batch(rows, THRESHOLD, floor=year.FLOOR, n_plan=n_plan, edges=edges)
+    bet = watch.Bet(
+        floor=year.FLOOR,
+        n_plan=int(year.World().requests * watch.LIVING_EVERY),
+        most_starts=math.ceil(year.YEAR_DAYS / watch.LIVING_EVERY),
+        edges=edges,
+        starts=edges[: -1 : watch.LIVING_EVERY].tolist(),
+    )
+    first = watch.living_batch(rows, THRESHOLD, bet)
     return [Level.OK if at + 1 < first else Level.ALARM for at in range(len(days))]

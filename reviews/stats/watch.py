@@ -8,7 +8,7 @@ Windows hold whole weeks, so that a weekend is no drift: distributions are read 
 `WINDOW_DAYS` days, charts day by day from go-live on.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, NamedTuple
@@ -27,12 +27,12 @@ from reviews.stats.daychart import (
     cost_chart,
     share_chart,
 )
-from reviews.stats.rows import Arrays, FloatArray, Rows
+from reviews.stats.rows import FloatArray, Rows
 
 __all__ = [
-    "LIVING_DELTA", "RULES", "SLOWLY", "WINDOW_DAYS", "Days", "Event", "Level", "Rule", "Signal",
-    "chart_level", "cost", "embeddings", "fold", "last_event", "living", "models", "rule_of",
-    "scores", "share", "tasks",
+    "LIVING_DELTA", "LIVING_EVERY", "RULES", "SLOWLY", "WINDOW_DAYS", "Bet", "Days", "Event",
+    "Level", "Rule", "Signal", "chart_level", "cost", "embeddings", "fold", "last_event", "living",
+    "living_batch", "models", "rule_of", "scores", "share", "tasks",
 ]  # fmt: skip
 
 #: Distributions are read over whole weeks.
@@ -45,6 +45,8 @@ MIX_WARNS, MIX_ALARMS = 0.05, 0.10
 TOLD_APART = 0.55
 #: The living sample may ring falsely once in 100 sign-offs.
 LIVING_DELTA = 0.01
+#: Days from one bet on the living sample to the next.
+LIVING_EVERY = 30
 
 
 class Level(StrEnum):
@@ -172,42 +174,77 @@ def models(known: Collection[str], current: Mapping[str, int]) -> Signal:
     return Signal(strange, 0, _level(strange > 0, True), n) if n else _quiet(n)
 
 
-def living(
-    rows: Rows | Arrays, threshold: float, *, floor: float, n_plan: int, edges: ArrayLike
-) -> Signal:
+class Bet(NamedTuple):
+    """Hold what the living sample is asked, all fixed before the first rating.
+
+    A bet that lost while the floor held has little left when it breaks; so a new one starts every
+    month, and all share the error.
+
+    Attributes:
+        floor: of the sign-off.
+        n_plan: rows of one month.
+        most_starts: bets until the sign-off's end.
+        edges: of the batches from 0 to N; those of an earlier look are among them.
+        starts: rows at which a bet starts, each an edge.
+    """
+
+    floor: float
+    n_plan: int
+    most_starts: int
+    edges: ArrayLike
+    starts: Sequence[int]
+
+
+def living(rows: Rows, threshold: float, bet: Bet) -> Signal:
     """Bet against "the floor holds" on what people rated after go-live.
 
-    Value is ln of the largest capital so far; the limit is ln(1 / .01). At any time it rings
-    falsely with probability .01 at most, over all looks of one sign-off.
+    Value is ln of the largest capital of any bet; the limit is ln(most_starts / .01). It rings
+    falsely in .01 of sign-offs at most, over all looks together.
 
     Args:
         rows: in order of arrival, as `betting.futile`.
         threshold: the one that is live.
-        floor: of the sign-off.
-        n_plan: rows planned until the sign-off's end.
-        edges: of the batches from 0 to N; those of an earlier look are among them.
+        bet: what is asked.
+
+    Raises:
+        ValueError: more starts than planned, or as `betting.futile`.
     """
     n = int(np.asarray(rows.rated).sum())
     if not n:
         return _quiet(n)
-    bets = _against_holding(rows, threshold, floor, n_plan, edges)
-    value, limit = float(bets.peak[0]), float(-np.log(LIVING_DELTA))
+    value = max(float(bets.peak[0]) for _, bets in _against_holding(rows, threshold, bet))
+    limit = float(np.log(bet.most_starts / LIVING_DELTA))
     return Signal(value, limit, _level(value >= limit, True), n)
 
 
-def living_batch(
-    rows: Rows | Arrays, threshold: float, *, floor: float, n_plan: int, edges: ArrayLike
-) -> int:
+def living_batch(rows: Rows, threshold: float, bet: Bet) -> int:
     """Return the batch, from 1, after which `living` rings; their number + 1 where never."""
-    return int(_against_holding(rows, threshold, floor, n_plan, edges).batch[0])
+    n_batches = len(np.asarray(bet.edges)) - 1
+    rang = [
+        done + int(bets.batch[0])
+        for done, bets in _against_holding(rows, threshold, bet)
+        if done + bets.batch[0] <= n_batches
+    ]
+    return min(rang, default=n_batches + 1)
 
 
-def _against_holding(
-    rows: Rows | Arrays, threshold: float, floor: float, n_plan: int, edges: ArrayLike
-) -> Bets:
-    return betting.futile(
-        rows, [threshold], floor=floor, delta=LIVING_DELTA, n_plan=n_plan, batches=edges
-    )
+def _against_holding(rows: Rows, threshold: float, bet: Bet) -> Iterator[tuple[int, Bets]]:
+    """Yield each bet with the number of batches before it."""
+    if len(bet.starts) > bet.most_starts:
+        raise ValueError("a bet that was not planned has no error left")
+    edges, delta = np.asarray(bet.edges), LIVING_DELTA / bet.most_starts
+    for start in bet.starts:
+        own = edges[edges >= start]
+        if own.size < 2:
+            continue
+        since = Rows(*(None if one is None else np.asarray(one)[start:] for one in rows))
+        yield (
+            edges.size - own.size,
+            betting.futile(
+                since, [threshold], floor=bet.floor, delta=delta, n_plan=bet.n_plan,
+                batches=own - start,
+            ),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
