@@ -130,14 +130,11 @@ def _charts(played: Sequence[Day]) -> dict[str, list[Level]]:
     escalated, lost, judged = (
         np.array([getattr(day, name) for day in played]) for name in ("escalated", "lost", "judged")
     )
-    cost = np.array([day.cost for day in played])
     charts = {
         "cheap_share": share_chart(*_split(cheap, n)),
         "escalations": share_chart(*_split(escalated, cheap)),
         "judge": share_chart(*_split(lost, judged)),
-        "cost": np.maximum(
-            cost_chart(*_split(cost[:, 0], cheap)), cost_chart(*_split(cost[:, 1], n - cheap))
-        ),
+        "cost": cost_chart(*_split(np.array([day.cost for day in played]), n)),
     }
     return {name: [watch.chart_level(one) for one in chart] for name, chart in charts.items()}
 

@@ -36,7 +36,7 @@ class World:
         requests: of a mean day.
         easier: part of the requests above the threshold that get a score below it.
         to_math: part of the other tasks that is math instead.
-        price: of the cheap tier, times today's.
+        price: of the expensive tier, times today's.
         length: of cheap answers, times today's; costs follow.
         judge_loss: share of judged pairs where the cheap answer lost.
         harm: share of all cheap-routed requests made worse.
@@ -66,7 +66,7 @@ class Day(NamedTuple):
         score: of the router.
         task: index into TASKS.
         vectors: (60, 8) of some requests.
-        cost: USD of the cheap-routed requests and of the others.
+        cost: USD of all.
         judged, lost: pairs a judge saw, and those that the cheap answer lost.
         escalated: cheap-routed requests that went on to the expensive tier.
         rated: which requests people rated; harm is what they said.
@@ -76,7 +76,7 @@ class Day(NamedTuple):
     score: FloatArray
     task: IntArray
     vectors: FloatArray
-    cost: tuple[float, float]
+    cost: float
     judged: int
     lost: int
     escalated: int
@@ -105,7 +105,7 @@ def _mix(world: World, _since: int) -> World:
 
 
 def _price(world: World, _since: int) -> World:
-    return replace(world, price=1.3)
+    return replace(world, price=1.25)
 
 
 def _creep(world: World, since: int) -> World:
@@ -118,7 +118,7 @@ DRIFTS: dict[str, tuple[str, Drift]] = {
     "model": ("The cheap model is another one under the same name, and loses more", _model),
     "renamed": ("The same, and the provider names the new model", _renamed),
     "mix": ("15 % of the other tasks become math", _mix),
-    "price": ("The cheap tier costs 30 % more", _price),
+    "price": ("The expensive tier costs 25 % more", _price),
     "creep": ("The cheap share grows by a tenth of a point a day", _creep),
 }
 
@@ -157,13 +157,12 @@ def _day(world: World, weekday: int, centres: FloatArray, rng: np.random.Generat
     rated = rng.random(n) < world.living
     harm = (rng.random(n) < world.harm) & cheap
     judged = int(rng.binomial(n_cheap, world.judged))
-    usd = _costs(world, cheap, rng)
     some = rng.choice(n, min(n, _VECTORS), replace=False)
     return Day(
         score=score,
         task=task,
         vectors=centres[task[some]] + rng.normal(size=(some.size, _WIDTH)),
-        cost=(float(usd[cheap].sum()), float(usd[~cheap].sum())),
+        cost=float(_costs(world, cheap, rng).sum()),
         judged=judged,
         lost=int(rng.binomial(judged, world.judge_loss)),
         escalated=int(rng.binomial(n_cheap, world.escalated * np.exp(rng.normal(0, 0.1)))),
@@ -190,5 +189,5 @@ def _scores(world: World, task: IntArray, rng: np.random.Generator) -> FloatArra
 
 def _costs(world: World, cheap: NDArray[np.bool_], rng: np.random.Generator) -> FloatArray:
     spread = np.exp(rng.normal(0, 1.0, cheap.size) + rng.normal(0, 0.03))
-    usd = np.where(cheap, _CHEAP_USD * world.price * world.length, _EXPENSIVE_USD)
+    usd = np.where(cheap, _CHEAP_USD * world.length, _EXPENSIVE_USD * world.price)
     return np.asarray(usd * spread)

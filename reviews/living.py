@@ -1,0 +1,184 @@
+"""The living sample: what people rate after go-live, and the bet that the floor holds no more.
+
+A rollout that is complete opens a study of its own, of about one in a hundred requests that the
+signed policy sends to CHEAP. Raters get its pairs like any other; nobody can sign it, and it ends
+with its sign-off. What follows when the floor is found broken is decided in `stale`.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+
+from reviews import calibration, closing, guidance, inputs, planning
+from reviews.errors import Conflict
+from reviews.inputs import DAY_S, THERE, Inputs, Taken
+from reviews.models import GuidelineRead, SignOff, Study
+from reviews.stats import watch
+from reviews.stats.rows import Rows
+from reviews.stats.watch import Bet, Signal
+from routing import policy
+from routing.models import Policy
+
+#: What raters see stays as it was; what helped to plan a certificate has no use here.
+_KEPT = (
+    "ratings_per_pair", "rater_target", "check_every", "origin_every", "masks_leaks",
+    "normalises_style", "preference_question", "adequacy_question", "reasons", "loss", "floor",
+    "confidence", "after_expiry",
+)  # fmt: skip
+_MOST_NAME = 120
+_ENDED = "What it watches is over: its sign-off ended, or another policy is live."
+#: Rows routed CHEAP score 0 and others 1, since task types may have thresholds of their own.
+_CHEAP_BELOW = 0.5
+
+
+class Look(NamedTuple):
+    """What the living sample of a sign-off says.
+
+    Attributes:
+        study: where its pairs are rated.
+        signal: whether the floor holds; QUIET before the first week is over.
+        n_rated: rated pairs that count.
+        n_waiting: drawn pairs that nobody rated yet; from the first of their days on nothing
+            counts.
+        degradation: share of all requests made worse, of what counts; None without ratings.
+    """
+
+    study: Study
+    signal: Signal
+    n_rated: int
+    n_waiting: int
+    degradation: float | None
+
+
+def open_for(row: SignOff, plan: dict[str, Any], now: datetime) -> Study | None:
+    """Open the living sample of a sign-off whose policy decides everything now.
+
+    In the caller's transaction. A second run finds it and writes nothing; nothing is opened where
+    the setting is 0 or the policy sends nothing to CHEAP.
+
+    Args:
+        row: an approved sign-off with its policy, project and study.
+        plan: the one that was signed.
+        now: when it begins: no request before it belongs to it.
+    """
+    target, rate = row.policy_after, settings.SHADOWEVAL_LIVING_RATE
+    known = row.living.first()
+    if known is not None or target is None or target.is_always_expensive or not rate:
+        return known
+    kept = {name: plan.get(name, getattr(row.study, name)) for name in _KEPT}
+    study = Study.objects.create(
+        project=row.project, policy=target, router=target.router, watches=row,
+        name=f"{row.study.name[: _MOST_NAME - 11]}, continued", seed=f"living|{row.pk}",
+        rate=min(rate / max(target.shadow_rate_expensive, rate), 1.0), tilt=1.0,
+        largest_threshold=highest(target), window_days=_days(row, plan, now), early_stop=False,
+        second_share=0.0, practice_pairs=0, **kept,
+    )  # fmt: skip
+    Study.objects.filter(pk=study.pk).update(created_at=now)
+    study.created_at = now
+    _brief(study, row.study)
+    return study
+
+
+def highest(target: Policy) -> float:
+    """Return the score from which on the policy sends every task type to EXPENSIVE."""
+    return max(target.threshold, *target.thresholds.values(), 0.0)
+
+
+def _days(row: SignOff, plan: dict[str, Any], now: datetime) -> int:
+    if row.expires_at is None:
+        return int(plan["valid_days"])
+    return max(math.ceil((row.expires_at - now).total_seconds() / DAY_S), 1)
+
+
+def _brief(study: Study, before: Study) -> None:
+    """Give the sample the guidelines that its raters know; whoever read them has read them."""
+    told = guidance.current(before)
+    own = study.guidelines.create(version=1, body=told.body, created_by=told.created_by)
+    raters = told.reads.values_list("rater", flat=True)
+    GuidelineRead.objects.bulk_create(GuidelineRead(guideline=own, rater_id=one) for one in raters)
+
+
+def close_due(now: datetime) -> int:
+    """Close living samples whose sign-off ended or whose policy decides no more; return how many.
+
+    Runs any number of times, also at once: a closed one is not looked at again.
+    """
+    running = Study.objects.filter(state=Study.State.RUNNING, watches__isnull=False)
+    return sum(_close(study, now) for study in running.select_related("watches", "project"))
+
+
+@transaction.atomic
+def _close(study: Study, now: datetime) -> bool:
+    row, live = study.watches, policy.deployment(study.project)
+    assert row is not None, "the query asks for it"
+    is_signed = row.state == SignOff.State.APPROVED and (not row.expires_at or row.expires_at > now)
+    if is_signed and live is not None and live.policy_id == study.policy_id:
+        return False
+    try:
+        closing.close(study, by=None, basis=Study.Basis.BY_HAND, why=_ENDED)
+    except Conflict:  # somebody was faster
+        return False
+    return True
+
+
+def look(row: SignOff) -> Look | None:
+    """Return what the living sample of a sign-off says, or None where there is none."""
+    study = row.living.select_related("policy", "project").first()
+    if study is None:
+        return None
+    found, plan = calibration.arrays(study), planning.as_json(study)
+    there = inputs.taken(found, plan, "arrival", is_final=False)
+    rows = _rows(found, there, study.policy)
+    n_rated = int((rows.rated & ~np.asarray(rows.known)).sum())
+    n_waiting = int(
+        (found.columns.selected & np.isnan(inputs.loss(found.columns, plan["loss"]))).sum()
+    )
+    return Look(study, _signal(found, there, rows, plan), n_rated, n_waiting, _degradation(rows))
+
+
+def _rows(found: Inputs, there: Taken, live: Policy) -> Rows:
+    """Return the rows that count, the benefit of every doubt given to the policy.
+
+    What is lost, or was rated by nobody, counts as no harm: an outage breaks no floor.
+    """
+    columns, tasks = found.columns, found.about.tasks
+    of_task = np.array([live.thresholds.get(name, live.threshold) for name in tasks])
+    score = columns.score[there.places]
+    at = of_task[columns.task[there.places]] if tasks else np.full(score.size, live.threshold)
+    is_there = columns.lost[there.places] == THERE
+    loss = np.where(is_there, np.nan_to_num(np.asarray(there.rows.loss)), 0.0)
+    return there.rows._replace(score=np.where(score < at, 0.0, 1.0), loss=loss, judge=None)
+
+
+def _signal(found: Inputs, there: Taken, rows: Rows, plan: dict[str, Any]) -> Signal:
+    n = int(np.asarray(rows.rated).sum())
+    if not n or not inputs.has_week(found.columns):
+        return Signal(None, None, watch.Level.QUIET, n)
+    days = np.floor(found.columns.received_at / DAY_S)
+    own = days[there.places]
+    planned = max(math.ceil(plan["window"]["end_s"] / DAY_S - days.min()), 1)
+    begun = np.arange(days.min(), own.max(initial=days.min()) + 1, watch.LIVING_EVERY)
+    edges = np.unique(np.append(np.flatnonzero(np.diff(own, prepend=-1)), [0, own.size]))
+    bet = Bet(
+        floor=plan["floor"],
+        n_plan=max(round(there.n_plan * watch.LIVING_EVERY / planned), 1),
+        most_starts=math.ceil(planned / watch.LIVING_EVERY) + 1,
+        edges=edges,
+        starts=np.unique(np.searchsorted(own, begun)).tolist(),
+    )
+    return watch.living(rows, _CHEAP_BELOW, bet)
+
+
+def _degradation(rows: Rows) -> float | None:
+    """Return the share of all requests made worse (Horvitz and Thompson 1952)."""
+    traffic, rated = np.asarray(rows.traffic), np.asarray(rows.rated)
+    if not rated.any():
+        return None
+    harmed = np.where(rated & (np.asarray(rows.score) < _CHEAP_BELOW), rows.loss, 0.0)
+    return float((traffic * harmed / np.asarray(rows.pi).clip(1e-9)).sum() / traffic.sum())
