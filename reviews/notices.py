@@ -1,15 +1,16 @@
-"""Notices of sign-offs by mail and webhook: written with what they tell, sent later by a worker.
+"""Notices by mail and webhook: written with what they tell, sent later by a worker.
 
 A signature never waits for a mail server: what is to be told is a row of the same transaction. The
-texts name people, thresholds and addresses, never a prompt or an answer.
+texts name people, thresholds and addresses, never a prompt or an answer. `tell` is for sign-offs;
+what is told of an alarm, and when, stands in `alerts`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -18,7 +19,7 @@ from django.utils import timezone
 
 from reviews import mail, webhook
 from reviews.errors import NotSent
-from reviews.models import Notice, SignOff
+from reviews.models import Alarm, Notice, SignOff
 from routing.models import Project
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,26 @@ ATTEMPTS = 8
 _FIRST_PAUSE = timedelta(minutes=1)
 #: How long a worker may take to send one; after that another tries.
 _CLAIM = timedelta(minutes=2)
+
+
+class Message(NamedTuple):
+    """What one event tells.
+
+    Attributes:
+        about: the sign-off or the alarm that receivers are led to.
+        event: a short name, for whoever reads the webhook.
+        text: one sentence.
+        subject: of a mail.
+        key: names the event among all that is ever told.
+        fields: returns what the webhook gets beside the text; asked only where there is one.
+    """
+
+    about: SignOff | Alarm
+    event: str
+    text: str
+    subject: str
+    key: str
+    fields: Callable[[], dict[str, Any]]
 
 
 def tell(
@@ -43,21 +64,46 @@ def tell(
         key: names the event among all of this sign-off.
         by: who did it.
     """
+    put(
+        Message(
+            about=row,
+            event=event,
+            text=text,
+            subject=f"{row.project}: {row}",
+            key=f"{row.pk}:{key}",
+            fields=lambda: _fields(row, event, by),
+        ),
+        [user for user in to if user != by],
+    )
+
+
+def put(
+    message: Message, to: Iterable[User], *, posts: bool = True, at: datetime | None = None
+) -> None:
+    """Write what one event tells, in the caller's transaction; the same key again: nothing.
+
+    Args:
+        message: what is told. A demo's tells nobody.
+        to: who gets a mail, where mail is on and they have an address.
+        posts: whether the webhook is told, where there is one.
+        at: not to be sent before; now if None.
+    """
+    row = message.about
     if row.project.kind == Project.Kind.DEMO:
         return
     common = {
-        "project": row.project, "signoff": row, "event": event, "text": text,
-        "subject": " ".join(f"{row.project}: {row}".split())[:200], "next_at": timezone.now(),
+        "project": row.project, "event": message.event, "text": message.text,
+        "subject": " ".join(message.subject.split())[:200], "next_at": at or timezone.now(),
+        ("signoff" if isinstance(row, SignOff) else "alarm"): row,
     }  # fmt: skip
     rows = [
-        Notice(key=f"{row.pk}:{key}:mail:{user.pk}", channel=Notice.Channel.MAIL, to=user, **common)
-        for user in {user.pk: user for user in to if user != by}.values()
+        Notice(key=f"{message.key}:mail:{pk}", channel=Notice.Channel.MAIL, to=user, **common)
+        for pk, user in {user.pk: user for user in to}.items()
         if mail.is_on() and user.email and user.is_active
     ]
-    if settings.SHADOWEVAL_WEBHOOK_URL:
-        said = _fields(row, event, by)
-        kind = Notice.Channel.WEBHOOK
-        rows.append(Notice(key=f"{row.pk}:{key}:webhook", channel=kind, fields=said, **common))
+    if posts and settings.SHADOWEVAL_WEBHOOK_URL:
+        kind, said = Notice.Channel.WEBHOOK, message.fields()
+        rows.append(Notice(key=f"{message.key}:webhook", channel=kind, fields=said, **common))
     Notice.objects.bulk_create(rows, ignore_conflicts=True)
 
 
@@ -105,7 +151,9 @@ def _hand_over(row: Notice) -> None:
     if row.channel == Notice.Channel.WEBHOOK:
         return webhook.send({"id": row.key, "text": f"{row.subject}: {row.text}", **row.fields})
     assert row.to is not None, "the database holds it"
-    link = mail.link("signoff", str(row.signoff_id))
+    is_alarm = row.alarm_id is not None
+    name, pk = ("alarm", row.alarm_id) if is_alarm else ("signoff", row.signoff_id)
+    link = mail.link(name, str(pk))
     return mail.send(row.to.email, row.subject, f"{row.text}\n\n{link}\n")
 
 

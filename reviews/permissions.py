@@ -29,6 +29,7 @@ CAN = {
     "comment_signoff": {"lead", "engineering", "product", "admin"},
     "deploy": {"engineering", "admin"},
     "roll_back": {"engineering", "admin"},
+    "answer_alarms": {"lead", "engineering", "admin"},
     "cap_shadow": {"lead", "admin"},
     "invite": {"lead", "admin"},
     "administer": {"admin"},
