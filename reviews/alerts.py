@@ -7,9 +7,9 @@ and webhook back to their end, except when the service itself sent everything to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -28,6 +28,46 @@ _WORDS = {OPENED: "", WORSE: "Worse: ", CLOSED: "Over: "}
 def settings_of(project: Project) -> Alerting:
     """Return how the project's alarms reach people; what holds without a row is not written."""
     return Alerting.objects.filter(project=project).first() or Alerting(project=project)
+
+
+@transaction.atomic
+def choose(
+    project: Project,
+    *,
+    by: User,
+    mails: bool,
+    posts: bool,
+    warnings: bool,
+    quiet: tuple[time, time] | None,
+    zone: str,
+) -> None:
+    """Write how the project's alarms reach people, and that somebody said so.
+
+    Args:
+        project: whose alarms.
+        by: who says so.
+        mails: whether people get mails.
+        posts: whether the webhook is told.
+        warnings: whether warnings are told, too.
+        quiet: from when to when nobody is told; None is never.
+        zone: the name of the time zone that quiet hours are in.
+
+    Raises:
+        NotAllowed: when the person does not administer.
+        BadInput: when there is no such time zone, or quiet hours begin when they end.
+    """
+    permissions.check(by, "administer")
+    if zone not in available_timezones():
+        raise BadInput("There is no time zone of this name; one is Europe/Berlin.")
+    start, end = quiet or (None, None)
+    if quiet and start == end:
+        raise BadInput("Quiet hours that begin when they end are none: leave both empty.")
+    said = {"mails": mails, "posts": posts, "warnings": warnings, "timezone": zone}
+    hours = {"quiet_from": start, "quiet_to": end}
+    defaults = said | hours | {"changed_by": by}
+    Alerting.objects.update_or_create(project=project, defaults=defaults)
+    shown = said | {name: one and one.isoformat("minutes") for name, one in hours.items()}
+    audit.write(project, by, "alerting.changed", f"project {project.slug}", shown)
 
 
 def tell(alarm: Alarm, event: str) -> None:
@@ -187,3 +227,12 @@ def _fields(alarm: Alarm, event: str) -> dict[str, Any]:
         "done": alarm.done,
         "url": mail.link("alarm", str(alarm.pk)),
     }
+
+
+def figures(alarm: Alarm) -> list[tuple[str, str]]:
+    """Return the figures of an alarm as a page shows them: names and numbers, nothing nested."""
+    return [
+        (name.replace("_", " "), f"{value:,.4g}" if isinstance(value, float) else str(value))
+        for name, value in alarm.figures.items()
+        if isinstance(value, int | float | str)
+    ]

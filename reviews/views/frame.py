@@ -37,6 +37,7 @@ _NAV = (
     ("judge", "Judge", "see_results"),
     ("signoffs", "Sign-off", "see_results"),
     ("policies", "Policies", "see_results"),
+    ("alarms", "Alarms", "see_results"),
     ("people", "People", "invite"),
     ("settings", "Settings", "administer"),
 )
@@ -92,10 +93,15 @@ def about(project: Project | None) -> dict[str, Any]:
     return {
         "project": project,
         "live": live,
+        "alarm_count": _n_unseen(project) if project else 0,
         "starter": bool(live and live.router.is_starter),
         **(_under_way(project, live) if project else {}),
         **notices(project),
     }
+
+
+def _n_unseen(project: Project) -> int:
+    return project.alarms.filter(closed_at=None, acknowledged_at=None).count()
 
 
 def _under_way(project: Project, live: Policy | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from reviews import expiry, permissions, projects, rollout
 from reviews.errors import BadInput
+from reviews.views import alarms
 from reviews.views.frame import current_project, page, posted_project, to_page
 from reviews.views.signoff import user_of
 from routing import abstain, access, bootstrap, policy, repeats, tiers
@@ -85,6 +86,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         "all_scopes": [(scope.value, scope is not Scope.IMPORT) for scope in Scope],
         "tiers": [(tier.value, bootstrap.tier_spec(tier)) for tier in Tier],
         "providers": tiers.PROVIDERS,
+        **alarms.settings_context(project),
         "amounts": [(name, name.replace("_", " ")) for name in tiers.AMOUNTS],
     }
     return render(request, "reviews/settings.html", context)
