@@ -81,7 +81,7 @@ def _of(project: Project, least: Least) -> list[Suggestion]:
     live = policy.live(project)
     if live is None:
         return []
-    return [*_training(project, live, least), *_studies(project, least)]
+    return [*_training(project, live, least), *_studies(project, live, least)]
 
 
 def _training(project: Project, live: Policy, least: Least) -> Iterator[Suggestion]:
@@ -184,15 +184,35 @@ def _age(since: datetime) -> str:
     return f"{n} {unit}{'' if n == 1 else 's'}"
 
 
-def _studies(project: Project, least: Least) -> Iterator[Suggestion]:
-    """Suggest a study of each challenger that has scored enough and has none."""
+def _better(row: Challenger, live: Policy) -> Suggestion | None:
+    """Suggest the study of a challenger that ranks labelled pairs better, and surely so."""
+    found = challenges.standing(row, live).ranking
+    if found is None or not found.difference.interval.low > 0:
+        return None
+    gain = found.difference
+    return Suggestion(
+        f"Study {row.router}: it ranks better",
+        f"On {found.n:,} labelled pairs its AUROC is {found.one.value:.2f} and that of the live "
+        f"router {found.other.value:.2f}, a difference of {gain.value:.2f} "
+        f"({gain.interval.low:.2f} to {gain.interval.high:.2f}).",
+        row.pk,
+    )
+
+
+def _studies(project: Project, live: Policy, least: Least) -> Iterator[Suggestion]:
+    """Suggest a study of each challenger that has none and ranks better, or has scored enough."""
     running = Challenger.objects.filter(project=project, stopped_at=None).defer("router__artifact")
     for row in running.select_related("router"):
         scored = ChallengerScore.objects.filter(
             router=row.router_id, request__project=project, request__received_at__gte=row.started_at
         )
         n = scored.count()
-        if n >= least.scored and not challenges.is_studied(row):
+        if challenges.is_studied(row):
+            continue
+        better = _better(row, live)
+        if better is not None:
+            yield better
+        elif n >= least.scored:
             yield Suggestion(
                 f"Start a study of {row.router}",
                 f"It has scored {n:,} requests since {row.started_at:%Y-%m-%d} and decides none; "

@@ -1,4 +1,4 @@
-"""Names of monitors on a page."""
+"""Names of monitors and small sums of money on a page."""
 
 from __future__ import annotations
 
@@ -16,3 +16,14 @@ def named(monitor: str) -> str:
         'Cheap share'
     """
     return monitor.replace("_", " ").capitalize()
+
+
+@register.filter
+def per_thousand(cost_usd: float | None) -> str:
+    """Return what a thousand requests cost that cost so much each; a dash where it is unknown.
+
+    Example:
+        >>> per_thousand(0.01234), per_thousand(None)
+        ('$12.34', '–')
+    """
+    return "–" if cost_usd is None else f"${1000 * cost_usd:,.2f}"

@@ -200,6 +200,20 @@ def test_a_challenger_that_scored_enough_is_to_be_studied_once(project):
     assert Challenger.objects.count() == 1
 
 
+def test_a_challenger_that_ranks_better_is_said_to(project):
+    """Its scores go with the labels, those of the live router against them."""
+    router = version(project=project)
+    row = challenger(project, router)
+    Challenger.objects.update(started_at=timezone.now() - timedelta(days=1))
+    study = labels(project, 120, lambda score: score < 0.5)
+    pairs = [draw.pair for draw in study.sample.select_related("pair")]
+    say(router, pairs, lambda own: 1 - own)
+    (one,) = [one for one in suggestions.of(project, FEW) if one.challenger]
+    assert (one.title, one.challenger) == ("Study router-2: it ranks better", row.pk)
+    low = float(re.search(r"difference of 0\.\d+ \((0\.\d+) to", one.text).group(1))
+    assert low > 0
+
+
 def test_overview_and_routers_show_them(as_role, project):
     labels(project, suggestions.USUAL.first + 10, lambda score: score > 0.5)
     client = as_role("lead")
