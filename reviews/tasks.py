@@ -12,6 +12,7 @@ from reviews import (
     judge_calls,
     judging,
     notices,
+    quarters,
     reminders,
     rollout,
     sampling,
@@ -75,6 +76,12 @@ def run_rollouts() -> None:
 def expire_signoffs() -> None:
     """Remind of sign-offs that end soon, and end those that are over."""
     expiry.run_due()
+
+
+@shared_task
+def review_quarters() -> None:
+    """Write the reviews of the quarter that ended last."""
+    quarters.run_due()
 
 
 @shared_task

@@ -172,6 +172,7 @@ CELERY_BEAT_SCHEDULE = {
         ("reminders", "reviews.tasks.remind_raters", 3600),
         ("rollouts", "reviews.tasks.run_rollouts", 5),
         ("expiry", "reviews.tasks.expire_signoffs", 600),
+        ("quarters", "reviews.tasks.review_quarters", 3600),
         ("notices", "reviews.tasks.send_notices", 10),
         ("trainings", "reviews.tasks.run_trainings", 5),
         ("uploads", "routing.tasks.run_uploads", 3),
