@@ -34,6 +34,8 @@ from routing import policy
 from routing.models import Policy
 
 VERSION = 2
+#: Fields that plans frozen earlier do not name, and what they meant.
+_ADDED = {"after_alarm": Study.AfterAlarm.FLOOR.value}
 _EARLIER = "This evidence is of an earlier version: its inputs were not kept."
 _HERE = Path(__file__).parent
 #: What a figure of the evidence can depend on, and what goes along in a pack as it is.
@@ -360,5 +362,9 @@ def changed_plan(study: Study, content: dict[str, Any]) -> list[str]:
 
 
 def _plan_of(plan: dict[str, Any]) -> bytes:
-    """Return what of a plan may not change; that the study was closed since is no change."""
-    return chain.canonical({name: value for name, value in plan.items() if name != "closed"})
+    """Return what of a plan may not change; that the study was closed since is no change.
+
+    Nor is a field that plans got since, at the value that stands for what they did before.
+    """
+    kept = {name: value for name, value in plan.items() if name != "closed"}
+    return chain.canonical(_ADDED | kept)

@@ -64,6 +64,7 @@ class Plan:
     guardrails: list[dict[str, Any]] = field(default_factory=list)
     valid_days: int = 90
     after_expiry: str = "keep"
+    after_alarm: str = "floor"
 
     def __post_init__(self) -> None:
         problems = {} if self.name.strip() else {"name": "Give the study a name."}

@@ -132,6 +132,16 @@ CHOICES = {
         },
         "What happens by itself at that moment; people are told before.",
     ),
+    "after_alarm": Choice(
+        "When a monitor raises an alarm",
+        {
+            "mark": "Mark the sign-off stale, with a warning on every page",
+            "floor": "Mark it; a floor found broken goes back to always expensive",
+            "always_expensive": "Every alarm goes back to always expensive",
+        },
+        "What happens by itself when traffic, models or ratings after go-live are no longer those "
+        "that were studied.",
+    ),
 }
 SWITCHES = {
     "masks_leaks": (
@@ -187,7 +197,10 @@ GROUPS = (
         "Guardrails", "Outcomes that applications report and that must not fall.",
         ("drop_task_completed", "drop_thumb", "drop_score"),
     ),
-    Group("After signing", "How long a signature lasts.", ("valid_days", "after_expiry")),
+    Group(
+        "After signing", "How long a signature lasts, and what an alarm does to it.",
+        ("valid_days", "after_expiry", "after_alarm"),
+    ),
 )  # fmt: skip
 #: Decided when the study starts, since draws are written by it.
 FIXED = (
