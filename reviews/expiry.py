@@ -84,7 +84,7 @@ def expire(row: SignOff, now: datetime) -> bool:
     )
     if row.state != _STATES.APPROVED or row.expires_at is None or row.expires_at > now:
         return False
-    is_live = _decides(row)
+    is_live = decides(row)
     row.state = _STATES.EXPIRED
     row.save(update_fields=["state"])
     done = _apply(row) if is_live else "It was no longer live."
@@ -95,7 +95,7 @@ def expire(row: SignOff, now: datetime) -> bool:
     return True
 
 
-def _decides(row: SignOff) -> bool:
+def decides(row: SignOff) -> bool:
     """Return whether the sign-off's policy decides requests, if only those a ramp leaves it."""
     live = policy.deployment(row.project)
     return live is not None and row.policy_after_id in (live.policy_id, live.rest_id)
@@ -105,8 +105,5 @@ def _apply(row: SignOff) -> str:
     """Do what the signed plan says of a policy whose sign-off is over; return it in a sentence."""
     if signatures.plan(row)["after_expiry"] == Study.Expiry.KEEP:
         return "The policy stays, with a warning on every page, until somebody signs again."
-    rollout.end(row.project, "Its sign-off expired.")
-    assert row.policy_after is not None, "the database holds it"
-    safe = policy.with_threshold(row.policy_after, policy.ALWAYS_EXPENSIVE, "Sign-off expired")
-    policy.deploy(safe, by=None, reason=f"Sign-off {row.pk} expired")
+    rollout.fall_back(row, "Its sign-off expired.")
     return "Everything goes to the expensive tier, as the plan says."

@@ -212,6 +212,21 @@ def end(project: Project, why: str) -> None:
         _end(way, why, None)
 
 
+def fall_back(row: SignOff, why: str) -> Deployment:
+    """Send everything to EXPENSIVE and end the rollout under way, in the caller's transaction.
+
+    For what a signed plan says of its own policy: it takes no sign-off.
+
+    Args:
+        row: whose policy decides; its project is locked.
+        why: in a sentence.
+    """
+    end(row.project, why)
+    assert row.policy_after is not None, "the database holds it"
+    safe = policy.with_threshold(row.policy_after, policy.ALWAYS_EXPENSIVE, why)
+    return policy.deploy(safe, by=None, reason=f"Sign-off {row.pk}: {why}")
+
+
 def _by_hand(way: Rollout, by: User, why: str, act: Any) -> Rollout:
     if not why.strip():
         raise BadInput("Say in a sentence why.")

@@ -1,0 +1,151 @@
+"""Watch what is live: a reading of each monitor a day, and alarms that open and close by them.
+
+Only a policy that a sign-off made live is watched: always expensive can break nothing. Alarms stay
+quiet for a day's exception: how many readings it takes is in `stats.watch`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db import Error, transaction
+from django.utils import timezone
+
+from reviews import alerts, expiry, monitors, stale
+from reviews.models import Alarm, Reading, SignOff
+from reviews.monitors import Monitor, Seen, Watched
+from reviews.stats import watch
+from routing import policy
+from routing.models import Project
+
+log = logging.getLogger(__name__)
+
+_MOST = 400
+
+
+def run_due(now: datetime | None = None) -> int:
+    """Read what is not read yet of the days up to the last midnight (UTC); return how many.
+
+    Again on the same day: nothing. One monitor's trouble stops no other.
+    """
+    now = now or timezone.now()
+    return sum(look(watched, one) for watched in _live(now) for one in monitors.ALL)
+
+
+def _live(now: datetime) -> Iterator[Watched]:
+    for project in Project.objects.all():
+        signed = expiry.signed(project, policy.live(project))
+        watched = monitors.of(signed, now) if signed else None
+        if watched is not None:
+            yield watched
+
+
+def look(watched: Watched, monitor: Monitor) -> bool:
+    """Let a monitor read a day, unless it has; return whether it was this call.
+
+    The reading, what it does to the alarm, to the sign-off and to the policy, and the notices are
+    one transaction; what is read for it is read before.
+    """
+    if _is_read(watched, monitor):
+        return False
+    try:
+        seen = monitor.read(watched)
+        with transaction.atomic():
+            policy.lock(watched.signed.project)
+            if _is_read(watched, monitor):
+                return False  # another worker was faster
+            _keep(watched, monitor, seen)
+    except (Error, ValueError, ArithmeticError):
+        log.exception("the monitor %s of %s says nothing", monitor.name, watched.signed)
+        return False
+    return True
+
+
+def _is_read(watched: Watched, monitor: Monitor) -> bool:
+    rows = Reading.objects.filter(project=watched.signed.project_id, monitor=monitor.name)
+    return rows.filter(at__gte=watched.end).exists()
+
+
+def _keep(watched: Watched, monitor: Monitor, seen: Seen) -> None:
+    signal, signed = seen.signal, watched.signed
+    Reading.objects.create(
+        project=signed.project, signoff=signed, monitor=monitor.name, at=watched.end,
+        level=signal.level.value, value=signal.value, limit=signal.limit, n=signal.n,
+        detail=seen.as_json(),
+    )  # fmt: skip
+    _supersede(signed, monitor, watched.end)
+    event = watch.last_event(_levels(signed, monitor), watch.rule_of(monitor.name))
+    alarm = Alarm.objects.filter(project=signed.project, monitor=monitor.name, closed_at=None)
+    _act(watched, monitor, seen, event, alarm.select_related("project").first())
+
+
+def _supersede(signed: SignOff, monitor: Monitor, at: datetime) -> None:
+    """Close the alarm about an earlier sign-off: what it says is not of what is live."""
+    rows = Alarm.objects.filter(project=signed.project, monitor=monitor.name, closed_at=None)
+    for alarm in rows.exclude(signoff=signed).select_related("project"):
+        _close(alarm, at, "Another sign-off is live since.")
+
+
+def _levels(signed: SignOff, monitor: Monitor) -> list[str]:
+    """Return the levels of a sign-off's readings since its last alarm was closed, in order."""
+    rows = Reading.objects.filter(project=signed.project_id, signoff=signed, monitor=monitor.name)
+    closed = Alarm.objects.filter(
+        project=signed.project_id, signoff=signed, monitor=monitor.name, closed_at__isnull=False
+    )
+    last = closed.order_by("-closed_at").values_list("closed_at", flat=True).first()
+    rows = rows.filter(at__gt=last) if last else rows
+    return list(rows.order_by("at").values_list("level", flat=True))
+
+
+def _act(
+    watched: Watched, monitor: Monitor, seen: Seen, event: watch.Event | None, alarm: Alarm | None
+) -> None:
+    """Open, worsen or close the alarm as the readings say; keep an open one's figures."""
+    if alarm is None:
+        if event is not None and event.kind == "opened":
+            _open(watched, monitor, seen, event.level)
+        return
+    if event is not None and event.kind == "closed":
+        _close(alarm, watched.end, "Its monitor is within its limit again.")
+        return
+    if seen.signal.level in (watch.Level.WARN, watch.Level.ALARM):
+        _say(alarm, seen, watched.end)
+    if event is not None and event.kind == "worse":
+        alarm.level = event.level.value
+        alarm.save(update_fields=["level"])
+        _tell(alarm, alerts.WORSE)
+
+
+def _open(watched: Watched, monitor: Monitor, seen: Seen, level: watch.Level) -> None:
+    signed = watched.signed
+    alarm = Alarm.objects.create(
+        project=signed.project, signoff=signed, monitor=monitor.name, level=level.value,
+        sentence=seen.sentence[:_MOST], figures=_figures(seen),
+        examples=monitor.typical(watched), opened_at=watched.end, last_at=watched.end,
+    )  # fmt: skip
+    _tell(alarm, alerts.OPENED)
+
+
+def _say(alarm: Alarm, seen: Seen, at: datetime) -> None:
+    alarm.sentence, alarm.figures, alarm.last_at = seen.sentence[:_MOST], _figures(seen), at
+    alarm.save(update_fields=["sentence", "figures", "last_at"])
+
+
+def _tell(alarm: Alarm, event: str) -> None:
+    """Let the sign-off bear it first: who is told is told what was done."""
+    stale.mark(alarm)
+    alerts.tell(alarm, event)
+
+
+def _close(alarm: Alarm, at: datetime, why: str) -> None:
+    alarm.closed_at, alarm.closed_why = at, why
+    alarm.save(update_fields=["closed_at", "closed_why"])
+    alerts.tell(alarm, alerts.CLOSED)
+
+
+def _figures(seen: Seen) -> dict[str, Any]:
+    signal = seen.signal
+    return {"value": signal.value, "limit": signal.limit, "level": signal.level, "n": signal.n}

@@ -1,0 +1,24 @@
+"""What is watched after go-live: a small module for each monitor, and the list of them.
+
+Each compares what came since go-live with the study's window, which the sign-off's evidence holds,
+and decides nothing: detectors are in `stats.watch`, alarms in `monitoring`.
+"""
+
+from reviews.monitors import cost, embeddings, judge, models, scores, shares, tasks
+from reviews.monitors.base import Monitor, Row, Seen
+from reviews.monitors.watched import Watched, of
+
+#: In the order of the page.
+ALL: tuple[Monitor, ...] = (
+    scores.MONITOR,
+    shares.CHEAP,
+    shares.ESCALATED,
+    tasks.MONITOR,
+    embeddings.MONITOR,
+    cost.MONITOR,
+    models.MONITOR,
+    judge.MONITOR,
+)
+BY_NAME = {one.name: one for one in ALL}
+
+__all__ = ["ALL", "BY_NAME", "Monitor", "Row", "Seen", "Watched", "of"]
