@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from ninja import Path, Query, Router, Schema
 from pydantic import Field
 
-from reviews import calibration, estimation, label_files, labels, status
+from reviews import calibration, estimation, label_files, labels, monitoring, status
 from reviews.exchange import blindness, streaming
 from reviews.exchange.exports import Export
 from reviews.exchange.formats import FORMATS
@@ -108,6 +108,66 @@ def read_curve(request: KeyRequest, study_id: int = Path(..., ge=1, le=_MOST_ID)
         "raters": estimate.kind,
         "certificate": None if is_judged else calibration.certificate(study).as_json(),
         "points": estimate.points,
+    }
+
+
+class MonitorOut(Schema):
+    """One monitor's last reading; null and empty before the first."""
+
+    name: str
+    title: str
+    level: Literal["quiet", "ok", "warn", "alarm"] | None = Field(
+        description="`quiet` is too little to say; `warn` and `alarm` are above the limit"
+    )
+    value: float | None
+    limit: float | None
+    n: int = Field(description="Rows of the current window that it rests on")
+    at: datetime | None = Field(description="The end of what was looked at")
+    sentence: str
+    alarm: int | None = Field(description="Number of the open alarm")
+
+
+class MonitoringOut(Schema):
+    """What is watched of the live sign-off, or of the one watched last."""
+
+    signoff: int | None
+    stale_at: datetime | None = Field(description="Since when an alarm has made it stale")
+    stale_why: str
+    monitors: list[MonitorOut]
+
+
+@router.get(
+    "/monitoring",
+    auth=Needs(Scope.READ),
+    operation_id="read_monitoring",
+    summary="What the monitors last saw of the live policy's traffic",
+    response={200: MonitoringOut},
+    openapi_extra={"responses": problems(400, 401, 403, 405, 429, 503)},
+)
+def read_monitoring(request: KeyRequest) -> dict[str, Any]:
+    """Each monitor's last reading, its limit and its open alarm. Needs the scope `read`."""
+    project = request.auth.project
+    signed = monitoring.watched_signoff(project)
+    return {
+        "signoff": signed.pk if signed else None,
+        "stale_at": signed.stale_at if signed else None,
+        "stale_why": signed.stale_why if signed else "",
+        "monitors": [_monitor(one) for one in monitoring.shown(project, signed)],
+    }
+
+
+def _monitor(one: monitoring.Shown) -> dict[str, Any]:
+    last = one.last
+    return {
+        "name": one.monitor.name,
+        "title": one.monitor.title,
+        "level": last.level if last else None,
+        "value": last.value if last else None,
+        "limit": last.limit if last else None,
+        "n": last.n if last else 0,
+        "at": last.at if last else None,
+        "sentence": last.detail.get("sentence", "") if last else "",
+        "alarm": one.alarm.pk if one.alarm else None,
     }
 
 

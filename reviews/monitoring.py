@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import Error, transaction
 from django.utils import timezone
@@ -149,3 +149,41 @@ def _close(alarm: Alarm, at: datetime, why: str) -> None:
 def _figures(seen: Seen) -> dict[str, Any]:
     signal = seen.signal
     return {"value": signal.value, "limit": signal.limit, "level": signal.level, "n": signal.n}
+
+
+class Shown(NamedTuple):
+    """A monitor as pages and the API show it.
+
+    Attributes:
+        readings: of the newest watched sign-off, oldest first.
+        alarm: the open one.
+    """
+
+    monitor: Monitor
+    readings: list[Reading]
+    alarm: Alarm | None
+
+    @property
+    def last(self) -> Reading | None:
+        """Return the newest reading."""
+        return self.readings[-1] if self.readings else None
+
+
+def watched_signoff(project: Project) -> SignOff | None:
+    """Return the live sign-off, else the one that was watched last; None before any."""
+    signed = expiry.signed(project, policy.live(project))
+    if signed is not None:
+        return signed
+    last = Reading.objects.filter(project=project, signoff__isnull=False).order_by("-at")
+    found = last.select_related("signoff__project", "signoff__policy_after").first()
+    return found.signoff if found else None
+
+
+def shown(project: Project, signed: SignOff | None) -> list[Shown]:
+    """Return every monitor with its readings of a sign-off and its open alarm."""
+    rows = Reading.objects.filter(project=project, signoff=signed).order_by("at") if signed else ()
+    readings: dict[str, list[Reading]] = {}
+    for row in rows:
+        readings.setdefault(row.monitor, []).append(row)
+    alarms = {one.monitor: one for one in Alarm.objects.filter(project=project, closed_at=None)}
+    return [Shown(one, readings.get(one.name, []), alarms.get(one.name)) for one in monitors.ALL]

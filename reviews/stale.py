@@ -90,3 +90,8 @@ def _apply(row: SignOff, alarm: Alarm) -> str:
 def rule_of(row: SignOff) -> str:
     """Return what the signed plan says of alarms; plans from before there were any say "floor"."""
     return str(signatures.plan(row).get("after_alarm", _RULES.FLOOR))
+
+
+def words(rule: str) -> str:
+    """Return a rule as the plan's form says it."""
+    return str(_RULES(rule).label)

@@ -11,6 +11,7 @@ from reviews import (
     judge_batches,
     judge_calls,
     judging,
+    monitoring,
     notices,
     quarters,
     reminders,
@@ -79,9 +80,9 @@ def expire_signoffs() -> None:
 
 
 @shared_task
-def review_quarters() -> None:
-    """Write the reviews of the quarter that ended last."""
-    quarters.run_due()
+def run_monitors() -> None:
+    """Read what is due of the traffic of live sign-offs."""
+    monitoring.run_due()
 
 
 @shared_task

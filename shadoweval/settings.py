@@ -172,7 +172,7 @@ CELERY_BEAT_SCHEDULE = {
         ("reminders", "reviews.tasks.remind_raters", 3600),
         ("rollouts", "reviews.tasks.run_rollouts", 5),
         ("expiry", "reviews.tasks.expire_signoffs", 600),
-        ("quarters", "reviews.tasks.review_quarters", 3600),
+        ("monitors", "reviews.tasks.run_monitors", 3600),
         ("notices", "reviews.tasks.send_notices", 10),
         ("trainings", "reviews.tasks.run_trainings", 5),
         ("uploads", "routing.tasks.run_uploads", 3),
@@ -185,6 +185,7 @@ TRAINING_QUEUE = "training"
 INDEXING_QUEUE = "indexing"
 CELERY_TASK_ROUTES = {
     "reviews.tasks.run_trainings": {"queue": TRAINING_QUEUE},
+    "reviews.tasks.run_monitors": {"queue": TRAINING_QUEUE},
     "routing.tasks.run_uploads": {"queue": INDEXING_QUEUE},
     "routing.tasks.build_indexes": {"queue": INDEXING_QUEUE},
 }

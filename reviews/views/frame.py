@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from reviews import expiry, permissions, rollout, signatures
+from reviews import expiry, permissions, rollout, signatures, stale
 from reviews.errors import BadInput, NotAllowed, ReviewError
 from reviews.models import SignOff
 from routing import policy
@@ -36,6 +36,7 @@ _NAV = (
     ("collections", "Collections", "see_results"),
     ("judge", "Judge", "see_results"),
     ("signoffs", "Sign-off", "see_results"),
+    ("monitors", "Monitors", "see_results"),
     ("policies", "Policies", "see_results"),
     ("alarms", "Alarms", "see_results"),
     ("people", "People", "invite"),
@@ -110,6 +111,7 @@ def _under_way(project: Project, live: Policy | None) -> dict[str, Any]:
         "pending": project.signoffs.filter(state=SignOff.State.REQUESTED).first(),
         "way_now": rollout.under_way(project),
         "warned": expiry.warning(project, live),
+        "stale": stale.warning(project, live),
     }
 
 

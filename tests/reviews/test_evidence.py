@@ -67,6 +67,16 @@ def test_evidence_is_made_again_byte_by_byte(study):
     assert evidence.recompute(row) == chain.canonical(row.content)
 
 
+def test_a_plan_frozen_before_there_were_alarms_keeps_its_hash_and_is_not_changed(study):
+    row = evidence.freeze(study, 0.4)
+    del row.content["plan"]["after_alarm"]
+    assert evidence.recompute(row) == chain.canonical(row.content)
+    assert evidence.changed_plan(study, row.content) == []
+    type(study).objects.filter(pk=study.pk).update(after_alarm="mark")
+    study.refresh_from_db()
+    assert evidence.changed_plan(study, row.content) == ["The plan was changed since."]
+
+
 def test_another_process_makes_it_again(study, tmp_path):
     row = evidence.freeze(study, 0.4)
     (tmp_path / "data").write_bytes(bytes(row.inputs))

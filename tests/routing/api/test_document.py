@@ -14,7 +14,7 @@ OPERATIONS = {
     "GET /api/v1/requests", "GET /api/v1/requests/{request_id}",
     "POST /api/v1/requests/{request_id}/feedback", "GET /api/v1/studies/{study_id}/export",
     "GET /api/v1/studies/{study_id}/curve", "POST /api/v1/pairs",
-    "GET /api/v1/labels", "GET /api/v1/labels/export",
+    "GET /api/v1/monitoring", "GET /api/v1/labels", "GET /api/v1/labels/export",
     "GET /api/v1/collections", "POST /api/v1/collections", "GET /api/v1/collections/{name}",
     "PATCH /api/v1/collections/{name}", "DELETE /api/v1/collections/{name}",
     "GET /api/v1/collections/{name}/versions", "POST /api/v1/collections/{name}/uploads",
