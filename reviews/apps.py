@@ -9,9 +9,10 @@ class ReviewsConfig(AppConfig):
     name = "reviews"
 
     def ready(self) -> None:
-        """Let no request go whose pair people or statistics still refer to."""
-        from reviews import keeping
-        from routing import retention
+        """Let no request go whose pair people or statistics refer to; count judges' calls."""
+        from reviews import judge_usage, keeping
+        from routing import retention, usage
 
         for condition in keeping.CONDITIONS:
             retention.keep(condition)
+        usage.also(judge_usage.CALLS)

@@ -31,6 +31,7 @@ CAN = {
     "roll_back": {"engineering", "admin"},
     "answer_alarms": {"lead", "engineering", "admin"},
     "cap_shadow": {"lead", "admin"},
+    "manage_cost": {"lead", "admin"},
     "invite": {"lead", "admin"},
     "administer": {"admin"},
 }

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
-from routing import collections
+from routing import collections, usage
 from routing.models import (
     ChallengerScore,
     Completion,
@@ -63,6 +63,7 @@ def run(budget_s: float = _BUDGET_S, now: datetime | None = None) -> bool:
     if before is None:
         return False
     collections.purge(before)
+    usage.roll()  # what is deleted has been counted
     for project in Project.objects.order_by("pk"):
         while _delete_batch(project, before):
             if time.monotonic() >= end:

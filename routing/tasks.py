@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task, signals
 
-from routing import challenging, indexing, retention, shadow, shifts, upkeep
+from routing import challenging, indexing, retention, shadow, shifts, upkeep, usage
 
 #: A worker that is told to stop waits this long for calls that no running task waits for.
 _DRAIN_S = 45.0
@@ -28,6 +28,12 @@ def delete_old_requests() -> None:
     """Delete requests that are old enough, and ask for another hand while there are more."""
     if retention.run():
         delete_old_requests.apply_async(retry=False, expires=600)
+
+
+@shared_task
+def roll_usage_up() -> None:
+    """Sum up by the hour what was served and asked since the last time."""
+    usage.roll()
 
 
 @shared_task

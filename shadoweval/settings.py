@@ -168,6 +168,7 @@ CELERY_BEAT_SCHEDULE = {
         ("judge-batches", "reviews.tasks.run_judge_batches", 60),
         ("judge-recover", "reviews.tasks.recover_judge_calls", 60),
         ("challengers", "routing.tasks.run_challengers", 5),
+        ("usage", "routing.tasks.roll_usage_up", 300),
         ("retention", "routing.tasks.delete_old_requests", 600),
         ("reminders", "reviews.tasks.remind_raters", 3600),
         ("rollouts", "reviews.tasks.run_rollouts", 5),
@@ -254,6 +255,8 @@ DEFAULT_FROM_EMAIL = env.text("SHADOWEVAL_EMAIL_FROM") or _sender
 SHADOWEVAL_REMIND_AFTER_DAYS = env.number("SHADOWEVAL_REMIND_AFTER_DAYS", 3, 1, 365)
 
 # --- pages --------------------------------------------------------------------------------
+#: What a rating costs, counted against savings; none: pages say how many there were.
+SHADOWEVAL_RATING_USD = env.usd("SHADOWEVAL_RATING_USD")
 #: The figures of a running study with more pairs take seconds: they are kept while newer ones are
 #: made, and the page says from when they are.
 SHADOWEVAL_PREVIEW_PAIRS = int(env.number("SHADOWEVAL_PREVIEW_PAIRS", 50_000, 0, 1e9))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from routing.models.access import ApiKey, Project
@@ -149,6 +150,8 @@ class Completion(Immutable):
                 fields=["request", "tier", "ordinal"], name="completion_once_per_ordinal"
             )
         ]
+        # Serves the search for what was written since usage was last summed up.
+        indexes = [BrinIndex(fields=["created_at"], name="completion_created", autosummarize=True)]
 
     def __str__(self) -> str:
         return f"{self.tier} completion of {self.request_id}"

@@ -1,0 +1,41 @@
+"""Requests that CHEAP served, some of them shadowed, at costs that a test wants."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.core.cache import cache
+
+from routing.models import Completion, Request, ShadowJob
+from routing.types import Tier
+from tests.reviews.rows import add_request
+
+#: What the default project's expensive tier asks for 3 tokens in and 2 out is no part of this.
+CHEAP_USD = Decimal("0.01")
+
+
+def add_cheap(project, at, *, rate=1.0, expensive_usd=None, tokens=100, reason=""):
+    """Write one request; with the expensive tier's shadow answer where it has a cost."""
+    pk = add_request(project, 0.2, Tier.CHEAP, threshold=0.5)
+    Request.objects.filter(pk=pk).update(received_at=at)
+    Completion.objects.filter(request=pk).update(
+        cost_usd=CHEAP_USD, input_tokens=0, output_tokens=tokens, created_at=at
+    )
+    ShadowJob.objects.filter(request=pk).update(
+        rate=rate, state="skipped", reason=reason or "not_sampled: x", finished_at=at
+    )
+    if expensive_usd is not None:
+        ShadowJob.objects.filter(request=pk).update(state="done", reason=reason)
+        Completion.objects.create(
+            request_id=pk, tier="expensive", is_shadow=True, provider="simulated", model="large",
+            text="x", body={}, input_tokens=0, output_tokens=9, cost_usd=expensive_usd,
+        )  # fmt: skip
+    return pk
+
+
+def add_days(project, now, days, each=10, expensive_usd="0.05"):
+    """Write the same requests on each of the last days, half of them shadowed at a rate of .5."""
+    cache.clear()
+    for ago in range(days):
+        for place in range(each):
+            usd = Decimal(expensive_usd) if place % 2 else None
+            add_cheap(project, now - timedelta(days=ago), rate=0.5, expensive_usd=usd)

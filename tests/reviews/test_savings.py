@@ -1,0 +1,111 @@
+"""What routing saved, net of what measuring cost; budgets and forecasts."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.core.cache import cache
+
+from reviews import judging, sampling, savings
+from reviews.models import JudgeCall
+from routing import policy, usage
+from routing.models.usage import Budget
+from routing.types import Price, Tier, TierSpec
+from tests.reviews.rows import add_pair
+from tests.reviews.saved import add_cheap, add_days
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 20, 12, 0, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def priced(unsigned, project):
+    """The project with prices of its tiers: 100 and 1,000 USD for a million tokens of output."""
+    live = policy.live(project)
+    cheap, dear = (
+        replace(live.tier_spec(tier), price=Price(Decimal(0), Decimal(usd)))
+        for tier, usd in ((Tier.CHEAP, 100), (Tier.EXPENSIVE, 1000))
+    )
+    made = policy.create(
+        project=project, router=live.router, threshold=0.5, cheap=cheap, expensive=dear, note=""
+    )
+    policy.deploy(made, by=None, reason="test")
+    return project
+
+
+def test_saved_is_measured_cost_less_what_was_paid_and_net_of_measuring(priced, settings):
+    settings.SHADOWEVAL_RATING_USD = Decimal("0.5")
+    add_days(priced, NOW, days=5)
+    usage.roll()
+    found = savings.measure(priced, 30, NOW)
+    assert (found.n_cheap, found.n_outside, found.n_unknown) == (50, 0, 0)
+    assert found.estimate.n == 25
+    assert found.estimate.value == pytest.approx(50 * 0.05)
+    assert found.saved.value == pytest.approx(50 * 0.04)
+    assert found.overhead.shadow_usd == pytest.approx(25 * 0.05)
+    assert found.net.value == pytest.approx(50 * 0.04 - 25 * 0.05)
+    assert found.naive_usd == pytest.approx(50 * (100 * 0.001 - 0.01))
+    assert found.estimate.bias == pytest.approx(50 * (0.1 - 0.05))
+    assert found.month.n_days == 3  # neither the first day nor today
+    assert found.month.value == pytest.approx(30 * (10 * 0.04 - 5 * 0.05))
+
+
+def test_what_nobody_drew_for_a_shadow_call_is_left_out(priced):
+    add_days(priced, NOW, days=3)
+    add_cheap(priced, NOW, reason="sticky: stays with its model")
+    add_cheap(priced, NOW - timedelta(days=40))
+    found = savings.measure(priced, 30, NOW)
+    assert (found.n_cheap, found.n_outside) == (30, 1)
+
+
+def test_without_prices_or_shadow_answers_nothing_is_filled_in(project, demo):
+    assert savings.measure(demo, 30, NOW).why_not.startswith("No request")
+    cache.clear()
+    add_cheap(project, NOW)
+    found = savings.measure(project, 30, NOW)
+    assert found.estimate is found.saved is found.net is found.month is None
+    assert found.why_not
+
+
+def test_judges_calls_are_usage(project, settings):
+    cache.clear()
+    pair = add_pair(project, 0.2)
+    study = sampling.start(policy.live(project), name="s", seed="s", rate=1.0)
+    asked = TierSpec("simulated", "judge", price=Price(Decimal(1), Decimal(5)))
+    spec = judging.create(study, asked, cap_usd=Decimal(1))
+    JudgeCall.objects.create(
+        spec=spec, pair=pair, order="cheap_first", state="done", choice="tie", due_at=NOW,
+        finished_at=NOW, cost_usd=Decimal("0.25"), input_tokens=30, output_tokens=4,
+    )  # fmt: skip
+    usage.roll()
+    usage.roll()
+    (found,) = usage.figures(NOW - timedelta(1), NOW + timedelta(1), ("model",), kinds=["judge"])
+    assert found.group == ("judge",)
+    assert found["input_usd"] + found["output_usd"] == found["cost_usd"]
+    assert (found["calls"], found["cost_usd"]) == (1, Decimal("0.25"))
+
+
+def test_a_budget_warns_by_its_share_and_by_its_forecast(project):
+    assert savings.budget_state(project, NOW) is None
+    add_days(project, NOW, days=19, each=2)
+    usage.roll()
+    spent, pace = 19 * 0.07, 0.07 * 30
+    budget = Budget.objects.create(project=project, monthly_usd=Decimal(100))
+    found = savings.budget_state(project, NOW)
+    assert (found.level, found.spent_usd) == ("ok", pytest.approx(spent))
+    assert found.month_usd.value == pytest.approx(spent + 0.07 * 10.5, rel=1e-4)
+    assert found.month_usd.value < pace
+    for usd, level in (("1.8", "warn"), ("1.9", "warn"), ("1.33", "over")):
+        Budget.objects.filter(pk=budget.pk).update(monthly_usd=Decimal(usd), warn_share=1)
+        assert savings.budget_state(project, NOW).level == level
+    Budget.objects.filter(pk=budget.pk).update(monthly_usd=Decimal(3), warn_share=0.4)
+    assert savings.budget_state(project, NOW).level == "warn"
+
+
+def test_too_few_days_forecast_nothing(project):
+    add_days(project, NOW, days=3, each=1)
+    usage.roll()
+    Budget.objects.create(project=project, monthly_usd=Decimal(100))
+    assert savings.budget_state(project, NOW).month_usd is None
+    assert savings.cost_month(project, NOW) is None
