@@ -214,7 +214,8 @@ GROUPS = {
     "day": "(hour AT TIME ZONE 'UTC')::date",
     "month": "to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM')",
 }
-_SUMMED = tuple(name for name in _COUNTED if name != "latency_counts")
+#: The sums of a group, by name.
+SUMMED = tuple(name for name in _COUNTED if name != "latency_counts")
 _FIGURES = """
 SELECT {keys}, {sums}, ARRAY[{latencies}]
 FROM routing_usage AS used JOIN routing_project AS project ON project.id = used.project_id
@@ -269,7 +270,7 @@ def figures(
     keys = [GROUPS[name] for name in by] or ["''"]
     statement = _FIGURES.format(
         keys=", ".join(keys),
-        sums=", ".join(f"sum({name})" for name in _SUMMED),
+        sums=", ".join(f"sum({name})" for name in SUMMED),
         latencies=", ".join(
             f"sum(latency_counts[{bucket}])" for bucket in range(1, len(LATENCY_MS) + 2)
         ),
@@ -292,7 +293,7 @@ def first_hour(project_id: int) -> datetime | None:
 
 def _figures(row: Sequence[Any], n_keys: int, is_grouped: bool) -> Figures:
     *values, counts = row[n_keys:]
-    sums = dict(zip(_SUMMED, (value or 0 for value in values), strict=True))
+    sums = dict(zip(SUMMED, (value or 0 for value in values), strict=True))
     counted = [int(count or 0) for count in counts]
     at = tuple(quantile(counted, share) for share in QUANTILES)
     return Figures(tuple(row[:n_keys]) if is_grouped else (), sums, at)

@@ -32,6 +32,7 @@ _NAV = (
     ("pairs", "Pairs", "see_results"),
     ("studies", "Studies", "see_results"),
     ("threshold", "Threshold", "see_results"),
+    ("cost", "Cost", "see_results"),
     ("routers", "Routers", "see_results"),
     ("collections", "Collections", "see_results"),
     ("judge", "Judge", "see_results"),

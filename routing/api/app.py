@@ -27,6 +27,7 @@ from routing.api import (
     problems,
     searches,
     uploads,
+    usage,
 )
 from routing.errors import RequestError
 from routing.wire.body import load
@@ -106,7 +107,7 @@ api = Api(
     docs_decorator=require_safe,
     parser=StrictParser(),
 )
-for module in (ledger, feedback, pairs, collections, uploads, documents, searches):
+for module in (ledger, usage, feedback, pairs, collections, uploads, documents, searches):
     api.add_router("", module.router)
 
 for kind, handler in (

@@ -1,16 +1,32 @@
 """Requests that CHEAP served, some of them shadowed, at costs that a test wants."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from django.core.cache import cache
 
+from routing import policy
 from routing.models import Completion, Request, ShadowJob
-from routing.types import Tier
+from routing.types import Price, Tier
 from tests.reviews.rows import add_request
 
-#: What the default project's expensive tier asks for 3 tokens in and 2 out is no part of this.
+#: What each of them cost.
 CHEAP_USD = Decimal("0.01")
+
+
+def price(project):
+    """Deploy prices: 100 and 1,000 USD for a million tokens of output. Nobody signs it."""
+    live = policy.live(project)
+    cheap, dear = (
+        replace(live.tier_spec(tier), price=Price(Decimal(0), Decimal(usd)))
+        for tier, usd in ((Tier.CHEAP, 100), (Tier.EXPENSIVE, 1000))
+    )
+    made = policy.create(
+        project=project, router=live.router, threshold=0.5, cheap=cheap, expensive=dear, note=""
+    )
+    policy.deploy(made, by=None, reason="test")
+    return project
 
 
 def add_cheap(project, at, *, rate=1.0, expensive_usd=None, tokens=100, reason=""):
@@ -38,4 +54,4 @@ def add_days(project, now, days, each=10, expensive_usd="0.05"):
     for ago in range(days):
         for place in range(each):
             usd = Decimal(expensive_usd) if place % 2 else None
-            add_cheap(project, now - timedelta(days=ago), rate=0.5, expensive_usd=usd)
+            add_cheap(project, now - timedelta(days=ago, hours=1), rate=0.5, expensive_usd=usd)

@@ -43,6 +43,10 @@ PAGES = {
     "judge/": ("GET", SEE),
     "judge/new/": ("POST", {"lead", "admin"}),
     "judge/<int:pk>/switch/": ("POST", {"lead", "admin"}),
+    "cost/": ("GET", SEE),
+    "cost.csv": ("GET", SEE),
+    "cost/budget/": ("POST", {"lead", "admin"}),
+    "cost/reconcile/": ("POST", {"lead", "admin"}),
     "threshold/": ("GET", SEE),
     "threshold/curve.csv": ("GET", SEE),
     "threshold/switches/": ("GET", SEE),
@@ -180,6 +184,7 @@ PUBLIC = {
 #: Only an API key's scope counts, nobody's login.
 KEYED = {
     "api/v1/requests": ("GET", "read"),
+    "api/v1/usage": ("GET", "read"),
     "api/v1/requests/<request_id>": ("GET", "read"),
     "api/v1/requests/<request_id>/feedback": ("POST", "route"),
     "api/v1/pairs": ("POST", "import"),

@@ -1,6 +1,5 @@
 """What routing saved, net of what measuring cost; budgets and forecasts."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,9 +10,9 @@ from reviews import judging, sampling, savings
 from reviews.models import JudgeCall
 from routing import policy, usage
 from routing.models.usage import Budget
-from routing.types import Price, Tier, TierSpec
+from routing.types import Price, TierSpec
 from tests.reviews.rows import add_pair
-from tests.reviews.saved import add_cheap, add_days
+from tests.reviews.saved import add_cheap, add_days, price
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 20, 12, 0, 1, tzinfo=UTC)
@@ -21,17 +20,7 @@ NOW = datetime(2026, 11, 20, 12, 0, 1, tzinfo=UTC)
 
 @pytest.fixture
 def priced(unsigned, project):
-    """The project with prices of its tiers: 100 and 1,000 USD for a million tokens of output."""
-    live = policy.live(project)
-    cheap, dear = (
-        replace(live.tier_spec(tier), price=Price(Decimal(0), Decimal(usd)))
-        for tier, usd in ((Tier.CHEAP, 100), (Tier.EXPENSIVE, 1000))
-    )
-    made = policy.create(
-        project=project, router=live.router, threshold=0.5, cheap=cheap, expensive=dear, note=""
-    )
-    policy.deploy(made, by=None, reason="test")
-    return project
+    return price(project)
 
 
 def test_saved_is_measured_cost_less_what_was_paid_and_net_of_measuring(priced, settings):
@@ -53,7 +42,7 @@ def test_saved_is_measured_cost_less_what_was_paid_and_net_of_measuring(priced, 
 
 def test_what_nobody_drew_for_a_shadow_call_is_left_out(priced):
     add_days(priced, NOW, days=3)
-    add_cheap(priced, NOW, reason="sticky: stays with its model")
+    add_cheap(priced, NOW - timedelta(hours=1), reason="sticky: stays with its model")
     add_cheap(priced, NOW - timedelta(days=40))
     found = savings.measure(priced, 30, NOW)
     assert (found.n_cheap, found.n_outside) == (30, 1)
@@ -72,7 +61,7 @@ def test_judges_calls_are_usage(project, settings):
     cache.clear()
     pair = add_pair(project, 0.2)
     study = sampling.start(policy.live(project), name="s", seed="s", rate=1.0)
-    asked = TierSpec("simulated", "judge", price=Price(Decimal(1), Decimal(5)))
+    asked = TierSpec("anthropic", "judge", price=Price(Decimal(1), Decimal(5)))
     spec = judging.create(study, asked, cap_usd=Decimal(1))
     JudgeCall.objects.create(
         spec=spec, pair=pair, order="cheap_first", state="done", choice="tie", due_at=NOW,

@@ -12,6 +12,7 @@ OPERATIONS = {
     "POST /api/v1/route", "POST /api/v1/decide", "POST /v1/messages",
     "POST /v1/messages/count_tokens", "GET /v1/models", "POST /v1/chat/completions",
     "GET /api/v1/requests", "GET /api/v1/requests/{request_id}",
+    "GET /api/v1/usage",
     "POST /api/v1/requests/{request_id}/feedback", "GET /api/v1/studies/{study_id}/export",
     "GET /api/v1/studies/{study_id}/curve", "POST /api/v1/pairs",
     "GET /api/v1/monitoring", "GET /api/v1/labels", "GET /api/v1/labels/export",
