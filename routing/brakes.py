@@ -36,6 +36,11 @@ _SEEN_FOR_S = 60.0
 _PAUSES = f"{PREFIX}:shadow:pauses"
 _PROCESSES = f"{PREFIX}:shadow:processes"
 _PAUSING = {429, 503, 529}
+_STANDS = {
+    pybreaker.STATE_CLOSED: 0.0,
+    pybreaker.STATE_HALF_OPEN: 1.0,
+    pybreaker.STATE_OPEN: 2.0,
+}
 
 
 @dataclass(frozen=True)
@@ -132,11 +137,23 @@ class Brakes:
         most = settings.SHADOWEVAL_SHADOW_LANE_CONCURRENCY
         return any(lane.in_flight >= most for lane in self._lanes.values())
 
+    def breakers(self) -> dict[tuple[str, ...], float]:
+        """Return by lane how its breaker stands: 0 closed, 1 half open, 2 open."""
+        return {(name,): _STANDS[lane.breaker.current_state] for name, lane in self._each()}
+
+    def pauses_s(self) -> dict[tuple[str, ...], float]:
+        """Return by lane for how long the provider still wants to be left alone."""
+        now = time.time()
+        return {(name,): max(lane.paused_until - now, 0.0) for name, lane in self._each()}
+
+    def _each(self) -> list[tuple[str, Lane]]:
+        return list(self._lanes.items())
+
     async def rooms(self) -> dict[str, int]:
         """Return how many calls may begin now, of each lane that is known."""
         await self._look()
         rooms = {}
-        for name, lane in list(self._lanes.items()):
+        for name, lane in self._each():
             room = lane.room()
             rooms[name] = min(room, await self._left(name)) if room else 0
         return rooms

@@ -20,7 +20,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from routing import records
+from routing import records, tally
 from routing.errors import place
 from routing.journal import Journal, Mark, Orphan, orphans
 from routing.types import Served
@@ -81,6 +81,7 @@ class Recorder:
 
     def put(self, row: Served) -> None:
         """Keep a reply: once this returns, the end of the process does not lose it."""
+        tally.count(row)
         try:
             record = records.encode(row)
         except Exception as exc:

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from routing import access, budget, exchange, gateway, ids, retrieving
+from routing import access, budget, exchange, gateway, gauges, ids, retrieving
 from routing.call import Call
 from routing.connection import ClientGone, Connection, Headers
 from routing.errors import (
@@ -48,6 +48,10 @@ _MOST_LOOK_UPS = 200
 _MODELS = "/v1/models"
 #: What Anthropic's API says when there is too much to do; the others say 429.
 _OVERLOADED = 529
+
+_count_refusal = gauges.counted(
+    "refusals", "Requests refused before anybody was asked, by HTTP status.", "status"
+)
 
 #: Looking up keys must not hold the threads that record and parse.
 _looking_up = asyncio.Semaphore(_MOST_LOOK_UPS)
@@ -287,6 +291,6 @@ async def refuse(
         headers["retry-after"] = str(max(1, round(wait_s)))
     body = speech.error_body(error, request_id)
     is_529 = isinstance(error, Overloaded) and speech is ANTHROPIC
-    await connection.reply(
-        _OVERLOADED if is_529 else error.status, body, speech.error_type, headers
-    )
+    status = _OVERLOADED if is_529 else error.status
+    _count_refusal(str(status))
+    await connection.reply(status, body, speech.error_type, headers)

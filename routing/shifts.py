@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from routing import alternatives, outcomes, shadow, shadowcall
+from routing import alternatives, gauges, outcomes, shadow, shadowcall
 from routing.brakes import Brakes, Closed
 from routing.outcomes import End, Outcome
 from routing.shadow import Job
@@ -38,6 +38,9 @@ _LOOK_AGAIN_S = 1.0
 _GROUP = 200
 _RETRY_S = 0.5
 _AWAY = (OperationalError, InterfaceError)
+_count_call = gauges.counted(
+    "shadow_calls", "Shadow calls by the tier that was asked and how they ended.", "tier", "outcome"
+)
 
 
 class Crew:
@@ -134,6 +137,7 @@ class Crew:
             outcome, error = await shadowcall.make(job)
             self.brakes.drop(lane, job.calls - 1)
             await self.brakes.leave(lane, error)
+        _count_call(job.tier.value, _how(outcome))
         self._ended.append((job, outcome))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
@@ -190,6 +194,15 @@ def _not_asked(closed: Closed) -> Outcome:
     )
 
 
+def _how(outcome: Outcome) -> str:
+    """Return in a word how a call ended."""
+    if outcome.reply is not None:
+        return "answered"
+    if not outcome.was_asked:
+        return "put_off"
+    return "failed" if outcome.is_possible else "impossible"
+
+
 # --- the process's loop -------------------------------------------------------------------
 
 
@@ -231,6 +244,39 @@ def _hosted() -> _Host:
         if _host is None or _host.pid != os.getpid():
             _host = _Host()
         return _host
+
+
+def _crew() -> Crew | None:
+    """Return this process's crew if it has one."""
+    return _host.crew if _host is not None and _host.pid == os.getpid() else None
+
+
+def _read(figure: Callable[[Crew], gauges.Samples]) -> Callable[[], gauges.Samples]:
+    """Return how to read a figure where there is a crew; elsewhere there is none to read."""
+    return lambda: figure(crew) if (crew := _crew()) is not None else {}
+
+
+for _name, _meaning, _labels, _figure in (
+    (
+        "shadow_calls_in_hand",
+        "Shadow jobs claimed whose outcome is not written yet.",
+        (),
+        lambda crew: {(): crew.in_hand},
+    ),
+    (
+        "breaker_state",
+        "Circuit breaker of shadow calls: 0 closed, 1 half open, 2 open.",
+        ("lane",),
+        lambda crew: crew.brakes.breakers(),
+    ),
+    (
+        "lane_paused_seconds",
+        "How long shadow calls still wait because the provider asked to.",
+        ("lane",),
+        lambda crew: crew.brakes.pauses_s(),
+    ),
+):
+    gauges.register_by(_name, _meaning, _labels, _read(_figure))
 
 
 def run() -> int:

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shadoweval.settings")
@@ -27,6 +28,7 @@ from routing.live import live  # noqa: E402
 from routing.overload import load  # noqa: E402
 from routing.recording import Recorder  # noqa: E402
 from routing.shared import shared  # noqa: E402
+from shadoweval.telling import Teller  # noqa: E402
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +107,10 @@ class Application:
         await asyncio.to_thread(tasktypes.warm)
         self._recorder = Recorder(on_written=Nudge())
         self._recorder.start()
-        _show(self._recorder)
+        _recorders[:] = [self._recorder]
         shared.open()
+        teller = Teller("web")
+        teller.start()
         watching = asyncio.create_task(load.watch(), name="load")
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
@@ -119,6 +123,7 @@ class Application:
         await asyncio.to_thread(live.stop)
         await asyncio.to_thread(shelf.stop)
         await asyncio.wait({warming}, timeout=_WARM_S)
+        await asyncio.to_thread(teller.stop)
         await shared.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -149,19 +154,27 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*_COLLECT_AFTER)
 
 
-def _show(recorder: Recorder) -> None:
-    """Have the metrics tell how this process is doing."""
-    journal = recorder.journal
-    for name, meaning, read in (
-        ("calls_in_flight", "Routed calls being served.", lambda: load.in_flight),
-        ("calls_refused", "Calls turned away for overload.", lambda: load.refused),
-        ("loop_late_seconds", "How late the event loop comes, smoothed.", lambda: load.late_s),
-        ("records_waiting", "Records not in Postgres yet.", lambda: recorder.waiting),
-        ("records_lost", "Replies that found no room anywhere.", lambda: recorder.lost),
-        ("journal_bytes", "Size of this process's journal.", lambda: journal.size_bytes),
-        ("journal_refused", "Records the journal had no room for.", lambda: journal.refused),
-    ):
-        gauges.register(name, meaning, read)
-
-
 application = Application()
+
+#: Of the application that serves.
+_recorders: list[Recorder] = []
+
+
+def _sum(read: Callable[[Recorder], float]) -> Callable[[], float]:
+    return lambda: sum(map(read, _recorders))
+
+
+for _name, _meaning, _read in (
+    ("calls_in_flight", "Routed calls being served.", lambda: load.in_flight),
+    ("calls_refused", "Calls turned away for overload.", lambda: load.refused),
+    ("loop_late_seconds", "How late the event loop comes, smoothed.", lambda: load.late_s),
+    ("records_waiting", "Records not in Postgres yet.", _sum(lambda it: it.waiting)),
+    ("records_lost", "Replies that found no room anywhere.", _sum(lambda it: it.lost)),
+    ("journal_bytes", "Size of a process's journal.", _sum(lambda it: it.journal.size_bytes)),
+    (
+        "journal_refused",
+        "Records the journal had no room for.",
+        _sum(lambda it: it.journal.refused),
+    ),
+):
+    gauges.register(_name, _meaning, _read)

@@ -1,62 +1,98 @@
-"""`GET /metrics`: how far shadow work is behind, what is stored, and how this process is doing."""
+"""`GET /metrics`: how far shadow work is behind, what is stored, and how each process is doing."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from routing import counts, gauges
+from routing import gauges
+from routing.gauges import Told
+from shadoweval import stored, telling
 
 log = logging.getLogger(__name__)
 
 
-class Stored:
-    """Figures of the database, of all projects together; read anew each time."""
+_PREFIX = "shadoweval"
+
+
+class Database:
+    """Figures of the database, of all processes together."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield backlog, lag, jobs and requests. They fall, too: retention deletes."""
-        yield _gauge("backlog_jobs", "Shadow jobs waiting or with a worker.", counts.backlog())
-        lag_s = counts.lag_s() or 0.0
-        yield _gauge("lag_seconds", "How long the oldest due shadow job has waited.", lag_s)
-        jobs = GaugeMetricFamily(
-            "shadoweval_jobs", "Stored shadow jobs.", labels=["state", "reason"]
-        )
-        for job in counts.jobs():
-            jobs.add_metric([job.state, job.reason], job.n)
-        yield jobs
-        requests = GaugeMetricFamily(
-            "shadoweval_requests", "Stored requests.", labels=["tier", "reason"]
-        )
-        for row in counts.by_reason():
-            requests.add_metric([row.tier, row.reason], row.n)
-        yield requests
+        """Yield them; while the database is away, only that it is."""
+        is_up = _is_up()
+        said = f"{_PREFIX}_database_up", "Whether the database answers."
+        yield GaugeMetricFamily(*said, value=float(is_up))
+        for name, told in gauges.told(stored.FIGURES if is_up else {}).items():
+            yield _family(name, {"": told})
 
 
-class Process:
-    """Figures of the process that answers."""
+class Processes:
+    """Figures of each process, under its name."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what is registered; one that cannot be read is left out."""
-        for name, gauge in gauges.values().items():
-            try:
-                family = CounterMetricFamily if gauge.is_counter else GaugeMetricFamily
-                yield family(f"shadoweval_{name}", gauge.help, value=gauge.read())
-            except Exception as exc:
-                log.warning("the figure %s cannot be read: %s", name, type(exc).__name__)
+        """Yield what every process registered; of one figure the newest words hold."""
+        by_name: dict[str, dict[str, Told]] = {}
+        for process, figures in telling.heard().items():
+            for name, told in figures.items():
+                by_name.setdefault(name, {})[process] = told
+        for name, by_process in by_name.items():
+            yield _family(name, by_process)
 
 
-def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"shadoweval_{name}", help_text, value=value)
+def _is_up() -> bool:
+    try:
+        connection.ensure_connection()
+    except DatabaseError as exc:
+        log.warning("metrics without the database: %s", type(exc).__name__)
+        return False
+    return True
+
+
+_FAMILIES: dict[str, type[Metric]] = {
+    gauges.Kind.GAUGE: GaugeMetricFamily,
+    gauges.Kind.COUNTER: CounterMetricFamily,
+    gauges.Kind.HISTOGRAM: HistogramMetricFamily,
+}
+
+
+def _family(name: str, by_process: Mapping[str, Told]) -> Metric:
+    """Return one figure of some processes; "" stands for all of them, and is no label."""
+    kind, meaning, labels, _ = next(reversed(by_process.values()))
+    own = [] if "" in by_process else ["process"]
+    made: Any = _FAMILIES[kind](f"{_PREFIX}_{name}", meaning, labels=[*labels, *own])
+    for process, (its_kind, _, its_labels, samples) in by_process.items():
+        if (its_kind, tuple(its_labels)) == (kind, tuple(labels)):  # versions may differ
+            for values, value in samples:
+                made.add_metric([*values, process][: len(labels) + len(own)], **_value(value))
+    return made
+
+
+def _value(value: Any) -> dict[str, Any]:
+    """Return a value as prometheus_client takes it; of a histogram, counts add up to the right."""
+    if isinstance(value, int | float):
+        return {"value": value}
+    bounds, each, total = value
+    ends = [*map(str, bounds), "+Inf"]
+    return {"buckets": list(zip(ends, accumulate(each), strict=True)), "sum_value": total}
 
 
 @login_not_required
@@ -66,8 +102,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not (_is_local(request) or _has_token(request)):
         return HttpResponse("A token is needed from here.", status=403, content_type="text/plain")
     registry = CollectorRegistry()
-    registry.register(Stored())
-    registry.register(Process())
+    registry.register(Database())
+    registry.register(Processes())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -13,6 +13,7 @@ from routing.live import live
 from routing.models import Decision, RouterVersion
 from routing.routers import arrays
 from routing.types import TierSpec
+from shadoweval import telling
 from tests.routing import plugins
 
 CODE = """
@@ -161,7 +162,7 @@ def figures(service):
 
 
 def errors():
-    return gauges.values()["router_errors"].read()
+    return gauges.values()["router_errors"].read()[()]
 
 
 def test_whatever_a_router_does_the_client_gets_the_expensive_answer(
@@ -177,7 +178,8 @@ def test_whatever_a_router_does_the_client_gets_the_expensive_answer(
     failed = (200, "expensive", "router_error")
     assert told == {**dict.fromkeys(BROKEN, failed), "sound": (200, "cheap", "below_threshold")}
     assert errors() - before == len(BROKEN)
-    assert f"shadoweval_router_errors_total {errors():.1f}" in figures(service)
+    said = f'shadoweval_router_errors_total{{process="{telling.me()}"}} {errors():.1f}'
+    assert said in figures(service)
     eventually(lambda: Decision.objects.count() == len(BROKEN) + 1)
     kept = Decision.objects.filter(reason="router_error")
     assert set(kept.values_list("tier", "score", "rule")) == {("expensive", None, "")}
