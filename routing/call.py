@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from routing import budget, eligibility, pricing, sticky
+from routing import budget, eligibility, pricing, spans, sticky, tracing
 from routing.answer import Answer
 from routing.connection import Headers
 from routing.live import KeyInfo
@@ -134,6 +134,7 @@ def _is_number(text: str) -> bool:
 
 def served(call: Call, answer: Answer, status: int | None = None) -> Served:
     """Put together what is to be recorded; a stream's reply and all times come later."""
+    tracing.note(spans.of_decision(answer.decision, call.policy))
     return Served(
         request_id=call.id,
         received_at=call.received_at,
@@ -141,7 +142,7 @@ def served(call: Call, answer: Answer, status: int | None = None) -> Served:
         api_key_id=call.key.id,
         policy_id=call.policy.pk,
         wire=call.speech.name,
-        request=call.request,
+        request=spans.linked(call.request),
         decision=answer.decision,
         status=answer.status if status is None else status,
         error=answer.error,

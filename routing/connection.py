@@ -28,6 +28,7 @@ class Connection:
     Attributes:
         headers: by lower-case name; a name that came twice has both values.
         has_begun: a reply is on its way: no other can follow.
+        status: of that reply; 0 before.
     """
 
     def __init__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -36,6 +37,7 @@ class Connection:
         self.url_query = quote(scope.get("query_string", b""), safe=string.punctuation)
         self.headers = _headers_of(scope)
         self.has_begun = False
+        self.status = 0
         self._receive = receive
         self._send = send
 
@@ -93,7 +95,7 @@ class Connection:
     async def begin(self, status: int, headers: Headers) -> None:
         """Send status and headers; what HTTP cannot carry in a header becomes a question mark."""
         encoded = [(name.encode("ascii"), _encoded(value)) for name, value in headers.items()]
-        self.has_begun = True
+        self.has_begun, self.status = True, status
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def write(self, piece: bytes) -> None:

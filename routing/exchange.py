@@ -10,7 +10,7 @@ import json
 import time
 from dataclasses import replace
 
-from routing import gateway, idempotency, retrieving, streaming
+from routing import gateway, idempotency, retrieving, spans, streaming, tracing
 from routing.answer import Answer
 from routing.call import (
     LEFT,
@@ -95,9 +95,12 @@ async def _serve(
     Returns the reply as it went out when it is to be kept and is whole.
     """
     if call.request.collection or call.request.context:
-        call = await watch.while_there(_looked_up(call))
+        with tracing.step("look up"):
+            call = await watch.while_there(_looked_up(call))
     policy, router, found = call.policy, live.router(call.policy.router), call.request.retrieval
-    decision = await gateway.decide(call.request, call.shape, policy, router)
+    with tracing.step("decide") as step:
+        decision = await gateway.decide(call.request, call.shape, policy, router)
+        step.set(spans.of_decision(decision, policy))
     overhead_ms = (time.perf_counter() - call.start) * 1000
     overhead_ms -= (found.rewrite_ms or 0.0) if found else 0.0
     answer, bill = Answer(decision), Bill()

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from contextvars import ContextVar
 from uuid import UUID
+
+#: Of the request that is being served, for logs.
+current: ContextVar[str] = ContextVar("request_id", default="")
 
 _VERSION = 7 << 76
 _VARIANT = 0b10 << 62

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from routing import access, budget, exchange, gateway, gauges, ids, retrieving
+from routing import access, budget, exchange, gateway, gauges, ids, retrieving, tracing
 from routing.call import Call
 from routing.connection import ClientGone, Connection, Headers
 from routing.errors import (
@@ -60,8 +60,9 @@ _key_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
 
 @dataclass(frozen=True)
 class Route:
-    """One hot route: the wire it speaks, its method, and who serves it."""
+    """One hot route: the wire it speaks, its address and method, and who serves it."""
 
+    path: str
     speech: Speech
     serve: Callable[[Call, Connection, Recorder], Awaitable[None]]
     method: str = "POST"
@@ -71,6 +72,20 @@ async def handle(connection: Connection, recorder: Recorder) -> None:
     """Serve one request on a hot route; whatever happens, the reply has the route's own shape."""
     route, request_id = route_of(connection), ids.new()
     assert route is not None
+    ids.current.set(str(request_id))
+    with tracing.request(f"{route.method} {route.path}", connection.headers) as span:
+        await _handle(route, request_id, connection, recorder)
+        span.set(
+            {
+                "shadoweval.request_id": str(request_id),
+                "http.response.status_code": connection.status or None,
+            }
+        )
+
+
+async def _handle(
+    route: Route, request_id: UUID, connection: Connection, recorder: Recorder
+) -> None:
     try:
         if connection.method != route.method:
             raise MethodNotAllowed(
@@ -228,11 +243,14 @@ COUNT = "/v1/messages/count_tokens"
 #: What a client asks for whose base URL has no /v1, though its SDK adds none.
 ASTRAY = ("/chat/completions", "/messages", "/models")
 ROUTES: dict[str, Route] = {
-    "/v1/messages": Route(ANTHROPIC, _answer),
-    COUNT: Route(ANTHROPIC, _count),
-    "/v1/chat/completions": Route(OPENAI, _answer),
-    "/api/v1/route": Route(NATIVE, _answer),
-    "/api/v1/decide": Route(NATIVE, _decide),
+    route.path: route
+    for route in (
+        Route("/v1/messages", ANTHROPIC, _answer),
+        Route(COUNT, ANTHROPIC, _count),
+        Route("/v1/chat/completions", OPENAI, _answer),
+        Route("/api/v1/route", NATIVE, _answer),
+        Route("/api/v1/decide", NATIVE, _decide),
+    )
 }
 
 
@@ -242,7 +260,7 @@ def route_of(connection: Connection) -> Route | None:
     Both vendors' clients ask for the models under one path; they differ in their headers.
     """
     if connection.path == _MODELS or connection.path.startswith(_MODELS + "/"):
-        return Route(_speech_of(connection), _models, "GET")
+        return Route(_MODELS, _speech_of(connection), _models, "GET")
     return ROUTES.get(connection.path)
 
 

@@ -23,7 +23,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from routing import loaded, policy, spend
+from routing import loaded, policy, spend, tracing
 from routing.models import Completion, Decision, Request, ShadowJob, ShadowPair
 from routing.routers.asking import Asking
 from routing.types import Reason, Tier, TierSpec
@@ -109,6 +109,7 @@ class Job:
         reason: of the decision; so are `probe_usd` and `probe_ms`.
         asking: the router that is to judge the cheap answer, as it would have when serving.
         query: what it scores; read for such a router only.
+        traceparent: the request's trace; "" where there was none.
     """
 
     pk: int
@@ -135,6 +136,7 @@ class Job:
     hold: spend.Hold | None = None
     asking: Asking | None = None
     query: str = ""
+    traceparent: str = ""
 
     @property
     def ordinal(self) -> int:
@@ -215,6 +217,7 @@ def _read(taken: Sequence[tuple[Any, ...]]) -> list[Job]:
 def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
     pk, request_id, project_id, purpose, tier, rate, attempts, lease_until, _ = taken
     wire, payload, headers, url_query, task, policy_id, score, reason, *probe, cap_usd = request
+    sent = json.loads(headers)
     terms = policy.terms(policy_id)
     return Job(
         pk=pk,
@@ -230,7 +233,8 @@ def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
         wire=wire,
         payload=json.loads(payload),
         payload_bytes=len(payload.encode()),
-        headers=json.loads(headers),
+        traceparent=sent.pop(tracing.HEADER, ""),
+        headers=sent,
         url_query=url_query,
         task=task,
         score=score,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from routing import alternatives, probing, providers
+from routing import alternatives, probing, providers, tracing
 from routing.alternatives import NotAsked
 from routing.errors import (
     InvalidRequest,
@@ -41,6 +41,20 @@ _judges = Pools("shadow-judge")
 
 async def make(job: Job) -> tuple[Outcome, Exception | None]:
     """Make the call of a job; return how it ended, and the provider's error if there was one."""
+    said = {
+        "shadoweval.request_id": str(job.request_id),
+        "shadoweval.tier": job.tier.value,
+        "shadoweval.purpose": job.purpose,
+        "shadoweval.attempt": job.attempts,
+    }
+    with tracing.shadow("shadow", job.traceparent, said) as span:
+        outcome, error = await _made(job)
+        if outcome.reply is None:
+            span.fail(outcome.reason.partition(":")[0])
+    return outcome, error
+
+
+async def _made(job: Job) -> tuple[Outcome, Exception | None]:
     try:
         return await _ask(job), None
     except NotAsked as exc:

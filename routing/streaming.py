@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from routing import pricing, providers
+from routing import pricing, providers, tracing
 from routing.answer import Answer
 from routing.call import (
     LEFT,
@@ -93,6 +93,7 @@ async def stream(
         streamed.error = streamed.error or f"relay: {type(exc).__name__}"
         log.error("a stream could not be passed on: %s", type(exc).__name__)
     finally:
+        tracing.tell(stream, streamed.reply, streamed.error.partition(":")[0])
         stream.close()
         record()
     if streamed.error or streamed.sent is None:

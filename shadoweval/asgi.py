@@ -16,12 +16,13 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shadoweval.settings")
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
 from reviews import frames  # noqa: E402
-from routing import call, gauges, providers, serving, tasks, tasktypes  # noqa: E402
+from routing import call, gauges, providers, serving, tasks, tasktypes, tracing  # noqa: E402
 from routing.connection import Connection  # noqa: E402
 from routing.indexes import shelf  # noqa: E402
 from routing.live import live  # noqa: E402
@@ -111,6 +112,7 @@ class Application:
         shared.open()
         teller = Teller("web")
         teller.start()
+        tracing.start(teller.name, settings.SHADOWEVAL_OTLP_URL)
         watching = asyncio.create_task(load.watch(), name="load")
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
@@ -124,6 +126,7 @@ class Application:
         await asyncio.to_thread(shelf.stop)
         await asyncio.wait({warming}, timeout=_WARM_S)
         await asyncio.to_thread(teller.stop)
+        await asyncio.to_thread(tracing.stop)
         await shared.close()
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -14,7 +14,20 @@ app.autodiscover_tasks()
 
 @signals.worker_ready.connect
 def _begin(sender: Any, **_: Any) -> None:
-    """Have a worker tell its figures to who answers for all; it ends with the process."""
-    from shadoweval import telling  # its settings are there only now
+    """Have a worker tell its figures to who answers for all, and its traces."""
+    from django.conf import settings  # there only now
 
-    telling.Teller(sender.hostname.partition("@")[0]).start()
+    from routing import tracing
+    from shadoweval import telling
+
+    teller = telling.Teller(sender.hostname.partition("@")[0])
+    teller.start()
+    tracing.start(teller.name, settings.SHADOWEVAL_OTLP_URL)
+
+
+@signals.worker_shutdown.connect
+def _end(**_: Any) -> None:
+    """Have the last spans sent."""
+    from routing import tracing
+
+    tracing.stop()

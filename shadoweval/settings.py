@@ -281,8 +281,14 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "shadoweval.jsonlog.Formatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env.choice("SHADOWEVAL_LOG_FORMAT", "line", ("line", "json")),
+        }
+    },
     "root": {"handlers": ["console"], "level": env.text("SHADOWEVAL_LOG_LEVEL", "INFO")},
     "loggers": {
         # These print request bodies or URLs at INFO and below.
@@ -361,6 +367,10 @@ SHADOWEVAL_JOURNAL_BYTES = int(env.number("SHADOWEVAL_JOURNAL_MB", 1000, 1, 1_00
 SHADOWEVAL_RECORD_QUEUE_BYTES = int(env.number("SHADOWEVAL_RECORD_QUEUE_MB", 256, 1, 100_000) * 1e6)
 SHADOWEVAL_RETENTION_DAYS = int(env.number("SHADOWEVAL_RETENTION_DAYS", 180, 0, 36_500))
 SHADOWEVAL_METRICS_TOKEN = env.text("SHADOWEVAL_METRICS_TOKEN")
+
+#: Of a collector that takes OpenTelemetry's traces over HTTP; empty is no tracing, unless
+#: OpenTelemetry's own variables name one.
+SHADOWEVAL_OTLP_URL = env.url("SHADOWEVAL_OTLP_URL", {"http", "https"})
 
 #: Where the embedders' files are. They know no Django: what is built or served below looks there.
 SHADOWEVAL_MODELS_DIR = Path(env.text("SHADOWEVAL_MODELS", str(VAR_DIR / "models"))).resolve()

@@ -170,6 +170,7 @@ def server(arguments: argparse.Namespace) -> Server:
         lifespan="on",
         access_log=False,
         log_level="warning",
+        log_config=None,  # the settings say how lines look
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
     )

@@ -83,7 +83,14 @@ class AnthropicProvider(HttpProvider):
     def make_client(self, url: str, key: str) -> Any:
         """Return the SDK's client, which tries once: the shadow job counts the attempts."""
         http = self._http_client()
-        return self.sdk.AsyncAnthropic(base_url=url, api_key=key, max_retries=0, http_client=http)
+        return self.sdk.AsyncAnthropic(
+            base_url=url,
+            api_key=key,
+            max_retries=0,
+            http_client=http,
+            # `tracing` traces: the SDK would tell the vendor of our trace, and may tell texts.
+            open_telemetry={"traces": False, "propagation": False},
+        )
 
     async def create(self, client: Any, model: str, payload: dict[str, Any], **more: Any) -> Any:
         """Create the message through the SDK."""

@@ -13,6 +13,7 @@ from functools import lru_cache
 import aiohttp
 from yarl import URL
 
+from routing import tracing
 from routing.errors import ProviderError, ProviderUnreachable
 from routing.providers.base import EventStream
 from routing.providers.headers import passed_back, retry_after_s
@@ -228,6 +229,7 @@ class HttpProvider(SdkCalls):
     def read(self, body: bytes, headers: dict[str, str], latency_ms: float) -> Reply:
         """Return a reply's bytes as a reply; see Provider.read."""
 
+    @tracing.call
     async def send(self, spec: TierSpec, outgoing: Outgoing, timeout_s: float) -> Reply:
         """Post the body; see Provider.send."""
         url, headers = self.url(spec, outgoing), self.headers(spec, outgoing)
@@ -235,6 +237,7 @@ class HttpProvider(SdkCalls):
         whole = await self.pool.post(url, outgoing.body, headers, timeout_s)
         return self.read(whole.body, whole.headers, (time.perf_counter() - start) * 1000)
 
+    @tracing.call
     async def stream(
         self, spec: TierSpec, outgoing: Outgoing, timeout_s: float, idle_s: float
     ) -> EventStream:

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
+from routing import tracing
 from routing.errors import NotConnected, ProviderError, ProviderUnreachable
 from routing.providers.base import key_of
 from routing.providers.headers import passed_back, retry_after_s
@@ -52,6 +53,7 @@ class SdkCalls(ABC):
     def read(self, body: bytes, headers: dict[str, str], latency_ms: float) -> Reply:
         """Return a reply's bytes as a reply; see Provider.read."""
 
+    @tracing.call
     async def ask(
         self,
         spec: TierSpec,

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from routing import tracing
 from routing.providers.anthropic import AnthropicProvider
 from routing.providers.http import Whole
 from routing.providers.simulated_tools import call_of, forced_tool
@@ -134,11 +135,13 @@ def _event_data(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
 class SimulatedProvider(AnthropicProvider):
     """Answers at once, offline, in the Messages dialect."""
 
+    @tracing.call
     async def send(self, spec: TierSpec, outgoing: Outgoing, timeout_s: float) -> Reply:
         """Return an invented message after a moment."""
         await asyncio.sleep(0.02)
-        return await self.ask(spec, json.loads(outgoing.body), outgoing.headers, "", timeout_s)
+        return self._invented(spec, json.loads(outgoing.body))
 
+    @tracing.call
     async def stream(
         self, spec: TierSpec, outgoing: Outgoing, timeout_s: float, idle_s: float
     ) -> _Events:
@@ -153,6 +156,7 @@ class SimulatedProvider(AnthropicProvider):
         tokens = _prompt_tokens(json.loads(outgoing.body))
         return Whole(json.dumps({"input_tokens": tokens}).encode(), {})
 
+    @tracing.call
     async def ask(
         self,
         spec: TierSpec,
@@ -162,6 +166,9 @@ class SimulatedProvider(AnthropicProvider):
         timeout_s: float,
     ) -> Reply:
         """Return an invented message."""
+        return self._invented(spec, payload)
+
+    def _invented(self, spec: TierSpec, payload: dict[str, Any]) -> Reply:
         start = time.perf_counter()
         body = json.dumps(_message(spec, payload)).encode()
         return self.read(body, {}, (time.perf_counter() - start) * 1000)
