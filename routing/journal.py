@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 _MAGIC = b"shadoweval journal 1\n"
 _HEAD = struct.Struct(">II")
-_LOCK = "lock"
+#: In each folder: held while its process lives.
+LOCK = "lock"
 _ENDING = ".journal"
 #: A segment that grew to this is closed, and the next begins.
 SEGMENT_BYTES = 8_000_000
@@ -271,7 +272,7 @@ def orphans(root: Path) -> Iterator[Orphan]:
 
 def _take(folder: Path, flags: int = 0) -> Orphan | None:
     """Lock a folder; None when somebody holds it, or removed it meanwhile."""
-    lock = folder / _LOCK
+    lock = folder / LOCK
     try:
         descriptor = os.open(lock, os.O_RDWR | flags, 0o600)
     except OSError:

