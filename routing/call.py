@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from routing import budget, eligibility, pricing, spans, sticky, tracing
+from routing import budget, eligibility, pricing, privacy, redaction, sticky
 from routing.answer import Answer
 from routing.connection import Headers
 from routing.live import KeyInfo
@@ -133,8 +134,16 @@ def _is_number(text: str) -> bool:
 
 
 def served(call: Call, answer: Answer, status: int | None = None) -> Served:
-    """Put together what is to be recorded; a stream's reply and all times come later."""
-    tracing.note(spans.of_decision(answer.decision, call.policy))
+    """Put together what is to be recorded; a stream's reply and all times come later.
+
+    Of a request that is not stored whole, nobody is asked less than the client asked.
+    """
+    request, decision = call.request, answer.decision
+    taken: dict[str, int] = {}
+    if call.key.keeping is not None:
+        request, taken = redaction.asked(call.request, call.key.keeping)
+        decision = replace(decision, task=call.key.keeping.text(decision.task, Counter()))
+    skip = eligibility.skip_reason(call.request, call.shape, answer.decision)
     return Served(
         request_id=call.id,
         received_at=call.received_at,
@@ -142,8 +151,8 @@ def served(call: Call, answer: Answer, status: int | None = None) -> Served:
         api_key_id=call.key.id,
         policy_id=call.policy.pk,
         wire=call.speech.name,
-        request=spans.linked(call.request),
-        decision=answer.decision,
+        request=request,
+        decision=decision,
         status=answer.status if status is None else status,
         error=answer.error,
         provider=answer.provider,
@@ -152,14 +161,25 @@ def served(call: Call, answer: Answer, status: int | None = None) -> Served:
         shadow_rate=call.policy.shadow_rate(answer.decision.tier.other),
         overhead_ms=0.0,
         latency_ms=0.0,
-        skip=eligibility.skip_reason(call.request, call.shape, answer.decision),
+        skip=skip or _not_whole(taken, answer),
         shadow_lane=call.policy.tier_spec(answer.decision.tier.other).lane,
         kept_share=load.kept_share(),
         probes=answer.probes,
         repeat_lane=call.policy.tier_spec(Tier.EXPENSIVE).lane,
-        repeat_rate=call.policy.repeat_rate,
-        retrieval_rate=call.policy.retrieval_rate,
+        repeat_rate=0.0 if taken else call.policy.repeat_rate,
+        retrieval_rate=0.0 if taken else call.policy.retrieval_rate,
+        end_user=privacy.end_user_of(call.key.project_id, call.request),
+        keeping=call.key.keeping,
+        redacted={"prompt": taken} if taken else {},
     )
+
+
+def _not_whole(taken: dict[str, int], answer: Answer) -> str:
+    """Return why no pair may be made of a request that is not stored whole, or ""."""
+    if "everything" in taken:
+        return redaction.NOT_KEPT
+    has_both = answer.decision.tier is Tier.EXPENSIVE and bool(answer.probes)
+    return redaction.CHANGED if taken and not has_both else ""
 
 
 def timed(call: Call, row: Served, overhead_ms: float) -> Served:

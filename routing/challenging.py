@@ -191,14 +191,17 @@ def due(challenger: Challenger, since: datetime) -> list[Asked]:
 
 
 def never_scored(request: str = "") -> Q:
-    """Return the condition on requests that no challenger scores, since no score decided them.
+    """Return the condition on requests that no challenger scores.
+
+    No score decided them, or what decided it was not stored whole.
 
     Args:
         request: what leads to the request in a query, such as `request__`.
     """
     decision = f"{request}decision__"
     no_score = Q(**{f"{decision}reason__in": _NOT_BY_SCORE})
-    return no_score | Q(**{f"{decision}reason": Reason.FALLBACK, f"{decision}score": None})
+    no_score |= Q(**{f"{decision}reason": Reason.FALLBACK, f"{decision}score": None})
+    return no_score | Q(**{f"{request}redacted__has_key": "prompt"})
 
 
 def _row(challenger: Challenger, router: Router, asked: Asked) -> ChallengerScore:

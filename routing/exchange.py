@@ -10,7 +10,7 @@ import json
 import time
 from dataclasses import replace
 
-from routing import gateway, idempotency, retrieving, spans, streaming, tracing
+from routing import gateway, idempotency, redaction, retrieving, streaming
 from routing.answer import Answer
 from routing.call import (
     LEFT,
@@ -39,10 +39,14 @@ from routing.wire.speech import NATIVE
 async def serve_once(call: Call, connection: Connection, recorder: Recorder) -> None:
     """Answer a request; one whose idempotency key was answered before gets that reply again.
 
+    A project that stores no texts has no reply kept either: its keys count for nothing.
+
     The client is watched from here on: when it leaves, nobody waits or asks for it any more.
     """
     watch = Watch(connection)
-    key = connection.headers.get("idempotency-key")
+    keeping = call.key.keeping
+    keeps_nothing = keeping is not None and keeping.keeps == redaction.NOTHING
+    key = None if keeps_nothing else connection.headers.get("idempotency-key")
     try:
         if key is None:
             await _serve(call, connection, watch, recorder)
@@ -186,7 +190,7 @@ async def _whole(
         remember(call, answer, answer.reply)
     recorder.put(timed(call, row, overhead_ms))  # before it leaves: who has it, finds it recorded
     await connection.reply(status, body, content_type, headers)
-    return Kept(status, {**headers, "content-type": content_type}, body)
+    return Kept(status, {**headers, "content-type": content_type}, body, row.end_user)
 
 
 def _render(call: Call, answer: Answer) -> tuple[int, bytes, str]:

@@ -12,12 +12,15 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from routing.errors import Conflict, InvalidRequest
 from routing.shared import PREFIX, shared
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 _KEEP_S = 86_400
 #: A claim that nobody renews, since its process died, is free after this.
@@ -42,11 +45,12 @@ return 1
 
 @dataclass(frozen=True)
 class Kept:
-    """A reply as it went out."""
+    """A reply as it went out, and the hash of the end user that it was for."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    end_user: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,12 @@ class Claim:
         if kept.status != 200 or len(kept.body) > _MOST_BYTES:
             await self.free()
             return
-        head = {"digest": self.digest, "status": kept.status, "headers": kept.headers}
+        head = {
+            "digest": self.digest,
+            "status": kept.status,
+            "headers": kept.headers,
+            "end_user": kept.end_user,
+        }
         await self._replace(json.dumps(head).encode() + b"\n" + kept.body)
 
     async def free(self) -> None:
@@ -127,6 +136,16 @@ async def claim(key_id: int, key: str, asked: bytes) -> Claim | Kept | None:
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
     raise Conflict("The first request with this idempotency-key is still being answered.")
+
+
+def forget(redis: Redis, key_id: int, end_user: str) -> int:
+    """Delete the replies that an API key got for an end user, named by their hash; blocking."""
+    n = 0
+    for name in redis.scan_iter(f"{PREFIX}:idempotency:{key_id}:*"):
+        head, _, _ = (redis.get(name) or b"").partition(b"\n")
+        if head and json.loads(head).get("end_user") == end_user:
+            n += redis.delete(name)
+    return n
 
 
 def _sha256(data: bytes) -> str:

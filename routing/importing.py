@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,11 +18,12 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.utils import timezone
 
-from routing import policy, pricing, tasktypes
+from routing import policy, pricing, privacy, redaction, tasktypes
 from routing.errors import Conflict, ServiceUnavailable
 from routing.live import live
 from routing.models import ApiKey, Completion, Decision, Policy, Request, ShadowJob, ShadowPair
 from routing.records import clean
+from routing.redaction import Keeping
 from routing.types import Reason, Score, Tier, Usage
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class _Import:
     task: str
     score: float | None
     rule: str
+    taken: dict[str, int] = field(default_factory=dict)
 
 
 def request_id(project_id: int, client_id: str) -> UUID:
@@ -95,12 +98,14 @@ def write(key: ApiKey, pairs: Sequence[Pair]) -> Outcome:
     """Write a batch in one transaction; a second run changes nothing, also at the same time.
 
     Raises:
-        Conflict: when a pair's models are not those of the project's live policy.
+        Conflict: when a pair's models are not those of the project's live policy, or the project
+            stores no texts.
         ServiceUnavailable: when nothing is live, or the router that must score is not loaded.
     """
     current = policy.live(key.project)
     if current is None:
         raise ServiceUnavailable("This project has no live policy yet; see Policies.")
+    _check_kept(key)
     _check_models(current, pairs)
     by_id: dict[UUID, Pair] = {}
     for pair in pairs:
@@ -108,8 +113,17 @@ def write(key: ApiKey, pairs: Sequence[Pair]) -> Outcome:
     tasktypes.warm()  # nobody waits here as for an answer
     known = _known(by_id)
     new = [_import(current, id_, pair) for id_, pair in by_id.items() if id_ not in known]
+    keeping = privacy.keeping(key.project)
+    if keeping is not None:
+        new = [_as_kept(row, keeping) for row in new]
     imported = _write_new(key, current, new)
     return Outcome(imported, len(pairs) - imported)
+
+
+def _check_kept(key: ApiKey) -> None:
+    keeping = privacy.keeping(key.project)
+    if keeping is not None and keeping.keeps == redaction.NOTHING:
+        raise Conflict("This project stores no texts, so that pairs cannot be rated.")
 
 
 def _check_models(current: Policy, pairs: Sequence[Pair]) -> None:
@@ -137,6 +151,23 @@ def _import(current: Policy, id_: UUID, pair: Pair) -> _Import:
     if scored is None:
         return _Import(id_, pair, task, None, "")
     return _Import(id_, pair, task, scored.value, scored.rule)
+
+
+def _as_kept(row: _Import, keeping: Keeping) -> _Import:
+    """Return the pair as it is stored; it was scored, and answered, as it was sent."""
+    pair, taken, unseen = row.pair, Counter[str](), Counter[str]()
+    sides = {
+        tier: replace(side, text=keeping.text(side.text, unseen))
+        for tier, side in pair.sides.items()
+    }
+    left = replace(
+        pair,
+        client_id=keeping.text(pair.client_id, unseen),
+        payload=keeping.json(pair.payload, taken),
+        query=keeping.text(pair.query, unseen),
+        sides=sides,
+    )
+    return replace(row, pair=left, task=keeping.text(row.task, unseen), taken=dict(taken))
 
 
 def _score(current: Policy, query: str) -> Score | None:
@@ -187,6 +218,7 @@ def _request(key: ApiKey, row: _Import) -> Request:
         query=clean(row.pair.query),
         task=row.task,
         metadata={"import_id": clean(row.pair.client_id)},
+        redacted={"prompt": row.taken} if row.taken else {},
         status=200,
         overhead_ms=0.0,
         latency_ms=served.latency_ms,

@@ -14,9 +14,10 @@ from decimal import Decimal
 
 from django.db import connection
 
-from routing import counts, policy, routers
+from routing import counts, policy, privacy, routers
 from routing.models import ApiKey, Deployment, RouterVersion
 from routing.ramp import Ramp
+from routing.redaction import Keeping
 from routing.routers.base import Router
 from routing.types import Scope
 
@@ -29,19 +30,25 @@ EAGER_S = 0.2
 
 @dataclass(frozen=True)
 class KeyInfo:
-    """A key that is accepted; None as a limit means that there is none."""
+    """A key that is accepted; None as a limit means that there is none.
+
+    Attributes:
+        keeping: how its project stores texts, None for as they are.
+    """
 
     id: int
     project_id: int
     scopes: frozenset[str] = frozenset(scope.value for scope in Scope)
     requests_per_minute: int | None = None
     daily_usd: Decimal | None = None
+    keeping: Keeping | None = None
 
     @classmethod
     def of(cls, row: ApiKey) -> KeyInfo:
         """Return what serving needs to know of a row."""
         scopes = frozenset(row.scopes)
-        return cls(row.pk, row.project_id, scopes, row.requests_per_minute, row.daily_usd)
+        limits = (row.requests_per_minute, row.daily_usd)
+        return cls(row.pk, row.project_id, scopes, *limits, privacy.keeping(row.project))
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,8 @@ class Live:
             .select_related("policy__router", "policy__project", "rest__router", "rest__project")
         )
         ramps = {row.project_id: Ramp.of(row) for row in newest}
-        keys = {key.digest: KeyInfo.of(key) for key in ApiKey.objects.filter(revoked_at=None)}
+        rows = ApiKey.objects.filter(revoked_at=None).select_related("project")
+        keys = {key.digest: KeyInfo.of(key) for key in rows}
         self.snapshot = replace(self.snapshot, keys=keys)  # a router may take seconds to load
         for policy_row in (one for ramp in ramps.values() for one in ramp.policies):
             self._load(policy_row.router)

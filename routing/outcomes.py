@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from routing import alternatives, pricing, probing, repeats, spend
+from routing import alternatives, pricing, probing, redaction, repeats, spend
 from routing.alternatives import Elsewhere
 from routing.models import Completion, ShadowJob, ShadowPair
 from routing.records import clean, clean_json
@@ -204,7 +204,9 @@ def _write_pairs(answered: Sequence[End]) -> None:
 
 
 def _completion(job: Job, reply: Reply, ordinal: int) -> str:
-    """Return the completion's columns as JSON, the provider's body in it as it came."""
+    """Return the completion's columns as JSON, the provider's body in it as it is stored."""
+    if job.keeping is not None:
+        reply, _ = redaction.answered(reply, job.keeping)
     usage = reply.usage
     columns = json.dumps(
         {

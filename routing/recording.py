@@ -8,6 +8,7 @@ processes left are written first to last, a group at a time.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import queue
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -40,6 +42,16 @@ _LOOK_FOR_ORPHANS_S = 5.0
 def write(rows: Sequence[Served]) -> None:
     """Write served replies now; a second run changes nothing."""
     records.write([records.encode(row) for row in rows])
+
+
+def refused() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give the records that Postgres would not take; one that cannot be read has no columns."""
+    for path in sorted((settings.SHADOWEVAL_JOURNAL_DIR / "refused").glob("*.json")):
+        try:
+            said = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            said = {}
+        yield path, said if isinstance(said, dict) else {}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from psycopg.types.json import Json
 
-from routing import statements
+from routing import redaction, statements
 from routing.types import Probe, Reply, RetrievalValue, Served
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,8 @@ def completion_fields(reply: Reply, provider: str, cost_usd: Decimal | None) -> 
 
 
 def encode(row: Served) -> bytes:
-    """Return a served reply as one record."""
+    """Return a served reply as one record, with as much of its texts as is to be stored."""
+    row = redaction.replies(row)
     request, decision = row.request, row.decision
     skip = skip_reason(row)
     said = {
@@ -137,6 +138,8 @@ def encode(row: Served) -> bytes:
         "headers": request.headers,
         "url_query": request.url_query[:500],
         "session": request.session,
+        "end_user": row.end_user,
+        "redacted": row.redacted,
         "is_stream": row.is_stream,
         "status": row.status,
         "error": row.error[:200],

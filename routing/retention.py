@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
-from routing import collections, usage
+from routing import collections, recording
 from routing.models import (
     ChallengerScore,
     Completion,
@@ -58,22 +58,27 @@ def run(budget_s: float = _BUDGET_S, now: datetime | None = None) -> bool:
 
     Each batch is a transaction of its own: safe to stop at any moment, and to run twice at once.
     """
-    before = cutoff(now)
     end = time.monotonic() + budget_s
-    if before is None:
-        return False
-    collections.purge(before)
-    usage.roll()  # what is deleted has been counted
+    everywhere = _before(settings.SHADOWEVAL_RETENTION_DAYS, now)
+    if everywhere is not None:
+        collections.purge(everywhere)
     for project in Project.objects.order_by("pk"):
-        while _delete_batch(project, before):
+        before = cutoff(project, now)
+        if before is not None:
+            _delete_refused(project, before)
+        while before is not None and _delete_batch(project, before):
             if time.monotonic() >= end:
                 return True
     return False
 
 
-def cutoff(now: datetime | None = None) -> datetime | None:
-    """Return the moment before which requests are deleted; None when all are kept."""
-    days = settings.SHADOWEVAL_RETENTION_DAYS
+def cutoff(project: Project, now: datetime | None = None) -> datetime | None:
+    """Return the moment before which a project's requests are deleted; None when all are kept."""
+    days = project.retention_days
+    return _before(settings.SHADOWEVAL_RETENTION_DAYS if days is None else days, now)
+
+
+def _before(days: int, now: datetime | None) -> datetime | None:
     return (now or timezone.now()) - timedelta(days=days) if days else None
 
 
@@ -83,6 +88,14 @@ def due(project: Project, before: datetime) -> QuerySet[Request]:
     for condition in _kept:
         old = old.filter(~condition())
     return old
+
+
+def _delete_refused(project: Project, before: datetime) -> None:
+    """Delete the files of old records that Postgres would not take."""
+    for path, said in recording.refused():
+        at = str(said.get("received_at", ""))
+        if said.get("project_id") == project.pk and at and datetime.fromisoformat(at) < before:
+            path.unlink(missing_ok=True)
 
 
 def _delete_batch(project: Project, before: datetime) -> bool:

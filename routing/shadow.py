@@ -23,8 +23,9 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from routing import loaded, policy, spend, tracing
+from routing import loaded, policy, privacy, redaction, spend
 from routing.models import Completion, Decision, Request, ShadowJob, ShadowPair
+from routing.redaction import Keeping
 from routing.routers.asking import Asking
 from routing.types import Reason, Tier, TierSpec
 
@@ -85,7 +86,7 @@ RETURNING id, request_id, project_id, purpose, tier, rate, attempts, lease_until
 _READ = """
 SELECT request.id, request.wire, request.payload::text, request.headers::text, request.url_query,
     request.task, decision.policy_id, decision.score, decision.reason, decision.probe_usd,
-    decision.probe_ms, project.shadow_daily_usd
+    decision.probe_ms, project.shadow_daily_usd, project.keeps, project.redactions::text
 FROM routing_request AS request
 JOIN routing_decision AS decision ON decision.request_id = request.id
 JOIN routing_project AS project ON project.id = request.project_id
@@ -109,7 +110,7 @@ class Job:
         reason: of the decision; so are `probe_usd` and `probe_ms`.
         asking: the router that is to judge the cheap answer, as it would have when serving.
         query: what it scores; read for such a router only.
-        traceparent: the request's trace; "" where there was none.
+        keeping: how its answer is stored, None for as it is.
     """
 
     pk: int
@@ -136,7 +137,7 @@ class Job:
     hold: spend.Hold | None = None
     asking: Asking | None = None
     query: str = ""
-    traceparent: str = ""
+    keeping: Keeping | None = None
 
     @property
     def ordinal(self) -> int:
@@ -166,9 +167,8 @@ def claim(
     while True:
         with transaction.atomic():
             taken = _take(limit, rooms or {}, limit if others is None else others)
-            jobs = _with_money(
-                _with_routers(_read([row for row in taken if row[-1] == _STATES.RUNNING]))
-            )
+            read = _read([row for row in taken if row[-1] == _STATES.RUNNING])
+            jobs = _with_money(_with_routers(_kept(read)))
         if jobs or not taken or time.monotonic() > give_up:
             return jobs
 
@@ -214,8 +214,9 @@ def _read(taken: Sequence[tuple[Any, ...]]) -> list[Job]:
     return jobs
 
 
-def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
+def _job(taken: tuple[Any, ...], row: tuple[Any, ...]) -> Job:
     pk, request_id, project_id, purpose, tier, rate, attempts, lease_until, _ = taken
+    *request, keeps, redactions = row
     wire, payload, headers, url_query, task, policy_id, score, reason, *probe, cap_usd = request
     sent = json.loads(headers)
     terms = policy.terms(policy_id)
@@ -242,7 +243,16 @@ def _job(taken: tuple[Any, ...], request: tuple[Any, ...]) -> Job:
         reason=reason,
         probe_usd=probe[0],
         probe_ms=probe[1],
+        keeping=privacy.read(keeps, redactions),
     )
+
+
+def _kept(jobs: list[Job]) -> list[Job]:
+    """Return the jobs whose answers may be stored; its project may have changed its mind."""
+    gone = [job.pk for job in jobs if job.keeping and job.keeping.keeps == redaction.NOTHING]
+    if gone:
+        end(_unasked(gone), _STATES.SKIPPED, redaction.NOT_KEPT)
+    return [job for job in jobs if job.pk not in gone]
 
 
 def _with_routers(jobs: list[Job]) -> list[Job]:

@@ -14,7 +14,7 @@ _COLUMNS = """
     provider text, model text, text text, stop_reason text, input_tokens integer,
     output_tokens integer, cache_write_tokens integer, cache_write_1h_tokens integer,
     cache_read_tokens integer, cost_usd numeric, reply_ms float8, is_partial boolean,
-    payload jsonb, body jsonb
+    payload jsonb, body jsonb, end_user text, redacted jsonb
 """
 _MORE_COLUMNS = """,
     probes jsonb, confidence float8, probe_usd numeric, probe_ms float8, has_pair boolean,
@@ -37,11 +37,12 @@ _ANSWER = """provider, model, text, body, stop_reason, input_tokens, output_toke
 _REQUESTS = """requests AS (
     INSERT INTO routing_request (
         id, project_id, api_key_id, received_at, wire, asked_model, payload, query, task,
-        metadata, headers, url_query, session, is_stream, status, error, overhead_ms, latency_ms)
+        metadata, headers, url_query, session, is_stream, status, error, overhead_ms, latency_ms,
+        end_user, redacted)
     SELECT id, project_id, (SELECT key.id FROM routing_apikey AS key WHERE key.id = api_key_id),
         received_at, wire, asked_model, payload - 'model', query,
         task, metadata, headers, url_query, session, is_stream, status, error, overhead_ms,
-        latency_ms
+        latency_ms, COALESCE(end_user, ''), COALESCE(redacted, '{}')
     FROM record ON CONFLICT DO NOTHING)"""
 _DECISION = "policy_id, tier, reason, rule, score, threshold"
 _COMPLETIONS = f"""completions AS (

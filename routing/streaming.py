@@ -98,7 +98,7 @@ async def stream(
         record()
     if streamed.error or streamed.sent is None:
         return None
-    return Kept(200, headers, b"".join(streamed.sent))
+    return Kept(200, headers, b"".join(streamed.sent), row.end_user)
 
 
 async def _say_goodbye(call: Call, connection: Connection) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task, signals
 
-from routing import challenging, indexing, retention, shadow, shifts, upkeep, usage
+from routing import challenging, erasing, indexing, retention, shadow, shifts, upkeep
 
 #: A worker that is told to stop waits this long for calls that no running task waits for.
 _DRAIN_S = 45.0
@@ -25,7 +25,8 @@ def recover_shadow_jobs() -> None:
 
 @shared_task
 def delete_old_requests() -> None:
-    """Delete requests that are old enough, and ask for another hand while there are more."""
+    """Delete what is old enough, and what came late of people who were forgotten."""
+    erasing.again()
     if retention.run():
         delete_old_requests.apply_async(retry=False, expires=600)
 

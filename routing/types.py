@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from routing.redaction import Keeping
 
 #: The model name that asks for routing.
 AUTO = "auto"
@@ -331,6 +334,9 @@ class Served:
         repeat_lane: whom a repeat would ask.
         repeat_rate: share of the pairs whose EXPENSIVE tier is asked once more.
         retrieval_rate: share of those with retrieval that it answers on another one, too.
+        end_user: hash of whom the client named.
+        keeping: how the answers are stored, None for as they are; the request is so already.
+        redacted: what was taken out, by part and kind.
     """
 
     request_id: UUID
@@ -357,6 +363,9 @@ class Served:
     repeat_lane: str = ""
     repeat_rate: float = 0.0
     retrieval_rate: float = 0.0
+    end_user: str = ""
+    keeping: Keeping | None = None
+    redacted: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def has_both(self) -> bool:

@@ -366,6 +366,8 @@ SHADOWEVAL_JOURNAL_DIR = Path(env.text("SHADOWEVAL_JOURNAL_DIR", str(VAR_DIR / "
 SHADOWEVAL_JOURNAL_BYTES = int(env.number("SHADOWEVAL_JOURNAL_MB", 1000, 1, 1_000_000) * 1e6)
 SHADOWEVAL_RECORD_QUEUE_BYTES = int(env.number("SHADOWEVAL_RECORD_QUEUE_MB", 256, 1, 100_000) * 1e6)
 SHADOWEVAL_RETENTION_DAYS = int(env.number("SHADOWEVAL_RETENTION_DAYS", 180, 0, 36_500))
+#: Dotted paths of further redactors; see routing/redaction.py.
+SHADOWEVAL_REDACTORS = env.words("SHADOWEVAL_REDACTORS", "")
 SHADOWEVAL_METRICS_TOKEN = env.text("SHADOWEVAL_METRICS_TOKEN")
 
 #: Of a collector that takes OpenTelemetry's traces over HTTP; empty is no tracing, unless

@@ -19,7 +19,7 @@ from reviews.views import alarms
 from reviews.views.frame import current_project, page, posted_project, to_page
 from reviews.views.signoff import user_of
 from routing import abstain, access, bootstrap, policy, repeats, tiers
-from routing.models import ApiKey, Policy, Project, RouterVersion
+from routing.models import ApiKey, Erasure, Policy, Project, RouterVersion
 from routing.types import Scope, Tier, TierSpec
 
 
@@ -81,6 +81,9 @@ def settings(request: HttpRequest) -> HttpResponse:
     context = {
         "keys": ApiKey.objects.filter(project=project),
         "live": policy.live(project) if project else None,
+        "all_keeps": Project.Keeps.choices,
+        "retention_days": django_settings.SHADOWEVAL_RETENTION_DAYS,
+        "erasures": _erasures(project) if project else [],
         "has_demo": Project.objects.filter(kind=Project.Kind.DEMO).exists(),
         "is_simulated": django_settings.SHADOWEVAL_SIMULATED,
         "all_scopes": [(scope.value, scope is not Scope.IMPORT) for scope in Scope],
@@ -90,6 +93,10 @@ def settings(request: HttpRequest) -> HttpResponse:
         "amounts": [(name, name.replace("_", " ")) for name in tiers.AMOUNTS],
     }
     return render(request, "reviews/settings.html", context)
+
+
+def _erasures(project: Project) -> list[Erasure]:
+    return list(project.erasures.select_related("made_by")[:10])
 
 
 @require_POST

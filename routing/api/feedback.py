@@ -10,6 +10,7 @@ from uuid import UUID
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field, model_validator
 
+from routing import privacy
 from routing.api import ledger, shapes
 from routing.api.document import problems
 from routing.api.keys import KeyRequest, Needs
@@ -69,7 +70,10 @@ def give_feedback(
     be repeated. Different content is added to what was said before. A request is known as
     soon as its reply is there, while Postgres is: on 404 try again later.
     """
-    row, is_new = record(ledger.find(request.auth.project, request_id), body.content())
+    content, keeping = body.content(), privacy.keeping(request.auth.project)
+    if keeping is not None:
+        content["comment"] = keeping.comment(content["comment"])
+    row, is_new = record(ledger.find(request.auth.project, request_id), content)
     return Status(201 if is_new else 200, shapes.feedback(row))
 
 

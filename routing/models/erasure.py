@@ -25,5 +25,10 @@ class Erasure(Immutable):
         ordering = ["-id"]
         triggers = [append_only(but="made_by")]
 
+    @property
+    def n_requests(self) -> int:
+        """How many requests went."""
+        return int(self.counts.get("routing.Request", 0))
+
     def __str__(self) -> str:
         return f"erasure of {self.created_at:%Y-%m-%d}"

@@ -142,6 +142,8 @@ PAGES = {
     "settings/": ("GET", {"admin"}),
     "settings/shadow/": ("POST", {"lead", "admin"}),
     "settings/shares/": ("POST", {"admin"}),
+    "settings/privacy/": ("POST", {"admin"}),
+    "settings/erase/": ("POST", {"admin"}),
     "settings/keys/": ("POST", {"admin"}),
     "settings/keys/<int:pk>/revoke/": ("POST", {"admin"}),
     "settings/projects/": ("POST", {"admin"}),
