@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path, re_path
+from django.views.decorators.http import require_safe
 
 from reviews import api as studies
 from reviews.views.signon import LogIn
@@ -13,6 +14,7 @@ from shadoweval.metrics import metrics
 
 
 @login_not_required
+@require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """Answer that the process is up."""
     return JsonResponse({"status": "ok"})

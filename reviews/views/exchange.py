@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from reviews import permissions
 from reviews.errors import BadInput
@@ -81,6 +81,7 @@ def export_size(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "reviews/_export_size.html", sizes)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @page("run_studies")
 def import_ratings(request: HttpRequest, pk: int) -> HttpResponse:
     """Try or import a file of another tool; what is refused is shown by row."""

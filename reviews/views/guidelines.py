@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from reviews import guidance, rendering, worddiff
 from reviews.errors import BadInput
@@ -25,6 +25,7 @@ class Version(NamedTuple):
     readers: list[str]
 
 
+@require_safe
 @page("see_results")
 def guidelines(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the text, its versions and the questions."""

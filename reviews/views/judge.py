@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from reviews import judge_prompt, judge_quality, judging, permissions
 from reviews.errors import BadInput
@@ -30,6 +30,7 @@ _FIELDS = ("provider", "model", *_RESERVED)
 _MOST_USD = 1_000_000
 
 
+@require_safe
 @page("see_results")
 def judges(request: HttpRequest) -> HttpResponse:
     """Show the judges of the chosen study."""

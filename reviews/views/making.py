@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
 
 from reviews import making, options
 from reviews.errors import BadInput
@@ -20,6 +21,7 @@ from routing.models import Project, RouterVersion
 from routing.routers.kinds import Kind
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @page("train_routers")
 def make(request: HttpRequest) -> HttpResponse:
     """Ask how a version is to be, and write it; what cannot be comes back with its sentences."""

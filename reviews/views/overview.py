@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviews import demo as demo_content
 from reviews import listing, passages, permissions, rating, rendering, revealing, suggestions
@@ -29,12 +29,14 @@ from routing.models import (
 from routing.types import Tier
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Send raters to their pairs and everybody else to the overview."""
     sees = permissions.can(request.user, "see_results")
     return redirect("overview" if sees else "rate")
 
 
+@require_safe
 @page("see_results")
 def overview(request: HttpRequest) -> HttpResponse:
     """Show counts, how far shadow work is behind, and the newest requests."""
@@ -109,6 +111,7 @@ def demo(request: HttpRequest) -> HttpResponse:
     return redirect("overview")
 
 
+@require_safe
 @page("see_results")
 def pairs(request: HttpRequest) -> HttpResponse:
     """List the pairs of the project."""
@@ -123,6 +126,7 @@ def pairs(request: HttpRequest) -> HttpResponse:
     return render(request, "reviews/pairs.html", context)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @page("see_results")
 def pair(request: HttpRequest, pk: int) -> HttpResponse:
     """Show both answers of a pair, by tier, with what raters said.

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviews import mail, permissions, reminders
 from reviews import people as service
@@ -21,6 +21,7 @@ from reviews.views.frame import page
 
 
 @never_cache
+@require_safe
 @page("invite")
 def people(request: HttpRequest) -> HttpResponse:
     """List people and invitations, and offer what the person may do with them."""
@@ -111,6 +112,7 @@ def set_active(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 @page("rate")
 def remind(request: HttpRequest) -> HttpResponse:
     """Show whether the person gets reminders, and change it."""

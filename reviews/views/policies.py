@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from reviews import expiry, permissions, projects, rollout
 from reviews.errors import BadInput
@@ -23,6 +23,7 @@ from routing.models import ApiKey, Erasure, Policy, Project, RouterVersion
 from routing.types import Scope, Tier, TierSpec
 
 
+@require_safe
 @page("see_results")
 def policies(request: HttpRequest) -> HttpResponse:
     """Say what is live, what comes next and until when; list the policies and every deployment."""
@@ -74,6 +75,7 @@ def put_rules(request: HttpRequest) -> HttpResponse:
     return to_page("policies", project)
 
 
+@require_safe
 @page("administer")
 def settings(request: HttpRequest) -> HttpResponse:
     """Show keys, projects and the provider's state."""

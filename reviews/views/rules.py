@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
 
 from reviews import differences, making, permissions, rehearsal
 from reviews.choice import Thresholds
@@ -25,6 +26,7 @@ from routing.policy import HIGHEST_THRESHOLD
 from routing.routers import rulefields
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @page("see_results")
 def rules(request: HttpRequest) -> HttpResponse:
     """Show a version's rules; change rows, try them, or save them as a new version."""

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviews import audit, choice, estimation, permissions, signatures, signoff
 from reviews.choice import Thresholds
@@ -38,6 +38,7 @@ def user_of(request: HttpRequest) -> User:
     return request.user
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @page("see_results")
 def signoffs(request: HttpRequest) -> HttpResponse:
     """List the sign-offs of the project; a POST asks for a new one.
@@ -86,6 +87,7 @@ def _row(pk: int) -> SignOff:
     return get_object_or_404(rows, pk=pk)
 
 
+@require_safe
 @page("see_results")
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one tab of a sign-off: what changes, on which evidence, who signed, what was said."""

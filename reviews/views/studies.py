@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from reviews import challenges, closing, needs, permissions, plan, planning, sampling, status
 from reviews.errors import NothingToSign
@@ -31,6 +31,7 @@ def studies(request: HttpRequest) -> HttpResponse:
     return render(request, "reviews/studies.html", shown)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @page("run_studies")
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form of a plan; show what it would draw; start the study.

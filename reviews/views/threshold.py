@@ -10,7 +10,7 @@ from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_safe
 
 from reviews import (
     charts,
@@ -48,6 +48,7 @@ OTHERS = {"threshold": "go by the threshold above", "expensive": "always go to t
 WITH_JUDGE = "human_judge"
 
 
+@require_safe
 @page("see_results")
 def threshold(request: HttpRequest) -> HttpResponse:
     """Show the curve of the chosen study, from one kind of rater, of all traffic or a part."""

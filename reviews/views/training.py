@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from reviews import labels, permissions, versions
 from reviews import training as trainings
@@ -23,6 +23,7 @@ _SHOWN = 20
 _TEXTS = ("since", "until", "most", "seed", "embedder")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @page("see_results")
 def train(request: HttpRequest) -> HttpResponse:
     """Show what can be trained and the trainings; count what one would learn from; start one.

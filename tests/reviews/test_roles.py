@@ -1,6 +1,7 @@
 """Who may read and do what, over every address there is.
 
-A new address needs a row in PAGES (or PUBLIC, KEYED): `route: (method, who may)`. Routes are as the
+A new address needs a row in PAGES (or PUBLIC, KEYED, HOT): `route: (method, who may)`, and another
+in ALSO for each further method. What has no row is answered by nobody. Routes are as the
 resolver spells them; numbers and tokens are filled in, and need not exist: whoever may not is
 refused before anything is looked for, whoever may gets any answer but a refusal.
 """
@@ -8,13 +9,16 @@ refused before anything is looked for, whoever may gets any answer but a refusal
 import re
 from uuid import UUID
 
+import httpx2 as httpx
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.urls import URLPattern, get_resolver
 
 from reviews import permissions
-from routing import access
+from routing import access, serving
+from routing.live import live
+from routing.types import Scope
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +165,7 @@ ALSO = {
     "collections/<int:pk>/try/": ("POST", SEE),
     "studies/new/": ("POST", {"lead", "admin"}),
     "studies/<int:pk>/plan/": ("POST", {"lead", "admin"}),
+    "studies/<int:pk>/import/": ("POST", {"lead", "admin"}),
     "routers/make/": ("POST", {"lead", "engineering", "admin"}),
     "routers/rules/": ("POST", {"lead", "engineering", "admin"}),
     "routers/train/": ("POST", {"lead", "engineering", "admin"}),
@@ -169,6 +174,13 @@ ALSO = {
     "pairs/<int:pk>/": ("POST", SEE),
     "rate/reminders/": ("POST", {"rater", "lead"}),
 }
+#: What else is open, by method.
+ALSO_PUBLIC = {
+    "login/": {"POST", "PUT"},  # as Django's own form view
+    "join/": {"POST"},
+}
+#: Answered with 404 whatever is asked: an address that is none.
+NOWHERE = {r"^api(?:/|\Z)", "api/v1/"}
 #: Open to nobody in particular; what else they ask for is their own tests' matter.
 PUBLIC = {
     "healthz": "GET",
@@ -214,6 +226,17 @@ ALSO_KEYED = {
 #: Django's own, for superusers. Its login and logout are as public as ours.
 ADMIN = "admin/"
 ADMIN_PUBLIC = {"admin/login/", "admin/logout/"}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+#: The hot routes, which Django never sees: who may is who has a key that may route.
+HOT = {
+    "/v1/messages": "POST",
+    "/v1/messages/count_tokens": "POST",
+    "/v1/chat/completions": "POST",
+    "/api/v1/route": "POST",
+    "/api/v1/decide": "POST",
+    "/v1/models": "GET",
+    "/v1/models/auto": "GET",
+}
 VISITORS = (None, "inactive", "no role", *permissions.ROLES)
 
 
@@ -249,7 +272,9 @@ def visit(client, project):
         client.logout()
         if who is not None:
             user, _ = User.objects.get_or_create(username=who, is_active=who != "inactive")
-            permissions.give(user, *{"inactive": permissions.ROLES}.get(who, (who,)))
+            permissions.give(
+                user, *{"inactive": permissions.ROLES, "all": permissions.ROLES}.get(who, (who,))
+            )
             client.force_login(user)
         client.raise_request_exception = False
         return client.generic(method, address(route), headers=headers)
@@ -322,9 +347,52 @@ def test_metrics_need_a_token_from_elsewhere_whoever_is_logged_in(visit, forward
     assert found == {"refused" if forwarded else "in"}
 
 
-def test_djangos_admin_is_for_superusers(visit, client):
-    for who in VISITORS:
-        found = {route for route in ADMIN_ROUTES if outcome(visit(route, "GET", who)) == "in"}
+def methods_of(route):
+    """Return what the tables say that an address answers to."""
+    rows = [table[route] for table in (PAGES, ALSO, KEYED) if route in table]
+    rows += ALSO_KEYED.get(route, [])
+    public = {PUBLIC[route]} if route in PUBLIC else set()
+    return {method for method, _ in rows} | public | ALSO_PUBLIC.get(route, set())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_address_answers_to_a_method_without_a_row(visit, method):
+    """Whoever has every role gets nothing by it, nor does a key, nor a visitor."""
+    found = {}
+    for route in (*PAGES, *PUBLIC, *KEYED):
+        if method in methods_of(route) or route in NOWHERE:
+            continue
+        for who in (None, "all"):
+            answer = visit(route, method, who)
+            if answer.status_code != 405 and (who, outcome(answer)) != (None, "login"):
+                found[route, who] = answer.status_code
+    assert found == {}
+
+
+def test_every_hot_address_has_a_row():
+    assert set(HOT) == {*serving.ROUTES, "/v1/models", "/v1/models/auto"}
+
+
+def test_the_hot_addresses_ask_for_a_key_that_may_route_and_have_one_method(service, project):
+    keys = {scope: access.create_key(project, scope, scopes=[scope])[0] for scope in Scope}
+    live.refresh()
+    found, wanted = {}, {}
+    with httpx.Client(base_url=service, timeout=20) as client:
+        for path, answered in HOT.items():
+            for method in METHODS:
+                for held in (None, *keys):
+                    headers = {"x-api-key": keys[held]} if held else {}
+                    said = client.request(method, path, headers=headers).status_code
+                    found[path, method, held] = {401: 401, 403: 403, 405: 405}.get(said, "in")
+                    may = {None: 401, "route": "in"}.get(held, 403)
+                    wanted[path, method, held] = may if method == answered else 405
+    assert found == wanted
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_djangos_admin_is_for_superusers(visit, client, method):
+    for who in (None, "inactive", "no role", "all"):
+        found = {route for route in ADMIN_ROUTES if outcome(visit(route, method, who)) == "in"}
         assert found == set(), who
     client.force_login(User.objects.create_superuser("root"))
     assert client.get("/admin/").status_code == 200
