@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run install test test-browser test-slow check bench bench-stats bench-routers bench-retrieval bench-retrieval-latency soak demo clean
+.PHONY: run install test test-browser test-slow check bench bench-stats bench-routers bench-retrieval bench-retrieval-latency soak demo docs clean
 
 run: $(INSTALLED)  ## Install what is missing and run everything; Ctrl-C stops it
 	$(BIN)/python manage.py serve
@@ -46,6 +46,9 @@ bench-retrieval: $(INSTALLED)  ## Which way to retrieve is best on judged querie
 
 soak: $(INSTALLED)  ## Five minutes at 80 % of the limit: fails when memory grows or anything is lost
 	$(BIN)/python -m benchmarks.soak $(SOAK)
+
+docs: $(INSTALLED)  ## Build the documentation into var/docs; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 demo: $(INSTALLED)  ## Load content to look at, while it runs
 	$(BIN)/python manage.py demo
