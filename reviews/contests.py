@@ -154,7 +154,7 @@ def _contest(study: Study, both: _Both) -> Contest:
     traffic = both.pairs.traffic
     ends = [contests.costs(one, traffic) for one in (both.mine, both.live)]
     low, high = max(least for least, _ in ends), min(most for _, most in ends)
-    costs = np.linspace(low, high, _N_LEVELS) if low < high else []
+    costs = np.linspace(low, high, _N_LEVELS if low < high else 0)
     levels = [level for cost in costs if (level := _level(both, float(cost))) is not None]
     is_live = bool(both.routed.any())
     if is_live:
