@@ -230,9 +230,11 @@ def _fields(alarm: Alarm, event: str) -> dict[str, Any]:
 
 
 def figures(alarm: Alarm) -> list[tuple[str, str]]:
-    """Return the figures of an alarm as a page shows them: names and numbers, nothing nested."""
+    """Return the figures of an alarm as a page shows them: value, limit and n, then the others."""
+    first = {name: place for place, name in enumerate(("value", "limit", "n"))}
+    known = sorted(alarm.figures.items(), key=lambda one: (first.get(one[0], len(first)), one[0]))
     return [
         (name.replace("_", " "), f"{value:,.4g}" if isinstance(value, float) else str(value))
-        for name, value in alarm.figures.items()
+        for name, value in known
         if isinstance(value, int | float | str)
     ]

@@ -21,11 +21,11 @@ def test_open_and_past_alarms_are_listed_and_counted(as_role, project):
     client = as_role("lead")
     text = client.get("/alarms/").content.decode()
     assert "The cheap share rose from 40 % to 52 %." in text
-    assert "1 open</span>" in text
+    assert "1 new</span>" in text
     client.post(f"/alarms/{row.pk}/acknowledge/", {"note": "A campaign."})
     text = client.get("/alarms/").content.decode()
     assert "lead: A campaign." in text
-    assert "1 open</span>" not in text
+    assert "1 new</span>" not in text
     client.post(f"/alarms/{row.pk}/close/", {"why": "The campaign is over."})
     text = client.get("/alarms/").content.decode()
     assert "Nothing is open" in text
@@ -49,6 +49,7 @@ def test_an_alarm_shows_its_figures_and_offers_what_to_do(as_role, unsigned, pro
     row = alarm(project)
     client = as_role("engineering")
     text = client.get(f"/alarms/{row.pk}/").content.decode()
+    assert text.index("<dt>value</dt>") < text.index("<dt>limit</dt>") < text.index("<dt>n</dt>")
     for said in ("<dt>limit</dt><dd>5</dd>", "1200", "Rate more", "Train a router", "Roll back"):
         assert said in text
     form = {"project": project.slug, "to": "always_expensive", "reason": f"Alarm {row.pk}"}
