@@ -24,6 +24,7 @@ from reviews import (
     calibration,
     closing,
     demo_handbook,
+    demo_monitors,
     demo_repeats,
     gold,
     guidance,
@@ -85,8 +86,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
 @transaction.atomic
 def load() -> Project:
     """Write the demo project; when it is there already, return it."""
-    known = Project.objects.filter(kind=Project.Kind.DEMO).first()
-    if known:
+    if known := Project.objects.filter(kind=Project.Kind.DEMO).first():
         return known
     version = RouterVersion.objects.filter(is_starter=True).earliest("id")
     taken = Project.objects.filter(slug__startswith=SLUG).values_list("slug", flat=True)
@@ -106,6 +106,7 @@ def load() -> Project:
     demo_repeats.write(study, by_id, _raters(people))
     closing.close(study, by=None, basis=Study.Basis.WINDOW)
     _request_signoff(study, people["demo-product"], people["demo-product-2"])
+    demo_monitors.write(project)
     demo_handbook.write(project)
     return project
 

@@ -123,14 +123,14 @@ def _open(watched: Watched, monitor: Monitor, seen: Seen, level: watch.Level) ->
     signed = watched.signed
     alarm = Alarm.objects.create(
         project=signed.project, signoff=signed, monitor=monitor.name, level=level.value,
-        sentence=seen.sentence[:_MOST], figures=_figures(seen),
+        sentence=seen.sentence[:_MOST], figures=figures(seen),
         examples=monitor.typical(watched), opened_at=watched.end, last_at=watched.end,
     )  # fmt: skip
     _tell(alarm, alerts.OPENED)
 
 
 def _say(alarm: Alarm, seen: Seen, at: datetime) -> None:
-    alarm.sentence, alarm.figures, alarm.last_at = seen.sentence[:_MOST], _figures(seen), at
+    alarm.sentence, alarm.figures, alarm.last_at = seen.sentence[:_MOST], figures(seen), at
     alarm.save(update_fields=["sentence", "figures", "last_at"])
 
 
@@ -146,7 +146,8 @@ def _close(alarm: Alarm, at: datetime, why: str) -> None:
     alerts.tell(alarm, alerts.CLOSED)
 
 
-def _figures(seen: Seen) -> dict[str, Any]:
+def figures(seen: Seen) -> dict[str, Any]:
+    """Return the numbers that an alarm keeps of what its monitor saw."""
     signal = seen.signal
     return {"value": signal.value, "limit": signal.limit, "level": signal.level, "n": signal.n}
 
@@ -180,8 +181,11 @@ def watched_signoff(project: Project) -> SignOff | None:
 
 
 def shown(project: Project, signed: SignOff | None) -> list[Shown]:
-    """Return every monitor with its readings of a sign-off and its open alarm."""
-    rows = Reading.objects.filter(project=project, signoff=signed).order_by("at") if signed else ()
+    """Return every monitor with its readings of a sign-off and its open alarm.
+
+    Readings of no sign-off are a demo's.
+    """
+    rows = Reading.objects.filter(project=project, signoff=signed).order_by("at")
     readings: dict[str, list[Reading]] = {}
     for row in rows:
         readings.setdefault(row.monitor, []).append(row)
