@@ -33,6 +33,7 @@ class _Told(NamedTuple):
     """What one monitor of the demo says while nothing changes: about what, and its limits."""
 
     value: float
+    spread: float
     warns: float
     alarms: float
     n: int
@@ -40,12 +41,16 @@ class _Told(NamedTuple):
 
 
 _TOLD = {
-    "scores": _Told(0.03, 0.1, 0.25, 2100, "Scores are spread as in the study."),
-    "cheap_share": _Told(1.2, 5, 8, 300, "As many requests go to the cheap tier as in the study."),
-    "tasks": _Told(0.015, 0.05, 0.1, 2100, "Task types come as in the study."),
-    "embeddings": _Told(0.51, 0.55, 1, 500, "No classifier tells new questions from the study's."),
-    "cost": _Told(0.9, 5, 8, 300, "A request costs what it did in the study."),
-    "models": _Told(0, 0, 0, 300, "The models that answer are those of the study."),
+    "scores": _Told(0.03, 0.4, 0.1, 0.25, 2100, "Scores are spread as in the study."),
+    "cheap_share": _Told(
+        1.2, 0.6, 5, 8, 300, "As many requests go to the cheap tier as in the study."
+    ),
+    "tasks": _Told(0.015, 0.4, 0.05, 0.1, 2100, "Task types come as in the study."),
+    "embeddings": _Told(
+        0.51, 0.04, 0.55, 1, 500, "No classifier tells new questions from the study's."
+    ),
+    "cost": _Told(0.9, 0.6, 5, 8, 300, "A request costs what it did in the study."),
+    "models": _Told(0, 0, 0, 0, 300, "The models that answer are those of the study."),
 }
 
 
@@ -87,7 +92,7 @@ def _open(
 def _seen(name: str, day: int, ends: Sequence[datetime]) -> Seen:
     told = _TOLD[name]
     more = _STEP * max(day - _SINCE, 0) if name == "tasks" else 0.0
-    value = told.value * (0.6 + 0.8 * sampling.uniform(name, day)) + more
+    value = told.value * (1 + told.spread * (2 * sampling.uniform(name, day) - 1)) + more
     signal = Signal(value, told.warns, _level(value, told), told.n)
     text = told.sentence if signal.level == Level.OK else _grown(value, more)
     rows, unit = _rows(name, day, more, ends)

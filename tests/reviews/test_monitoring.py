@@ -1,7 +1,10 @@
 """A reading a day, alarms that open, worsen and close by them, and what they do to a sign-off."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from reviews import alerts, monitoring, monitors, rollout, stale
 from reviews.models import Alarm, AuditEntry, Notice, Reading, SignOff
@@ -169,6 +172,15 @@ def test_a_ramp_ends_with_an_alarm_whose_plan_goes_back(project):
     signed.way.refresh_from_db()
     assert (signed.way.state, policy.deployment(project).share) == ("stopped", 1.0)
     assert policy.live(project).threshold == 0
+
+
+def test_a_ramp_takes_no_next_step_on_a_stale_sign_off(project):
+    signed = sign(project, RAMP)
+    stale.mark(raised(signed, "models"))
+    rollout.run_due(timezone.now() + timedelta(days=30))
+    signed.way.refresh_from_db()
+    assert (signed.way.state, signed.way.share) == ("paused", 0.1)
+    assert "Its sign-off is stale: It changed." in signed.way.why
 
 
 def test_plans_from_before_there_were_alarms_go_back_for_a_broken_floor_only(signed):
