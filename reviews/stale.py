@@ -75,7 +75,7 @@ def _signed(alarm: Alarm) -> SignOff | None:
     rows = SignOff.objects.select_for_update(of=("self",)).select_related(
         "study", "project", "policy_after__router", "evidence"
     )
-    row = rows.filter(pk=alarm.signoff_id).first()
+    row = rows.filter(alarms=alarm).first()
     return row if row is not None and expiry.decides(row) else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -10,11 +11,11 @@ from django.db.models import Case, Count, F, OuterRef, QuerySet, Subquery, Sum, 
 from django.db.models.functions import Coalesce, TruncDate
 
 from reviews.monitors.base import MOST_TYPICAL, Monitor, Seen, nothing, said
-from reviews.monitors.shares import daily, mean
+from reviews.monitors.shares import daily, mean, recent_mean
 from reviews.monitors.watched import Watched
 from reviews.stats import watch
 from reviews.stats.watch import Days
-from routing.models import Completion, Decision
+from routing.models import Completion
 from routing.types import Tier
 
 
@@ -36,7 +37,7 @@ def typical(watched: Watched) -> list[UUID]:
     return list(rows.values_list("request_id", flat=True)[:MOST_TYPICAL])
 
 
-def _costed(watched: Watched, since: datetime) -> QuerySet[Decision]:
+def _costed(watched: Watched, since: datetime) -> QuerySet[Any]:
     """Return decisions with what the request cost, null where that is not known.
 
     As a study counts it: looking up included, shadow calls not.
@@ -53,7 +54,7 @@ def _costed(watched: Watched, since: datetime) -> QuerySet[Decision]:
 
 
 def _sentence(signal: watch.Signal, before: Days, now: Days) -> str:
-    recent, was = mean(Days(list(now.total)[-7:], list(now.count)[-7:])), mean(before)
+    recent, was = recent_mean(now), mean(before)
     figures = (
         f"A request of the last seven days costs ${recent or 0:.6f} on average, "
         f"${was or 0:.6f} in the study"

@@ -57,7 +57,7 @@ def by_day(watched: Watched, signal: Signal, before: Days, now: Days, what: str)
         what: the rows of the share do, such as "are escalated".
     """
     was = mean(before)
-    recent = mean(Days(list(now.total)[-7:], list(now.count)[-7:]))
+    recent = recent_mean(now)
     figures = f"{recent or 0:.1%} of the last seven days {what}, {was or 0:.1%} in the study"
     chart = f"chart {signal.value or 0:.1f}, limit {signal.limit or 0:.1f}"
     text = said(
@@ -72,10 +72,20 @@ def by_day(watched: Watched, signal: Signal, before: Days, now: Days, what: str)
 def daily(watched: Watched, before: Days, now: Days) -> list[Row]:
     """Return the mean of each day since go-live beside that of the whole study."""
     was = mean(before)
+    each = zip(watched.dates(), *_arrays(now), strict=True)
     return [
-        Row(f"{day:%Y-%m-%d}", was, total / count if count else None)
-        for day, total, count in zip(watched.dates(), now.total, now.count, strict=True)
+        Row(f"{day:%Y-%m-%d}", was, float(total / count) if count else None)
+        for day, total, count in each
     ]
+
+
+def _arrays(days: Days) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(days.total, np.float64), np.asarray(days.count, np.float64)
+
+
+def recent_mean(days: Days) -> float | None:
+    """Return the mean over the rows of the last seven days; None without any."""
+    return mean(Days(*(one[-watch.WINDOW_DAYS :] for one in _arrays(days))))
 
 
 def mean(days: Days) -> float | None:
