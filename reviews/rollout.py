@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from reviews import audit, notices, permissions, signatures, watching
+from reviews import audit, living, notices, permissions, signatures, watching
 from reviews.errors import BadInput, Conflict
 from reviews.models import Rollout, RolloutEvent, SignOff, Study
 from routing import policy
@@ -243,7 +243,7 @@ def _locked(way: Rollout, by: User | None) -> Rollout:
     policy.lock(way.project)
     rows = Rollout.objects.select_for_update(of=("self",))
     return rows.select_related(
-        "signoff__policy_after", "signoff__policy_before", "signoff__study", "project"
+        "signoff__policy_after__router", "signoff__policy_before", "signoff__study", "project"
     ).get(pk=way.pk)
 
 
@@ -285,6 +285,8 @@ def _step(
     way.done, way.why = way.done + 1, ""
     way.state = _STATES.COMPLETE if is_last else _STATES.RUNNING
     way.next_at = None if is_last else now + timedelta(hours=step["hours"])
+    if is_last:
+        living.open_for(way.signoff, signatures.plan(way.signoff), now)
     why = "; ".join(filter(None, [why, *look.failed]))
     return _keep(way, _KINDS.DEPLOYED, by, why, figures=look.figures, deployment=deployment)
 

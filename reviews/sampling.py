@@ -189,9 +189,11 @@ def window(study: Study) -> tuple[datetime, datetime]:
     """Return when the study's requests came: as far back from its start as forward.
 
     No further back than to the newest request that its router was trained on: on what trained it a
-    router looks better than it is.
+    router looks better than it is. A living sample looks forward only, from go-live on.
     """
     reach = timedelta(days=study.window_days)
+    if study.watches_id:
+        return study.created_at, study.created_at + reach
     begin, unseen = study.created_at - reach, unseen_since(study.router_id)
     return max(begin, unseen or begin), study.created_at + reach
 
@@ -217,8 +219,10 @@ def policies(study: Study) -> list[int]:
     """Return the ids of the project's policies with the study's models and rules, for its requests.
 
     They have its router; of a challenger they have any other. So identities are compared once a
-    policy, not once a request.
+    policy, not once a request. A living sample is about what the signed policy decides.
     """
+    if study.watches_id:
+        return [study.policy_id]
     is_own = Q(router=study.router_id)
     return policies_of_models(study, ~is_own if study.is_challenge else is_own)
 

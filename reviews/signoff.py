@@ -65,10 +65,12 @@ def request(
         NotAllowed: when the person has no signing role.
         NothingToSign: when nothing is rated, or no reason is given.
         BadInput: when the ramp or the time cannot be.
-        Conflict: when the study's router or models are not the live ones, or another request is
-            open or on its way.
+        Conflict: when the study's router or models are not the live ones, another request is open
+            or on its way, or the study is a living sample.
     """
     permissions.check(user, "request_signoff")
+    if study.watches_id:
+        raise Conflict("A living sample watches what was signed; it is never signed itself.")
     asked = asking.read(study, threshold=threshold, reason=reason, **said)
     # Before the lock: an estimate takes its time, and nothing else should wait for it.
     frozen = evidence.freeze(study, asked.threshold, asked.thresholds, seen)
@@ -221,7 +223,10 @@ def _approve(row: SignOff) -> SignOff:
     _check_still(row)
     now, note = timezone.now(), f"Sign-off {row.pk}"
     router = row.study.router
-    target = policy.with_threshold(row.policy_before, row.threshold, note, row.thresholds, router)
+    target = policy.with_threshold(
+        row.policy_before, row.threshold, note, row.thresholds, router,
+        least_shadow=settings.SHADOWEVAL_LIVING_RATE,
+    )  # fmt: skip
     row.policy_after = target
     row.expires_at = now + timedelta(days=signatures.plan(row)["valid_days"])
     row = _move(row, _STATES.APPROVED)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import shared_task, signals
+from django.utils import timezone
 
 from reviews import (
     closing,
@@ -11,7 +12,7 @@ from reviews import (
     judge_batches,
     judge_calls,
     judging,
-    monitoring,
+    living,
     notices,
     quarters,
     reminders,
@@ -32,7 +33,8 @@ def extend_samples() -> None:
 
 @shared_task
 def close_studies() -> None:
-    """Close the studies whose window is over and whose pairs are rated."""
+    """Close the studies whose window is over and whose pairs are rated, or whose sign-off ended."""
+    living.close_due(timezone.now())
     closing.close_due()
 
 

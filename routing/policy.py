@@ -151,6 +151,7 @@ def with_threshold(
     note: str,
     thresholds: Mapping[str, float] | None = None,
     router: RouterVersion | None = None,
+    least_shadow: float = 0.0,
 ) -> Policy:
     """Write a copy of a policy with other thresholds; those of the base's task types are not kept.
 
@@ -160,6 +161,7 @@ def with_threshold(
         note: why it was written.
         thresholds: by task type.
         router: another one than the base's.
+        least_shadow: share of cheap-routed requests whose shadow call asks EXPENSIVE, at least.
 
     Raises:
         ValueError, django.db.IntegrityError: as `create` does.
@@ -172,7 +174,7 @@ def with_threshold(
         expensive=base.tier_spec(Tier.EXPENSIVE),
         note=note,
         shadow_rate_cheap=base.shadow_rate_cheap,
-        shadow_rate_expensive=base.shadow_rate_expensive,
+        shadow_rate_expensive=max(base.shadow_rate_expensive, least_shadow),
         thresholds=thresholds,
         repeat_rate=base.repeat_rate,
         retrieval_rate=base.retrieval_rate,

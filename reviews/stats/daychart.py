@@ -25,11 +25,12 @@ CHART_WARNS, CHART_ALARMS, CHART_TOP = 5.0, 8.0, 12.0
 _SLACK = 0.5
 #: The reference's own mean is off by this many of its standard errors at most.
 _REFERENCE_ERRORS = 1.0
-#: Its spread over days is taken from above, at this confidence: two weeks tell little of it.
-_SPREAD_LEVEL = 0.9
+#: Its days differ by more than chance where chance does so in one of ten references; their spread is
+#: then taken from above, at this confidence: two weeks tell little of it.
+_CHANCE_LEVEL, _SPREAD_LEVEL = 0.9, 0.75
 _TINY = 1e-9
-#: Smaller changes are no drift: 2 points of a share, 5 % of a cost.
-SHARE_EFFECT, COST_EFFECT = 0.02, 0.05
+#: Smaller changes are no drift: 2 points of a share, 3 % of a cost.
+SHARE_EFFECT, COST_EFFECT = 0.02, 0.03
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _chart(figures: _Figures, mean: float, chance: float, effect: float) -> Floa
     days, n = figures.reference[seen], figures.n[seen]
     df = days.size - 1
     spread = float((n * (days - mean) ** 2).sum() / df)
-    beyond = chance == 0 or df * spread / chance**2 > stats.chi2.ppf(_SPREAD_LEVEL, df)
+    beyond = chance == 0 or df * spread / chance**2 > stats.chi2.ppf(_CHANCE_LEVEL, df)
     of_one = np.sqrt(spread * df / stats.chi2.ppf(1 - _SPREAD_LEVEL, df)) if beyond else chance
     error = np.maximum(of_one / np.sqrt(np.clip(figures.m, 1, n.mean())), _TINY)
     off = effect + _REFERENCE_ERRORS * float(np.median(error)) / np.sqrt(days.size)

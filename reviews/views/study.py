@@ -27,11 +27,16 @@ def is_id(text: str) -> bool:
 
 
 def chosen(request: HttpRequest, project: Project | None) -> tuple[QuerySet[Study], Study | None]:
-    """Return a project's studies, and the one that the address names or else the newest."""
+    """Return a project's studies, and the one that the address names or else the newest.
+
+    A living sample has to be named.
+    """
     rows = Study.objects.select_related("project", "policy", "router")
     studies = rows.filter(project=project)
     wanted = request.GET.get("study", "")
-    return studies, studies.filter(pk=wanted).first() if is_id(wanted) else studies.first()
+    if is_id(wanted):
+        return studies, studies.filter(pk=wanted).first()
+    return studies, studies.filter(watches=None).first()
 
 
 def context(request: HttpRequest, study: Study) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""After go-live a sample is rated on, and a broken floor is found; nobody can sign it."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from reviews import living, rating, rollout, sampling, signoff
+from reviews.errors import Conflict
+from reviews.models import Study, Verdict
+from reviews.views.study import chosen
+from routing import policy
+from routing.models import Request
+from tests.reviews.rows import add_pairs
+from tests.reviews.signing import approve, ask, person, rated_study
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def signed(project):
+    """An approved sign-off of a ramp whose first step is not taken yet."""
+    steps = [{"share": 0.5, "hours": 1}, {"share": 1, "hours": 0}]
+    row = ask(rated_study(project), person("paula", "product"), rollout=steps)
+    return approve(row, person("erik", "engineering"), person("pat", "product"))
+
+
+def go_live(row):
+    """Take both steps of its ramp."""
+    rollout.run_due()
+    assert not row.living.exists(), "the ramp is not over"
+    row.way.refresh_from_db()
+    rollout.run_due(row.way.next_at)
+    return row.living.first()
+
+
+def play(study, *, days, harms):
+    """Let ten pairs a day come, all drawn and rated, so many of each ten made worse."""
+    now, rita = timezone.now(), rating.rater_of(person("ria", "rater"))
+    Study.objects.filter(pk=study.pk).update(created_at=now - days * DAY)
+    pairs = add_pairs(study.project, [0.1] * 10 * days)
+    for day in range(days):
+        of_day = [pair.request_id for pair in pairs[10 * day : 10 * day + 10]]
+        at = now - (days - day) * DAY + timedelta(minutes=1)
+        Request.objects.filter(pk__in=of_day).update(received_at=at)
+    study.refresh_from_db()
+    sampling.extend(study)
+    for at, pair in enumerate(pairs):
+        said = "expensive" if at % 10 < harms else "tie"
+        Verdict.objects.create(study=study, pair=pair, rater=rita, preference=said)
+
+
+def test_a_complete_rollout_opens_one_that_nobody_signs(signed, rf):
+    study, before = go_live(signed), signed.study
+    assert (study.policy, study.watches, study.state) == (signed.policy_after, signed, "running")
+    assert (study.rate, study.largest_threshold) == (0.01, signed.threshold)
+    assert (study.floor, study.loss, study.reasons) == (before.floor, before.loss, before.reasons)
+    assert study.guidelines.get().body == before.guidelines.first().body
+    assert living.open_for(signed, {}, timezone.now()) == study
+    with pytest.raises(Conflict, match="never signed itself"):
+        signoff.request(study=study, user=person("pam", "product"), reason="x", threshold=0.5)
+    assert chosen(rf.get("/"), signed.project)[1] == before
+    assert chosen(rf.get("/", {"study": study.pk}), signed.project)[1] == study
+
+
+def test_only_what_the_signed_policy_decides_since_go_live_belongs_to_it(signed):
+    study = go_live(signed)
+    assert not sampling.frame(study).exists()
+    add_pairs(signed.project, [0.1])
+    policy.deploy(signed.policy_before, by=None, reason="back")
+    add_pairs(signed.project, [0.1])
+    assert sampling.frame(study).count() == 1
+
+
+def test_it_ends_once_with_its_signoff(signed):
+    study = go_live(signed)
+    ends = (timezone.now(), signed.expires_at, signed.expires_at)
+    assert [living.close_due(now) for now in ends] == [0, 1, 0]
+    study.refresh_from_db()
+    assert study.state == "closed"
+
+
+def test_it_ends_when_something_else_goes_live(signed):
+    go_live(signed)
+    policy.deploy(signed.policy_before, by=None, reason="back")
+    assert living.close_due(timezone.now()) == 1
+
+
+def test_none_is_opened_where_none_is_wanted(signed, settings):
+    settings.SHADOWEVAL_LIVING_RATE = 0
+    assert go_live(signed) is None
+    assert living.look(signed) is None
+
+
+def test_the_signed_policy_shadows_what_is_to_be_rated(project):
+    base = policy.with_threshold(policy.live(project), 0.0, "")
+    base.shadow_rate_expensive = 0.001
+    assert policy.with_threshold(base, 0.5, "", least_shadow=0.01).shadow_rate_expensive == 0.01
+    base.shadow_rate_expensive = 0.5
+    assert policy.with_threshold(base, 0.5, "", least_shadow=0.01).shadow_rate_expensive == 0.5
+
+
+@pytest.mark.parametrize(
+    ("days", "harms", "level"), [(10, 0, "ok"), (10, 4, "alarm"), (5, 10, "quiet")]
+)
+def test_a_broken_floor_is_found_after_a_week(signed, settings, days, harms, level):
+    settings.SHADOWEVAL_LIVING_RATE = 1.0
+    play(go_live(signed), days=days, harms=harms)
+    look = living.look(signed)
+    assert (look.signal.level, look.n_waiting) == (level, 0)
+    assert look.degradation == pytest.approx(harms / 10)
