@@ -25,7 +25,7 @@ CHART_WARNS, CHART_ALARMS, CHART_TOP = 5.0, 8.0, 12.0
 _SLACK = 0.5
 #: The reference's own mean is off by this many of its standard errors at most.
 _REFERENCE_ERRORS = 1.0
-#: Its days differ by more than chance where chance does so in one of ten references; their spread is
+#: Its days count as no chance where chance differs so in one of ten references; their spread is
 #: then taken from above, at this confidence: two weeks tell little of it.
 _CHANCE_LEVEL, _SPREAD_LEVEL = 0.9, 0.75
 _TINY = 1e-9
