@@ -47,7 +47,7 @@ _TOLD = {
     ),
     "tasks": _Told(0.015, 0.4, 0.05, 0.1, 2100, "Task types come as in the study."),
     "embeddings": _Told(
-        0.51, 0.04, 0.55, 1, 500, "No classifier tells new questions from the study's."
+        0.51, 0.04, 0.55, 1, 500, "No classifier tells new questions from the study’s."
     ),
     "cost": _Told(0.9, 0.6, 5, 8, 300, "A request costs what it did in the study."),
     "models": _Told(0, 0, 0, 0, 300, "The models that answer are those of the study."),

@@ -47,7 +47,7 @@ def picture(rows: Sequence[Sequence[Any]], unit: str, is_by_day: bool) -> Figure
         return _figure(traces, "day", "", y, {"type": "date"})
     bars = [
         _bars("in the study", names, before, GREY),
-        _bars("last seven days", names, now, TEAL),
+        _bars("now", names, now, TEAL),
     ]
     return _figure(bars, "", "", y, {"type": "category"})
 

@@ -70,7 +70,7 @@ def _sentence(signal: watch.Signal, before: Days, now: Days) -> str:
 
 MONITOR = Monitor(
     "cost", "Cost of a request",
-    "What a request costs as it is routed, day by day, against the study's requests routed alike.",
+    "What a request costs as it is routed, day by day, against the study’s requests routed alike.",
     "The larger sum of a two-sided chart (CUSUM) of the cost's logarithm, in standard errors of "
     "a day.",
     read, typical,

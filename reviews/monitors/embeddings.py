@@ -73,8 +73,8 @@ def _sentence(signal: watch.Signal) -> str:
     return said(
         signal,
         f"{n}: too few to compare.",
-        f"A classifier tells {n} from the study's ({figures}).",
-        f"No classifier tells {n} from the study's ({figures}).",
+        f"A classifier tells {n} from the study’s ({figures}).",
+        f"No classifier tells {n} from the study’s ({figures}).",
     )
 
 

@@ -83,7 +83,7 @@ def _sentence(signal: watch.Signal) -> str:
 
 MONITOR = Monitor(
     "scores", "Scores",
-    "The router's scores of the last seven days against those of the study's window.",
+    "The router’s scores of the last seven days against those of the study’s window.",
     "PSI: how far the shares of ten score ranges moved; 0 is not at all.",
     read, typical,
 )  # fmt: skip

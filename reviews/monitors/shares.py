@@ -117,7 +117,7 @@ _VALUE = "The larger sum of a two-sided chart (CUSUM), in standard errors of a d
 CHEAP = Monitor(
     "cheap_share", "Cheap share",
     "The share of requests below their threshold, day by day since go-live, against the days of "
-    "the study's window.",
+    "the study’s window.",
     _VALUE, read_cheap, _typical_cheap,
 )  # fmt: skip
 ESCALATED = Monitor(

@@ -68,7 +68,7 @@ def _sentence(signal: watch.Signal, before: Counter[str], now: Counter[str]) -> 
 
 MONITOR = Monitor(
     "tasks", "Task types",
-    "The shares of task types in the last seven days against those of the study's window.",
+    "The shares of task types in the last seven days against those of the study’s window.",
     "The part of the traffic that moved from one task type to another.",
     read, typical,
 )  # fmt: skip
