@@ -112,7 +112,7 @@ def _under_way(project: Project, live: Policy | None) -> dict[str, Any]:
         "pending": project.signoffs.filter(state=SignOff.State.REQUESTED).first(),
         "way_now": rollout.under_way(project),
         "warned": expiry.warning(project, live),
-        "stale": stale.warning(project, live),
+        "alarmed": stale.warning(project, live),
     }
 
 

@@ -49,6 +49,7 @@ def test_every_page_says_that_the_sign_off_is_stale_and_what_was_done(as_role, p
     text = page(client, "policies")
     assert "of the live policy is stale since" in text
     assert "It changed." in text
+    assert "Stale since" in page(client, "signoff", signed.pk)
     stale.mark(raised(signed, "living"))
     assert "Everything goes to the expensive tier" in page(client, "policies")
 
