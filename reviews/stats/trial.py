@@ -96,14 +96,14 @@ def _first(drift: str, seed: int) -> Found | None:
     played = year.days(seed, begin + MOST_DAYS, year.DRIFTS[drift][1])
     quick = [one for one in _opened(_by_day(played)) if one.day >= begin]
     until = min((one.day for one in quick), default=begin + MOST_DAYS - 1)
-    slow = _opened(_windows(played, seed, begin, until))
+    slow = _opened(_windows(played, seed, begin, until, stops=True))
     return min([*quick, *slow], default=None)
 
 
 def opened(played: Sequence[Day], seed: int) -> list[Found]:
     """Return every alarm that opens, by monitor; the seed is for the classifier's folds."""
     last = len(played) - REFERENCE_DAYS - 1
-    return _opened({**_by_day(played), **_windows(played, seed, 0, last)})
+    return _opened({**_by_day(played), **_windows(played, seed, 0, last, stops=False)})
 
 
 def _opened(levels: dict[str, list[Level]]) -> list[Found]:
@@ -144,10 +144,12 @@ def _split(total: np.ndarray, count: np.ndarray) -> tuple[Days, Days]:
     return Days(total[:at], count[:at]), Days(total[at:], count[at:])
 
 
-def _windows(played: Sequence[Day], seed: int, begin: int, until: int) -> dict[str, list[Level]]:
+def _windows(
+    played: Sequence[Day], seed: int, begin: int, until: int, *, stops: bool
+) -> dict[str, list[Level]]:
     """Return the levels of what looks at the last seven days, between two days after go-live.
 
-    Before them, and before a week is full, nothing is said.
+    Before them, and before a week is full, nothing is said. `stops` ends with the first alarm.
     """
     rng = np.random.default_rng(seed)
     scores, vectors, tasks = _all(played[:REFERENCE_DAYS])
@@ -158,6 +160,8 @@ def _windows(played: Sequence[Day], seed: int, begin: int, until: int) -> dict[s
         said["scores"].append(watch.scores(scores, now).level)
         said["tasks"].append(watch.tasks(tasks, counts).level)
         said["embeddings"].append(watch.embeddings(vectors, places, rng).level)
+        if stops and any(watch.last_event(levels) for levels in said.values()):
+            break
     return said
 
 

@@ -27,7 +27,7 @@ from reviews.stats.daychart import (
     cost_chart,
     share_chart,
 )
-from reviews.stats.rows import FloatArray, Rows
+from reviews.stats.rows import FloatArray, Rows, arrays
 
 __all__ = [
     "LIVING_DELTA", "LIVING_EVERY", "RULES", "SLOWLY", "WINDOW_DAYS", "Bet", "Days", "Event",
@@ -237,7 +237,8 @@ def _against_holding(rows: Rows, threshold: float, bet: Bet) -> Iterator[tuple[i
         own = edges[edges >= start]
         if own.size < 2:
             continue
-        since = Rows(*(None if one is None else np.asarray(one)[start:] for one in rows))
+        every = arrays(rows)
+        since = every.only(np.arange(every.score.size) >= start)
         yield (
             edges.size - own.size,
             betting.futile(
