@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from reviews.charts import GREY, PURPLE, RED, TEAL, Key, Trace, axis, key
 
+#: At least 3:1 against the light and the dark ground alike.
+_AMBER = "#a9761b"
 #: What is stacked, the colour and the pattern of each: nobody has to tell colours apart.
 PARTS = {
     "cheap": ("answers by the cheap model", TEAL, ""),
     "expensive": ("answers by the expensive model", PURPLE, "/"),
-    "aside": ("asked to decide", GREY, "."),
+    "aside": ("asked to decide", _AMBER, "."),
     "shadow": ("shadow calls", GREY, "x"),
     "judge": ("judges", RED, "\\"),
 }

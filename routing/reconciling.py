@@ -269,4 +269,6 @@ def _ours(sums: Mapping[str, Any]) -> Used:
 def _as_json(used: Used | None) -> dict[str, Any] | None:
     if used is None:
         return None
-    return used._asdict() | {"cost_usd": None if used.cost_usd is None else str(used.cost_usd)}
+    return used._asdict() | {
+        "cost_usd": None if used.cost_usd is None else f"{used.cost_usd.normalize():f}"
+    }

@@ -111,11 +111,12 @@ SELECT request.project_id, date_trunc('hour', request.received_at, 'UTC')
 FROM routing_completion AS c JOIN routing_request AS request ON request.id = c.request_id
 WHERE c.created_at >= %(since)s
 UNION
-SELECT project_id, hour FROM (
-    SELECT project_id, date_trunc('hour', received_at, 'UTC') AS hour, count(*) AS n
-    FROM routing_request WHERE received_at >= %(since)s - interval '3 days' GROUP BY 1, 2) AS there
+SELECT project.id, there.hour FROM routing_project AS project, LATERAL (
+    SELECT date_trunc('hour', received_at, 'UTC') AS hour, count(*) AS n
+    FROM routing_request WHERE project_id = project.id
+        AND received_at >= %(since)s - interval '3 days' GROUP BY 1) AS there
 WHERE n > (SELECT coalesce(sum(calls), 0) FROM routing_usage AS known
-    WHERE known.project_id = there.project_id AND known.hour = there.hour AND kind = 'served')
+    WHERE known.project_id = project.id AND known.hour = there.hour AND known.kind = 'served')
 """,
     calls=f"""asked AS (
     SELECT request.id, request.project_id, wanted.hour, request.task, decision.tier,

@@ -58,7 +58,7 @@ class Difference(NamedTuple):
         names = ("input_tokens", "output_tokens", "cost_usd")
         sides = [side or {} for side in (self.theirs, self.ours)]
         found = [side.get(name) for name in names for side in sides]
-        return ["–" if one is None else str(one) for one in found]
+        return ["–" if one is None else f"{Decimal(one):,f}" for one in found]
 
     @property
     def is_apart(self) -> bool:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from benchmarks import rows
 from reviews import frames, listing, permissions, progress, rating, sampling
 from reviews.models import Rater, SampledPair
-from routing import counts, guards, retention, shadow
+from routing import counts, guards, retention, shadow, usage
 from routing.live import Live
 from routing.models import Decision, Request, ShadowPair
 
@@ -72,6 +72,7 @@ def filled(transactional_db, project):
     study = rows.fill(project, N_REQUESTS, N_RATINGS, length=300)
     rows.settle()
     sampling.extend(study)  # looks at all there is once
+    usage.roll(timezone.now() + timedelta(hours=1))  # and so does this
     return study
 
 
@@ -105,6 +106,7 @@ def test_no_hot_query_grows_with_what_is_stored(filled, project, api_key, client
         "pairs, far down": lambda: listing.page(project, before=str(middle)),
         "extend": lambda: sampling.extend(filled),
         "next pair": rate,
+        "usage": usage.roll,
         "retention": lambda: retention.run(budget_s=0),
         "live": lambda: Live()._read(),
         "guards": lambda: guards.outcomes([filled.policy], timezone.now() - timedelta(hours=1)),
