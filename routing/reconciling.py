@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from routing import usage
@@ -125,9 +125,7 @@ def stored(
     return dict(found)
 
 
-def write(
-    content: bytes, name: str, project: Project | None, by: AbstractBaseUser | None
-) -> Reconciliation:
+def write(content: bytes, name: str, project: Project | None, by: User | None) -> Reconciliation:
     """Read a file, compare it, and keep the comparison.
 
     Raises:

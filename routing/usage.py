@@ -9,6 +9,7 @@ late from a journal is counted like any other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -233,7 +234,8 @@ class Within(NamedTuple):
     high_ms: float | None
 
 
-class Figures(NamedTuple):
+@dataclass(frozen=True)
+class Figures:
     """Sums over one group; `group` has the values of what it was grouped by, in that order.
 
     `latency` are the medians, 95th and 99th percentiles of calls whose time is known, None where
@@ -244,7 +246,7 @@ class Figures(NamedTuple):
     sums: dict[str, Any]
     latency: tuple[Within | None, ...]
 
-    def __getitem__(self, name: Any) -> Any:
+    def __getitem__(self, name: str) -> Any:
         """Return a sum by its name."""
         return self.sums[name]
 

@@ -239,6 +239,5 @@ def _by_day(of: Rows, fit: _Fit) -> FloatArray:
     """Return the estimate of each day: (D,)."""
     n_days = int(of.day.max(initial=-1)) + 1
     modelled = np.bincount(of.day, weights=fit.columns @ fit.slopes, minlength=n_days)
-    seen = fit.weight * fit.residual
-    found: FloatArray = modelled + np.bincount(of.day[of.is_known], weights=seen, minlength=n_days)
-    return found
+    seen = np.bincount(of.day[of.is_known], weights=fit.weight * fit.residual, minlength=n_days)
+    return np.asarray(modelled + seen, dtype=np.float64)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from reviews import costcharts, permissions, savings
 from reviews.costcharts import Line
 from reviews.errors import BadInput
+from reviews.memo import Memo
 from reviews.savings import Measured, Money
 from reviews.stats.daily import DAYS_A_MONTH
 from reviews.views.collections import content_of
@@ -33,6 +34,9 @@ _KINDS = dict(Usage.Kind.choices)
 #: Relative differences from here on are marked.
 _APART = 0.01
 _LINES_SHOWN = 200
+#: Reading the ledger of a large project takes seconds; usage is as old.
+_FRESH_S = 300
+_measured: Memo[Measured] = Memo()
 
 
 class Table(NamedTuple):
@@ -149,7 +153,10 @@ def _days(request: HttpRequest) -> int:
 def _shown(project: Project, days: int, now: datetime) -> dict[str, Any]:
     since, until = savings.period(days, now)
     tables = [_table(by, since, until, project) for by in _BY]
-    measured = savings.measure(project, days, now)
+    measured = _measured.get(
+        (project.pk, days, int(now.timestamp()) // _FRESH_S),
+        lambda: savings.measure(project, days, now),
+    )
     latest = _latest(project)
     return {
         "measured": measured,
