@@ -191,8 +191,8 @@ def _columns(statement: str, about: dict[str, Any], n: int) -> FloatArray:
 
 def _by_day(columns: FloatArray, days: int) -> FloatArray:
     amounts = np.nan_to_num(columns[1])
-    found: FloatArray = np.bincount(columns[0].astype(int), weights=amounts, minlength=days)
-    return found
+    found = np.bincount(columns[0].astype(int), weights=amounts, minlength=days)
+    return found.astype(np.float64)
 
 
 def _estimate(
