@@ -54,4 +54,4 @@ def add_days(project, now, days, each=10, expensive_usd="0.05"):
     for ago in range(days):
         for place in range(each):
             usd = Decimal(expensive_usd) if place % 2 else None
-            add_cheap(project, now - timedelta(days=ago, hours=1), rate=0.5, expensive_usd=usd)
+            add_cheap(project, now - timedelta(days=ago, seconds=1), rate=0.5, expensive_usd=usd)
