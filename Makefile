@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run install test test-browser test-slow check bench bench-stats bench-routers bench-retrieval bench-retrieval-latency soak demo docs clean
+.PHONY: run install test test-browser test-slow check audit sbom bench bench-stats bench-routers bench-retrieval bench-retrieval-latency soak demo clean
 
 run: $(INSTALLED)  ## Install what is missing and run everything; Ctrl-C stops it
 	$(BIN)/python manage.py serve
@@ -23,11 +23,17 @@ test-browser: $(INSTALLED)  ## Only those in a real browser; they skip where the
 test-slow: $(INSTALLED)  ## Only the slow ones, in two processes; one has all that break things
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
 
-check: $(INSTALLED)  ## Lint, types, import rules
+check: $(INSTALLED) audit  ## Lint, types, import rules, known faults of what is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+
+audit: $(INSTALLED)  ## Known faults of the pinned packages; says so and goes on where no index answers
+	@$(BIN)/python -m shadoweval.auditing constraints.txt
+
+sbom: $(INSTALLED)  ## Write sbom.json, a CycloneDX list of everything that is installed
+	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.json
 
 bench: $(INSTALLED)  ## What one request costs, by router, shadow off and on; ten minutes or more
 	$(BIN)/python -m benchmarks.hot_path $(BENCH)

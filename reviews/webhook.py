@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
-import ipaddress
 import json
 import socket
 import ssl
@@ -20,13 +19,10 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 
 from reviews.errors import NotSent
+from routing import reaching
 
 _TIMEOUT_S = 10.0
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-#: NAT64 (RFC 6052), IPv4-compatible (RFC 4291) and IPv4-translated (RFC 2765) addresses.
-_V4_AT_THE_END = tuple(
-    ipaddress.IPv6Network(net) for net in ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")
-)
 
 
 def send(message: dict[str, Any]) -> None:
@@ -88,36 +84,16 @@ def _connection(url: SplitResult) -> http.client.HTTPConnection:
     return connection
 
 
-def _is_public(text: str) -> bool:
-    """Return whether an address is one of the internet, also where it leads on to an older one.
-
-    Example:
-        >>> [_is_public(one) for one in ("1.1.1.1", "10.0.0.1", "64:ff9b::10.0.0.1")]
-        [True, False, False]
-    """
-    address = ipaddress.ip_address(text)
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.is_site_local:
-            return False
-        address = _inner(address)
-    return address.is_global and not address.is_multicast
-
-
-def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return the IPv4 address that a translator or a tunnel would ask, else the address."""
-    is_last = any(address in network for network in _V4_AT_THE_END)
-    last = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF) if is_last else None
-    return last or address.sixtofour or address
-
-
 def _address(host: str, port: int, is_local: bool) -> str:
     """Return an address of the host that may be asked.
 
     Raises:
         NotSent: when one of its addresses is private and the operator did not allow that.
     """
-    found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     is_free = is_local or settings.SHADOWEVAL_WEBHOOK_PRIVATE
-    if not is_free and not all(_is_public(address) for address in found):
-        raise NotSent("The webhook's address is private; SHADOWEVAL_WEBHOOK_PRIVATE allows it.")
-    return found[0]
+    try:
+        return reaching.resolve(host, port, private=is_free)
+    except reaching.Forbidden as exc:
+        raise NotSent(
+            f"The webhook was not asked: {exc}; SHADOWEVAL_WEBHOOK_PRIVATE allows private ones."
+        ) from exc

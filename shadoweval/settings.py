@@ -217,9 +217,14 @@ SOCIALACCOUNT_ADAPTER = "reviews.views.signon.Adapter"
 SOCIALACCOUNT_ONLY = True
 ACCOUNT_EMAIL_VERIFICATION = "none"
 
+#: Wrong passwords for one name from one address, within a quarter of an hour.
+SHADOWEVAL_LOGIN_TRIES = int(env.number("SHADOWEVAL_LOGIN_TRIES", 10, 1, 1000))
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+#: A year, once people come by https; sub-domains and preload lists are the operator's business.
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -306,6 +311,9 @@ LOGGING = {
 }
 
 # --- routing ------------------------------------------------------------------------------
+#: Whether a base URL that is typed into a page may lead into a private network, such as to a model
+#: on this machine. Where others reach the service, the operator has to say so.
+SHADOWEVAL_PROVIDER_PRIVATE = env.boolean("SHADOWEVAL_PROVIDER_PRIVATE", not BEHIND_TLS)
 SHADOWEVAL_ANTHROPIC_URL = env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
 if env.text("ANTHROPIC_API_KEY"):
     # A policy names the variable that holds its key; one given as a file is put there once.

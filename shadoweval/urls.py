@@ -27,6 +27,7 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
     path("login/", LogIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("admin/login/", LogIn.as_view()),  # one place where passwords are tried
     path("admin/", admin.site.urls),
     path("api/v1/", app.api.urls),
     re_path(r"^api(?:/|\Z)", app.no_such_address),

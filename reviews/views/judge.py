@@ -19,6 +19,7 @@ from reviews.errors import BadInput
 from reviews.judge_quality import Report
 from reviews.models import JudgeRun, JudgeSpec, Study
 from reviews.views.frame import current_project, notices, page
+from reviews.views.policies import check_base_url
 from reviews.views.study import chosen, study_or_404
 from routing import tiers
 from routing.types import TierSpec
@@ -113,9 +114,12 @@ def _asked(request: HttpRequest) -> TierSpec:
         "simulated": _SIMULATED,
     }
     try:
-        return tiers.read(given, defaults.get(given["provider"].strip(), _SIMULATED))
+        spec = tiers.read(given, defaults.get(given["provider"].strip(), _SIMULATED))
     except ValueError as exc:
         raise BadInput(str(exc).replace("A tier needs", "A judge needs")) from exc
+    if given.get("url", "").strip():
+        check_base_url(spec.base_url)
+    return spec
 
 
 def _usd(text: str) -> Decimal:

@@ -18,7 +18,7 @@ from reviews.errors import BadInput
 from reviews.views import alarms
 from reviews.views.frame import current_project, page, posted_project, to_page
 from reviews.views.signoff import user_of
-from routing import abstain, access, bootstrap, policy, repeats, tiers
+from routing import abstain, access, bootstrap, policy, reaching, repeats, tiers
 from routing.models import ApiKey, Erasure, Policy, Project, RouterVersion
 from routing.types import Scope, Tier, TierSpec
 
@@ -224,7 +224,23 @@ def _tier(request: HttpRequest, tier: Tier) -> TierSpec:
         for name, value in request.POST.items()
         if name.startswith(prefix)
     }
-    return tiers.read(said, bootstrap.tier_spec(tier))
+    spec = tiers.read(said, bootstrap.tier_spec(tier))
+    if said.get("url", "").strip():
+        check_base_url(spec.base_url)
+    return spec
+
+
+def check_base_url(url: str) -> None:
+    """Refuse a base URL that somebody typed and that leads where the operator wants nobody.
+
+    Raises:
+        BadInput: in a sentence.
+    """
+    try:
+        reaching.check_url(url, private=django_settings.SHADOWEVAL_PROVIDER_PRIVATE)
+    except reaching.Forbidden as exc:
+        hint = "SHADOWEVAL_PROVIDER_PRIVATE allows private ones."
+        raise BadInput(f"The base URL cannot be used: {exc}. {hint}") from exc
 
 
 @require_POST

@@ -15,6 +15,7 @@ from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOA
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -23,8 +24,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from requests import RequestException
 
-from reviews import oidc
-from reviews.errors import NotAllowed, ReviewError
+from reviews import oidc, rates
+from reviews.errors import NotAllowed, ReviewError, TooOften
+from routing import reaching
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -93,7 +95,26 @@ class LogIn(LoginView):
         """Leave for the provider when that was asked for, else check the password."""
         if "sign_on" in request.POST:
             return begin(request, next_url=self.get_redirect_url())
+        try:
+            rates.check_log_in(*self._who(), settings.SHADOWEVAL_LOGIN_TRIES)
+        except TooOften as exc:
+            answer = self.render_to_response(self.get_context_data(refused=str(exc)), status=429)
+            answer.headers["retry-after"] = "900"
+            return answer
         return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Let in, and forget what was typed wrong before."""
+        rates.forget_wrong(*self._who())
+        return super().form_valid(form)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """Count what was typed wrong."""
+        rates.count_wrong(*self._who())
+        return super().form_invalid(form)
+
+    def _who(self) -> tuple[str, str]:
+        return self.request.POST.get("username", ""), str(self.request.META.get("REMOTE_ADDR", ""))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the provider's name."""
@@ -114,6 +135,7 @@ def begin(request: HttpRequest, next_url: str = "", invitation: str = "") -> Htt
     try:
         provider = Adapter(request).get_provider(request, oidc.PROVIDER)
         provider.oauth2_adapter_class = Provider
+        reaching.check_url(settings.SHADOWEVAL_OIDC_URL, private=True)
         data = {"invitation": invitation}
         target = provider.redirect(request, "login", next_url=next_url or None, data=data)
     except SocialApp.DoesNotExist:

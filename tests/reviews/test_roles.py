@@ -369,6 +369,33 @@ def test_no_address_answers_to_a_method_without_a_row(visit, method):
     assert found == {}
 
 
+INLINE = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*json)|\bstyle=|\son[a-z]+=|javascript:", re.I)
+SECRETS = {
+    name: f"planted-{name.lower()}"
+    for name in ("SHADOWEVAL_WEBHOOK_SECRET", "SHADOWEVAL_OIDC_CLIENT_SECRET",
+                 "SHADOWEVAL_METRICS_TOKEN", "EMAIL_HOST_PASSWORD")
+}  # fmt: skip
+
+
+def test_every_page_has_the_strict_policy_no_inline_code_and_no_secret(visit, project, settings):
+    for name, secret in SECRETS.items():
+        setattr(settings, name, secret)
+    key, row = access.create_key(project, "test")
+    for route in (*PAGES, "login/", "admin/login/", "api/v1/docs"):
+        if "GET" not in methods_of(route) and not route.startswith("admin"):
+            continue
+        answer = visit(route, "GET", "all")
+        policy = answer.headers["content-security-policy"]
+        assert "unsafe" not in policy, route
+        assert "default-src 'none'" in policy, route
+        assert answer.headers["x-content-type-options"] == "nosniff", route
+        if answer.streaming or not answer.headers.get("content-type", "").startswith("text/html"):
+            continue
+        body = answer.content.decode()
+        assert INLINE.findall(body) == [], route
+        assert not [s for s in (*SECRETS.values(), key, row.digest) if s in body], route
+
+
 def test_every_hot_address_has_a_row():
     assert set(HOT) == {*serving.ROUTES, "/v1/models", "/v1/models/auto"}
 
