@@ -36,6 +36,7 @@ _KEYS = (
     r"AIza[A-Za-z0-9_\-]{30,}",
     r"eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{5,}",
 )
+_WORD = r"""[^\s@<>()\[\]{},;:"'|=/\\]"""
 _PHONES = (
     r"\+\d(?:[ ().\-/]{0,2}\d){7,14}",
     r"\(?\b0\d{1,4}\)?[ /\-]\d{2,}(?:[ \-]\d{2,})*",
@@ -46,7 +47,8 @@ PATTERNS = {
     "key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)-----END [A-Z ]*PRIVATE KEY-----|\b(?:"
     + "|".join(_KEYS)
     + ")",
-    "email": r"[\p{L}\d._%+\-]{1,64}@(?:[\p{L}\d\-]{1,63}\.)+\p{L}{2,24}",
+    # Without counted repetitions: of letters of all alphabets they make RE2 a hundred times slower.
+    "email": rf"{_WORD}+@{_WORD}+\.\pL\pL+",
     "card": r"\b\d(?:[ \-]?\d){12,18}\b",
     "phone": "|".join(f"(?:{one})" for one in _PHONES),
 }

@@ -23,8 +23,9 @@ print(json.dumps([s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SESSION_COOKI
     ],
 )
 def test_settings_follow_the_public_address(url, wanted):
-    env = os.environ | {"SHADOWEVAL_PUBLIC_URL": url, "DATABASE_URL": "postgres://x/y",
-                        "REDIS_URL": "redis://x", "DJANGO_SETTINGS_MODULE": "shadoweval.settings"}  # fmt: skip
+    stores = {"DATABASE_URL": "postgres://x/y", "REDIS_URL": "redis://x"}
+    named = {"SHADOWEVAL_PUBLIC_URL": url, "DJANGO_SETTINGS_MODULE": "shadoweval.settings"}
+    env = os.environ | stores | named
     said = subprocess.run([sys.executable, "-c", SAID], env=env, stdout=subprocess.PIPE, check=True)
     assert json.loads(said.stdout) == wanted
 
