@@ -7,6 +7,7 @@ Run: .venv/bin/python -m docsite.picture
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,19 +51,19 @@ class Played:
 def play(studies: int = STUDIES) -> Played:
     """Run the studies, each of the same requests, with other people's luck."""
     rng = np.random.default_rng(11)
-    score = rng.random(N_REQUESTS)
-    loss = (rng.random(N_REQUESTS) < 0.2 * score**2) * 1.0
+    score: NDArray[Any] = rng.random(N_REQUESTS)
+    loss: NDArray[Any] = (rng.random(N_REQUESTS) < 0.2 * score**2) * 1.0
     truth = [_truth(score, loss, threshold) for threshold in (0.0, *GRID)]
     chosen = np.array([_choose(score, loss, seed) for seed in range(studies)])
     return Played(*([truth[place] for place in column] for column in chosen.T))
 
 
-def _truth(score: NDArray[np.float64], loss: NDArray[np.float64], threshold: float) -> Choice:
+def _truth(score: NDArray[Any], loss: NDArray[Any], threshold: float) -> Choice:
     cheap = score < threshold
     return Choice(float(cheap.mean()), float((loss * cheap).mean()))
 
 
-def _choose(score: NDArray[np.float64], loss: NDArray[np.float64], seed: int) -> tuple[int, int]:
+def _choose(score: NDArray[Any], loss: NDArray[Any], seed: int) -> tuple[int, int]:
     """Return the places in the grid, plus one, of the naive and the certified threshold."""
     rated = np.random.default_rng(seed).random(score.size) < RATE
     rows = Rows(score, np.full(score.size, RATE), rated, np.where(rated, loss, np.nan))

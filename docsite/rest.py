@@ -38,7 +38,9 @@ def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
 
 def _operation(document: Json, method: str, path: str, one: Json) -> str:
     body = one.get("requestBody", {}).get("content", {})
-    answer = next((said for status, said in one["responses"].items() if str(status) < "3"), {})
+    answer: Json = next(
+        (said for status, said in one["responses"].items() if str(status) < "3"), {}
+    )
     return "\n\n".join(
         part
         for part in (
@@ -62,7 +64,8 @@ def _parameters(document: Json, found: list[Json]) -> str:
 
 
 def _fields(document: Json, title: str, content: Json) -> str:
-    schema = _resolve(document, next(iter(content.values()), {}).get("schema", {}))
+    first: Json = next(iter(content.values()), {})
+    schema = _resolve(document, first.get("schema", {}))
     needed = schema.get("required", [])
     rows = [
         f"| `{name}` | {_kind(document, one)} | {'yes' if name in needed else ''} | "

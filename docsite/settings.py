@@ -29,7 +29,7 @@ def page() -> str:
 
 def told() -> dict[str, tuple[str, str]]:
     """Return default and meaning by name, of every row of the tables of settings."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for page in ("operations.md", *(f"guides/{one.name}" for one in DOCS.glob("guides/*.md"))):
         for names, default, meaning in _ROW.findall((DOCS / page).read_text()):
             for name in _NAMES.findall(names):

@@ -6,7 +6,7 @@ in an editor that knows `# %%` cells.
 """
 
 # %% Ask, and see where it went and why
-from shadoweval_client import BadRequest, Client, to_polars
+from shadoweval_client import BadRequest, Client, Pair, to_polars
 
 client = Client()
 answer = client.route("When is a VAT return due?", task="factual", max_tokens=200)
@@ -27,18 +27,18 @@ try:
 except BadRequest as refused:
     print(refused.errors)
 
+
 # %% Pairs that another gateway logged: both models answered the same question
-models = {"cheap": "claude-haiku-5-5", "expensive": "claude-sonnet-5-5"}
-
-
-def pair(number: int) -> dict:
+def pair(number: int) -> Pair:
     """Return one line of a log as a pair."""
-    sides = {
-        tier: {"model": model, "text": f"It is {number + number}.", "output_tokens": 5}
-        for tier, model in models.items()
+    text = f"It is {number + number}."
+    return {
+        "id": f"tour-{number}",
+        "query": f"What is {number} and {number}?",
+        "score": number / 50,
+        "cheap": {"model": "claude-haiku-5-5", "text": text, "output_tokens": 5},
+        "expensive": {"model": "claude-sonnet-5-5", "text": text, "output_tokens": 5},
     }
-    question = f"What is {number} and {number}?"
-    return {"id": f"tour-{number}", "query": question, "score": number / 50, **sides}
 
 
 done = client.import_pairs(

@@ -67,6 +67,7 @@ class Shell:
             **os.environ,
             "PATH": f"{_shims(folder)}:{os.environ['PATH']}",
             "DATABASE_URL": database,
+            "PYTHONPATH": str(ROOT),
             "SHADOWEVAL_URL": service,
             "SHADOWEVAL_API_KEY": key,
             "KEPT": str(folder / "environment"),
