@@ -14,6 +14,8 @@ django.setup()
 
 from mkdocs.config.defaults import MkDocsConfig  # noqa: E402
 from mkdocs.structure.files import File, Files  # noqa: E402
+from mkdocs.structure.pages import Page  # noqa: E402
+from mkdocs.utils import get_relative_url  # noqa: E402
 
 from docsite import client, commands, rest, settings  # noqa: E402
 
@@ -26,6 +28,7 @@ GENERATED = {
 }
 #: Sections of the navigation that take every page of a folder that is not named elsewhere.
 _FOLDERS = {"Guides": "guides", "Benchmarks": "benchmarks", "Decisions": "adr"}
+_SHIM, _OURS = "https://unpkg.com/iframe-worker/shim", "assets/frame-worker.js"
 _LIST = re.compile(r"([-*]|\d+\.) ")
 _FENCE = re.compile(r" *(```|~~~)")
 
@@ -54,7 +57,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Begin lists that follow a line of text, as GitHub does, and name pages by our places."""
+    """Begin lists that follow a line of text, as GitHub does."""
     return spaced(markdown)
 
 
@@ -75,3 +78,13 @@ def spaced(markdown: str) -> str:
         is_list = starts or (is_list and bool(line.strip()) and not is_code)
         lines.append(line)
     return "\n".join(lines)
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Take the script that searches from the disk from here, not from another server."""
+    return output.replace(_SHIM, get_relative_url(_OURS, page.url))
+
+
+def on_post_template(output: str, template_name: str, **_: Any) -> str:
+    """Do the same for the page of addresses that are not there."""
+    return output.replace(_SHIM, get_relative_url(_OURS, template_name))

@@ -6,6 +6,7 @@ Run: .venv/bin/python -m docsite.picture
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,8 @@ N_REQUESTS = 6_000
 RATE = 0.1
 GRID = np.append(np.arange(1, 51) / 50, 1.01)
 
-_WIDTH, _HEIGHT, _EDGE = 760, 380, 56
-_MOST_HARM = 0.12
+_WIDTH, _HEIGHT, _EDGE, _PANEL = 760, 460, 44, 178
+_MOST_HARM = 0.08
 _COLOURS = {"naive": "#d55e00", "certified": "#0072b2"}
 _SAYS = {"naive": "by the estimate alone", "certified": "certified"}
 
@@ -74,57 +75,53 @@ def _choose(score: NDArray[Any], loss: NDArray[Any], seed: int) -> tuple[int, in
 
 
 def svg(played: Played) -> str:
-    """Return the picture."""
+    """Return the picture: how many studies end at which truth, one panel for each way."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
-        ' font-family="sans-serif" font-size="13">',
+        ' font-family="sans-serif" font-size="13" fill="#222">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
-        *_axes(),
     ]
-    jitter = np.random.default_rng(3)
-    for way, colour in _COLOURS.items():
-        for one in getattr(played, way):
-            x, y = _place(one.share + jitter.normal(0, 0.004), one.harm)
-            parts.append(
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}" fill-opacity=".15"/>'
-            )
-    for row, way in enumerate(_COLOURS):
-        y = _EDGE - 20 + 20 * row
-        words = f"{_SAYS[way]}: {played.broken(way):.0%} of {len(played.naive)} break the floor"
-        parts += [
-            f'<circle cx="{_EDGE + 16}" cy="{y - 4}" r="5" fill="{_COLOURS[way]}"/>',
-            f'<text x="{_EDGE + 28}" y="{y}" fill="#222">{words}</text>',
-        ]
+    for panel, way in enumerate(_COLOURS):
+        bottom = _EDGE + (panel + 1) * _PANEL
+        parts += [*_axis(bottom), *_bars(getattr(played, way), bottom, _COLOURS[way])]
+        words = f"{_SAYS[way]}: {played.broken(way):.0%} of {len(played.naive):,} break the promise"
+        parts.append(
+            f'<text x="{_EDGE}" y="{bottom - _PANEL + 34}" font-weight="bold">{words}</text>'
+        )
+    x = _x(FLOOR)
+    parts += [
+        f'<line x1="{x}" y1="{_EDGE - 12}" x2="{x}" y2="{_EDGE + 2 * _PANEL}" stroke="#b00"'
+        ' stroke-dasharray="6 4"/>',
+        f'<text x="{x}" y="{_EDGE - 18}" text-anchor="middle" fill="#b00">'
+        f"the promise: at most {FLOOR:.0%} worse</text>",
+        f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 10}" text-anchor="middle">'
+        "share of requests that truly get a worse answer</text>",
+    ]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _axes() -> list[str]:
-    left, floor = _place(0, FLOOR)
-    right, bottom = _place(1, 0)
-    lines = [
-        f'<line x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}" stroke="#888"/>',
-        f'<line x1="{left}" y1="{floor}" x2="{right}" y2="{floor}" stroke="#b00"'
-        ' stroke-dasharray="6 4"/>',
-        f'<text x="{right}" y="{floor - 6}" text-anchor="end" fill="#b00">'
-        f"the promise: at most {FLOOR:.0%} worse</text>",
-        f'<text x="{(left + right) / 2}" y="{_HEIGHT - 12}" text-anchor="middle" fill="#222">'
-        "requests that go to the cheap model</text>",
-        f'<text transform="translate(16 {_HEIGHT / 2}) rotate(-90)" text-anchor="middle"'
-        ' fill="#222">truly worse answers</text>',
+def _bars(choices: list[Choice], bottom: float, colour: str) -> list[str]:
+    counted = Counter(one.harm for one in choices)
+    most = max(counted.values())
+    heights = {harm: n / most * (_PANEL - 60) for harm, n in counted.items()}
+    return [
+        f'<rect class="bar" x="{_x(harm) - 7:.1f}" y="{bottom - height:.1f}" width="14"'
+        f' height="{height:.1f}" fill="{colour}" fill-opacity="{1 if harm > FLOOR else 0.45}"/>'
+        for harm, height in heights.items()
     ]
-    for value in (0, 0.25, 0.5, 0.75, 1):
-        x, _ = _place(value, 0)
-        lines.append(f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{value:.0%}</text>')
-    for value in (0, 0.04, 0.08, 0.12):
-        _, y = _place(0, value)
-        lines.append(f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{value:.0%}</text>')
-    return lines
 
 
-def _place(share: float, harm: float) -> tuple[float, float]:
-    inner = _HEIGHT - 2 * _EDGE
-    x = _EDGE + share * (_WIDTH - 2 * _EDGE)
-    return x, _HEIGHT - _EDGE - harm / _MOST_HARM * inner
+def _axis(bottom: float) -> list[str]:
+    line = f'<line x1="{_x(0)}" y1="{bottom}" x2="{_x(_MOST_HARM)}" y2="{bottom}" stroke="#888"/>'
+    marks = [
+        f'<text x="{_x(value)}" y="{bottom + 18}" text-anchor="middle">{value:.0%}</text>'
+        for value in (0, 0.02, 0.04, 0.06, 0.08)
+    ]
+    return [line, *marks]
+
+
+def _x(harm: float) -> float:
+    return _EDGE + harm / _MOST_HARM * (_WIDTH - 2 * _EDGE)
 
 
 def main() -> None:
