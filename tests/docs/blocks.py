@@ -20,7 +20,7 @@ _SHIMS = {
     "curl": 'exec {curl} --fail-with-body --max-time 30 "$@"',
     "make": 'exec {make} --dry-run "$@" > /dev/null',
 }
-_SECONDS = 120
+_SECONDS = 240
 
 
 @dataclass(frozen=True)
