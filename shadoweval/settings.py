@@ -184,9 +184,12 @@ CELERY_BEAT_SCHEDULE = {
 TRAINING_QUEUE = "training"
 #: So does indexing.
 INDEXING_QUEUE = "indexing"
+#: And judges, whose provider may be slow for minutes.
+JUDGING_QUEUE = "judging"
 CELERY_TASK_ROUTES = {
     "reviews.tasks.run_trainings": {"queue": TRAINING_QUEUE},
-    "reviews.tasks.run_monitors": {"queue": TRAINING_QUEUE},
+    "reviews.tasks.run_judge_calls": {"queue": JUDGING_QUEUE},
+    "reviews.tasks.run_judge_batches": {"queue": JUDGING_QUEUE},
     "routing.tasks.run_uploads": {"queue": INDEXING_QUEUE},
     "routing.tasks.build_indexes": {"queue": INDEXING_QUEUE},
 }

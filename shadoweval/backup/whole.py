@@ -35,6 +35,8 @@ def take(file: Path, told: dumps.Told) -> archive.Manifest:
     """
     if file.exists():
         raise BackupError(f"{file} exists already: choose another name.")
+    if not dumps.tables():
+        raise BackupError("The database is empty: is SHADOWEVAL_VAR or DATABASE_URL another?")
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as name:
         folder = Path(name)
         journals.copy(settings.SHADOWEVAL_JOURNAL_DIR, folder / archive.JOURNAL)

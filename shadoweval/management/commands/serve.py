@@ -157,7 +157,8 @@ def _services(listener: socket.socket) -> list[Service]:
         ),
         Service(
             "worker",
-            [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "warning"],
+            [*celery, "worker", "--queues", f"celery,{settings.JUDGING_QUEUE}"]
+            + ["--pool", "threads", "--concurrency", "2", "-l", "warning"],
             stop_timeout_s=60,  # the shadow calls in hand are paid for: let most of them end
             nice=_WORKER_NICE,
         ),
