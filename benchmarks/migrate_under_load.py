@@ -48,7 +48,7 @@ print(access.create_key(bootstrap.ensure_project("default", "Default", row), "lo
 #: Python that starts in the old tree must not find this one's modules where it has none.
 _APART = """
 import sys
-sys.meta_path[:] = [each for each in sys.meta_path if "Editable" not in getattr(each, "__name__", "")]
+sys.meta_path[:] = [x for x in sys.meta_path if "Editable" not in getattr(x, "__name__", "")]
 """
 #: Rows of the first schema; later releases have a script of their own.
 _ROWS = (

@@ -1,8 +1,9 @@
 """Make the embedders' files, once, from the weights that a package carries.
 
 Run: python -m routing.embedders.build FOLDER
-Needs the extra `embedders` (torch for the comparison with the original), 1 GB of memory and a minute. The folder
-appears whole or not at all; of two processes that want it, the second finds it finished.
+Needs the extra `embedders` (torch for the comparison with the original), 1 GB of memory and about a
+minute. The folder appears whole or not at all; of two processes that want it, the second finds it
+finished.
 """
 
 from __future__ import annotations
