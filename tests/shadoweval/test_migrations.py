@@ -1,4 +1,4 @@
-"""Models and migrations say the same, and processes of the version before can bear each migration."""
+"""Models and migrations say the same; processes of the version before bear each migration."""
 
 import pytest
 from django.core.management import call_command
