@@ -23,6 +23,7 @@ import tarfile
 import tempfile
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,7 +133,7 @@ class Upgrade:
             self._say("the new release takes over")
             after = self._web(ROOT)
             stack.callback(after.kill)
-            self._wait_log("new.log", after)
+            self._wait_loaded(after)
             before.send_signal(signal.SIGTERM)
             before.wait(_DRAIN_S)
             time.sleep(3)
@@ -175,8 +176,6 @@ class Upgrade:
         )  # fmt: skip
 
     def _wait_ready(self) -> None:
-        import urllib.request
-
         end = time.monotonic() + _UP_S
         while time.monotonic() < end:
             with contextlib.suppress(OSError):
@@ -185,11 +184,11 @@ class Upgrade:
             time.sleep(0.1)
         raise SystemExit((self.folder / "old.log").read_text()[-2000:])
 
-    def _wait_log(self, name: str, process: subprocess.Popen[bytes]) -> None:
+    def _wait_loaded(self, process: subprocess.Popen[bytes]) -> None:
         """Give the new process time to load; it accepts on the same socket as the old one."""
         time.sleep(15)
         if process.poll() is not None:
-            raise SystemExit((self.folder / name).read_text()[-2000:])
+            raise SystemExit((self.folder / "new.log").read_text()[-2000:])
 
     async def _load(self, key: str) -> None:
         """Send requests at a steady rate, each on a connection of its own."""
@@ -272,10 +271,7 @@ def upgrade(old: str = FIRST, rows: int = 100_000, rate: float = 20.0) -> Outcom
     try:
         return Upgrade(folder, old, rows, rate).run()
     finally:
-        if not os.environ.get("KEEP"):
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            print(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:
