@@ -72,8 +72,9 @@ def rows(names: list[str]) -> dict[str, int]:
 
 def server_major() -> int:
     """Return the server's major version."""
-    connection.ensure_connection()
-    return connection.pg_version // 10_000
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        return int(cursor.fetchone()[0]) // 10_000
 
 
 def write(to: Path, snapshot: str, told: Told) -> None:
