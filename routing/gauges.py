@@ -69,9 +69,10 @@ def register_by(
     help: str,  # noqa: A002
     labels: tuple[str, ...],
     read: Callable[[], Samples],
+    kind: Kind = Kind.GAUGE,
 ) -> None:
     """Show a figure that has one value for each combination of labels."""
-    _figures[name] = Figure(help, read, labels=labels)
+    _figures[name] = Figure(help, read, kind, labels)
 
 
 def counted(name: str, help: str, *labels: str) -> Callable[..., None]:  # noqa: A002

@@ -6,8 +6,9 @@ import hmac
 import ipaddress
 import logging
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 
 _PREFIX = "shadoweval"
+_UP = "Whether the database answers."
 
 
 class Database:
@@ -39,8 +41,7 @@ class Database:
     def collect(self) -> Iterator[Metric]:
         """Yield them; while the database is away, only that it is."""
         is_up = _is_up()
-        said = f"{_PREFIX}_database_up", "Whether the database answers."
-        yield GaugeMetricFamily(*said, value=float(is_up))
+        yield GaugeMetricFamily(f"{_PREFIX}_database_up", _UP, value=float(is_up))
         for name, told in gauges.told(stored.FIGURES if is_up else {}).items():
             yield _family(name, {"": told})
 
@@ -56,6 +57,33 @@ class Processes:
                 by_name.setdefault(name, {})[process] = told
         for name, by_process in by_name.items():
             yield _family(name, by_process)
+
+
+class Described(NamedTuple):
+    """One metric as documentation names it."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+
+def catalogue() -> list[Described]:
+    """Return every metric there is, those of web and worker processes together."""
+    for module in ("shadoweval.asgi", "routing.shifts"):  # both register what they know
+        import_module(module)
+    up = Described(f"{_PREFIX}_database_up", "gauge", (), _UP)
+    of_database = [_described(*item) for item in stored.FIGURES.items()]
+    of_processes = [
+        _described(name, figure._replace(labels=(*figure.labels, "process")))
+        for name, figure in gauges.values().items()
+    ]
+    return [up, *of_database, *sorted(of_processes)]
+
+
+def _described(name: str, figure: gauges.Figure) -> Described:
+    ending = "_total" if figure.kind is gauges.Kind.COUNTER else ""
+    return Described(f"{_PREFIX}_{name}{ending}", figure.kind.value, figure.labels, figure.help)
 
 
 def _is_up() -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import socket
 import threading
 import time
@@ -68,6 +69,21 @@ class Teller:
         else:
             self._is_away = False
 
+
+_STARTED = time.time()
+gauges.register("started_timestamp_seconds", "When a process began.", lambda: _STARTED)
+gauges.register(
+    "peak_memory_bytes",
+    "The most memory that a process ever had.",
+    lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+)
+gauges.register_by(
+    "cpu_seconds",
+    "CPU time of a process.",
+    (),
+    lambda: {(): time.process_time()},
+    gauges.Kind.COUNTER,
+)
 
 _me = ""
 

@@ -19,6 +19,12 @@ pytestmark = pytest.mark.django_db
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 
 
+@pytest.fixture(autouse=True)
+def _own_figures(monkeypatch):
+    """What a test registers goes with it."""
+    monkeypatch.setattr(gauges, "_figures", gauges.values())
+
+
 def figures(response):
     assert response.status_code == 200
     families = text_string_to_metric_families(response.text)
@@ -101,9 +107,9 @@ def test_served_replies_are_counted_with_what_they_cost_and_how_long_they_took(c
 
 
 def test_rating_progress_spend_and_alarms_are_told(client, project):
-    router = policy.live(project).router
+    live = policy.live(project)
     study = Study.objects.create(
-        project=project, router=router, name="June", state="running", seed="s"
+        project=project, policy=live, router=live.router, name="June", state="running", seed="s"
     )
     pair = add_pair(project, 0.2)
     Slot.objects.create(study=study, pair=pair, kind="sample", ordinal=1, order=0.5, state="done")
