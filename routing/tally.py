@@ -13,7 +13,7 @@ _count_decision = gauges.counted(
 _count_reply = gauges.counted("replies", "Replies by API and HTTP status.", "wire", "status")
 _count_tokens = gauges.counted("served_tokens", "Tokens of served answers.", "tier", "direction")
 _count_usd = gauges.counted(
-    "served_cost_usd", "Cost of requests of known price, with what was asked before.", "tier"
+    "served_cost_usd", "Cost of requests of known price, probes included.", "tier"
 )
 _see_overhead = gauges.measured(
     "overhead_seconds",

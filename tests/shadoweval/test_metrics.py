@@ -9,7 +9,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from reviews.models import Alarm, Slot, Study
+from reviews.models import Alarm, SampledPair, Slot, Study
 from routing import gauges, policy, tally
 from routing.models import ShadowSpend
 from shadoweval import telling
@@ -112,7 +112,11 @@ def test_rating_progress_spend_and_alarms_are_told(client, project):
         project=project, policy=live, router=live.router, name="June", state="running", seed="s"
     )
     pair = add_pair(project, 0.2)
-    Slot.objects.create(study=study, pair=pair, kind="sample", ordinal=1, order=0.5, state="done")
+    drawn = SampledPair.objects.create(
+        study=study, pair=pair, purpose="calibrate", u=0.1, inclusion_probability=0.5, selected=True
+    )
+    place = {"kind": "sample", "ordinal": 1, "order": 0.5, "state": "done"}
+    Slot.objects.create(study=study, pair=pair, sampled_pair=drawn, **place)
     now = timezone.now()
     ShadowSpend.objects.create(project=project, day=now.date(), usd="1.5")
     seen = {"monitor": "scores", "level": "alarm", "opened_at": now, "last_at": now}
