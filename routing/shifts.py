@@ -256,7 +256,7 @@ def _read(figure: Callable[[Crew], gauges.Samples]) -> Callable[[], gauges.Sampl
     return lambda: figure(crew) if (crew := _crew()) is not None else {}
 
 
-for _name, _meaning, _labels, _figure in (
+_FIGURES: tuple[tuple[str, str, tuple[str, ...], Callable[[Crew], gauges.Samples]], ...] = (
     (
         "shadow_calls_in_hand",
         "Shadow jobs claimed whose outcome is not written yet.",
@@ -275,7 +275,8 @@ for _name, _meaning, _labels, _figure in (
         ("lane",),
         lambda crew: crew.brakes.pauses_s(),
     ),
-):
+)
+for _name, _meaning, _labels, _figure in _FIGURES:
     gauges.register_by(_name, _meaning, _labels, _read(_figure))
 
 

@@ -9,7 +9,7 @@ not by rows. Who may do what is changed on the People page alone; nobody is rena
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import django.contrib.auth.admin  # noqa: F401  # registers two of them, later than this otherwise
 from allauth.account.models import EmailAddress
@@ -53,12 +53,12 @@ class Estimated(Paginator):
     @cached_property
     def count(self) -> int:
         """How many rows there are, about."""
-        query = self.object_list.query  # type: ignore[union-attr]
-        table = query.model._meta.db_table
+        rows = cast("models.QuerySet[Any]", self.object_list)
+        table = rows.model._meta.db_table
         with connection.cursor() as cursor:
             cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [table])
             about = int(cursor.fetchone()[0])
-        return about if about >= _MANY and not query.where else self.object_list.count()
+        return about if about >= _MANY and not rows.query.where else rows.count()
 
 
 class ReadOnly(admin.ModelAdmin):

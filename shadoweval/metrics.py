@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -95,7 +95,7 @@ def _is_up() -> bool:
     return True
 
 
-_FAMILIES: dict[str, type[Metric]] = {
+_FAMILIES: dict[str, Callable[..., Metric]] = {
     gauges.Kind.GAUGE: GaugeMetricFamily,
     gauges.Kind.COUNTER: CounterMetricFamily,
     gauges.Kind.HISTOGRAM: HistogramMetricFamily,
@@ -104,7 +104,7 @@ _FAMILIES: dict[str, type[Metric]] = {
 
 def _family(name: str, by_process: Mapping[str, Told]) -> Metric:
     """Return one figure of some processes; "" stands for all of them, and is no label."""
-    kind, meaning, labels, _ = next(reversed(by_process.values()))
+    kind, meaning, labels, _ = list(by_process.values())[-1]
     own = [] if "" in by_process else ["process"]
     made: Any = _FAMILIES[kind](f"{_PREFIX}_{name}", meaning, labels=[*labels, *own])
     for process, (its_kind, _, its_labels, samples) in by_process.items():
