@@ -105,7 +105,7 @@ def _require_fitting(manifest: archive.Manifest) -> None:
 def _require_idle() -> None:
     """Refuse while a process of the service is there; our own pool is let go first."""
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]  # Postgres' own
     deadline = time.monotonic() + _LEAVING_S
     while (others := _others()) and time.monotonic() < deadline:
         time.sleep(0.05)
