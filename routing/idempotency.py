@@ -12,7 +12,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 
@@ -142,7 +142,7 @@ def forget(redis: Redis, key_id: int, end_user: str) -> int:
     """Delete the replies that an API key got for an end user, named by their hash; blocking."""
     n = 0
     for name in redis.scan_iter(f"{PREFIX}:idempotency:{key_id}:*"):
-        head, _, _ = cast(bytes, redis.get(name) or b"").partition(b"\n")
+        head, _, _ = cast("bytes", redis.get(name) or b"").partition(b"\n")
         if head and json.loads(head).get("end_user") == end_user:
             n += redis.delete(name)
     return n
