@@ -52,7 +52,7 @@ import sys
 sys.meta_path[:] = [x for x in sys.meta_path if "Editable" not in getattr(x, "__name__", "")]
 """
 #: Rows of the first schema; later releases have a script of their own.
-_ROWS = (
+ROWS = (
     "CREATE TEMP TABLE plan AS SELECT i, gen_random_uuid() AS id, "
     "now() - interval '20 days' * (1 - i::float8 / {n}) AS at, "
     "left(repeat(md5(i::text) || ' what is due when? ', 8), 300) AS words, "
@@ -78,6 +78,14 @@ _ROWS = (
     "router_id, rate, created_at) SELECT id, project, 2 * i + 1, 2 * i, 0.5, 'chat', router, 1, at "
     "FROM plan",
 )
+
+#: A request counts as recorded with its decision, its answer and its shadow job.
+_WHOLE = """
+SELECT count(*) FROM routing_request AS request
+WHERE EXISTS (SELECT FROM routing_decision WHERE request_id = request.id)
+AND EXISTS (SELECT FROM routing_completion WHERE request_id = request.id AND NOT is_shadow)
+AND EXISTS (SELECT FROM routing_shadowjob WHERE request_id = request.id)
+"""
 
 
 @dataclass
@@ -162,7 +170,7 @@ class Upgrade:
             self._python(self.old, "benchmarks/rows.py", str(self.outcome.rows), "1000")
             return
         with psycopg.connect(self._environment()["DATABASE_URL"]) as connection:
-            for statement in _ROWS:
+            for statement in ROWS:
                 connection.execute(statement.format(n=self.outcome.rows))
 
     def _web(self, tree: Path) -> subprocess.Popen[bytes]:
@@ -229,7 +237,7 @@ class Upgrade:
 
     def _count(self) -> int:
         with psycopg.connect(self._environment()["DATABASE_URL"]) as connection:
-            row = connection.execute("SELECT count(*) FROM routing_request").fetchone()
+            row = connection.execute(_WHOLE).fetchone()
             return row[0] if row else 0
 
     def _manage(self, tree: Path, *command: str) -> None:

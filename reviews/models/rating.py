@@ -34,7 +34,7 @@ class Rater(models.Model):
     paused_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    pause_reason = models.CharField(max_length=200, blank=True)
+    pause_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='request',
             name='headers',
-            field=models.JSONField(default=dict, help_text="The client's headers that the provider got too"),
+            field=models.JSONField(db_default={}, default=dict, help_text="The client's headers that the provider got too"),
         ),
         migrations.AlterField(
             model_name='deployment',

@@ -27,42 +27,42 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='apikey',
             name='scopes',
-            field=models.JSONField(default=routing.models.access.every_scope),
+            field=models.JSONField(db_default=routing.models.access.every_scope(), default=routing.models.access.every_scope),
         ),
         migrations.AddField(
             model_name='completion',
             name='cache_read_tokens',
-            field=models.PositiveIntegerField(default=0),
+            field=models.PositiveIntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
             model_name='completion',
             name='cache_write_1h_tokens',
-            field=models.PositiveIntegerField(default=0),
+            field=models.PositiveIntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
             model_name='completion',
             name='cache_write_tokens',
-            field=models.PositiveIntegerField(default=0),
+            field=models.PositiveIntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
             model_name='completion',
             name='is_partial',
-            field=models.BooleanField(default=False, help_text='The stream broke off: never half of a pair'),
+            field=models.BooleanField(db_default=False, default=False, help_text='The stream broke off: never half of a pair'),
         ),
         migrations.AddField(
             model_name='request',
             name='is_stream',
-            field=models.BooleanField(default=False),
+            field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.AddField(
             model_name='request',
             name='session',
-            field=models.CharField(blank=True, help_text='As the client named it', max_length=120),
+            field=models.CharField(blank=True, db_default='', default='', help_text='As the client named it', max_length=120),
         ),
         migrations.AddField(
             model_name='request',
             name='url_query',
-            field=models.CharField(blank=True, max_length=500),
+            field=models.CharField(blank=True, db_default='', default='', max_length=500),
         ),
         migrations.AlterField(
             model_name='completion',

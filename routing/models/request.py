@@ -35,10 +35,12 @@ class Request(Immutable):
     task = models.CharField(max_length=40)
     metadata = models.JSONField(default=dict)
     headers = models.JSONField(
-        default=dict, help_text="The client's headers that the provider got too"
+        default=dict, db_default={}, help_text="The client's headers that the provider got too"
     )
-    url_query = models.CharField(max_length=500, blank=True)
-    session = models.CharField(max_length=120, blank=True, help_text="As the client named it")
+    url_query = models.CharField(max_length=500, blank=True, default="", db_default="")
+    session = models.CharField(
+        max_length=120, blank=True, default="", db_default="", help_text="As the client named it"
+    )
     end_user = models.CharField(
         max_length=64, blank=True, db_default="",
         help_text="Keyed hash of the end user whom the client named",
@@ -46,7 +48,7 @@ class Request(Immutable):
     redacted = models.JSONField(
         default=dict, db_default={}, help_text="What was taken out before storing, counted by kind"
     )
-    is_stream = models.BooleanField(default=False)
+    is_stream = models.BooleanField(default=False, db_default=False)
     status = models.PositiveSmallIntegerField()
     error = models.CharField(max_length=200, blank=True)
     overhead_ms = models.FloatField()
@@ -134,14 +136,15 @@ class Completion(Immutable):
     stop_reason = models.CharField(max_length=40, blank=True)
     input_tokens = models.PositiveIntegerField(null=True)
     output_tokens = models.PositiveIntegerField(null=True)
-    cache_write_tokens = models.PositiveIntegerField(default=0)
-    cache_write_1h_tokens = models.PositiveIntegerField(default=0)
-    cache_read_tokens = models.PositiveIntegerField(default=0)
+    cache_write_tokens = models.PositiveIntegerField(default=0, db_default=0)
+    cache_write_1h_tokens = models.PositiveIntegerField(default=0, db_default=0)
+    cache_read_tokens = models.PositiveIntegerField(default=0, db_default=0)
     cost_usd = models.DecimalField(max_digits=20, decimal_places=12, null=True)
     latency_ms = models.FloatField(null=True)
     is_partial = models.BooleanField(
-        default=False, help_text="The stream broke off: never half of a pair"
-    )
+        default=False, db_default=False,
+        help_text="The stream broke off: never half of a pair",
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
