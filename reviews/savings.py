@@ -20,7 +20,7 @@ from reviews.models import Rating
 from reviews.stats import savings as stats
 from reviews.stats.intervals import Interval
 from reviews.stats.savings import Estimate, Month, TooFew
-from routing import usage
+from routing import retention, usage
 from routing.models import Project
 from routing.models.usage import Budget, Usage
 
@@ -46,7 +46,7 @@ SELECT floor(extract(epoch FROM request.received_at - %(since)s) / 86400)::int,
     * CASE WHEN served.input_tokens + served.cache_write_tokens + served.cache_write_1h_tokens
             + served.cache_read_tokens > (price ->> 'long_over_tokens')::numeric
         THEN coalesce((price ->> 'long_factor')::numeric, 1) ELSE 1 END / 1000000)::float8,
-    job.reason ~ '^(bypassed|forced|sticky)'
+    decision.reason IN ('bypassed', 'forced', 'sticky')
 FROM routing_request AS request
 JOIN routing_decision AS decision ON decision.request_id = request.id
 JOIN routing_policy AS policy ON policy.id = decision.policy_id
@@ -94,6 +94,7 @@ class Measured(NamedTuple):
     """What a period saved; `why_not` says why `estimate` and what follows from it is None.
 
     Attributes:
+        n_days: what it is about: as many as asked for, or as retention left whole.
         n_cheap: requests that CHEAP served by its score, at known costs.
         n_outside: those that a client or a conversation sent there.
         n_unknown: those of which a cost or a price is unknown.
@@ -105,6 +106,7 @@ class Measured(NamedTuple):
         month: of `net`, from full days.
     """
 
+    n_days: int
     n_cheap: int
     n_outside: int
     n_unknown: int
@@ -149,8 +151,10 @@ def period(days: int, now: datetime) -> tuple[datetime, datetime]:
 def measure(project: Project, days: int, now: datetime) -> Measured:
     """Return what the last days saved, today included.
 
-    Reads the ledger: what retention deleted is in no figure of this.
+    Reads the ledger, and so no further back than retention left whole days: of those before, the
+    shadowed requests are still there, and the others are not.
     """
+    days = _whole_days(project, days, now)
     since, until = period(days, now)
     about = {"project": project.pk, "since": since, "until": until}
     fetched = _columns(_CHEAP_SERVED, about, 6)
@@ -165,6 +169,7 @@ def measure(project: Project, days: int, now: datetime) -> Measured:
     gross = None if estimate is None else _less(estimate, paid)
     daily = np.bincount(day.astype(int), weights=cheap, minlength=days) + asked + _measuring(spent)
     return Measured(
+        n_days=days,
         n_cheap=int(is_known.sum()),
         n_outside=int(is_outside.sum()),
         n_unknown=int((~is_outside & ~is_known).sum()),
@@ -179,6 +184,14 @@ def measure(project: Project, days: int, now: datetime) -> Measured:
         naive_usd=float(repriced.sum()) - paid,
         month=None if estimate is None else _month(project, estimate, daily, since, overhead),
     )
+
+
+def _whole_days(project: Project, days: int, now: datetime) -> int:
+    before = retention.cutoff(project, now)
+    if before is None:
+        return days
+    kept = now.astimezone(UTC).date() - before.astimezone(UTC).date()
+    return max(min(days, kept.days), 1)
 
 
 def _columns(statement: str, about: dict[str, Any], n: int) -> FloatArray:

@@ -160,7 +160,7 @@ def _shown(project: Project, days: int, now: datetime) -> dict[str, Any]:
     latest = _latest(project)
     return {
         "measured": measured,
-        "sentence": sentence(measured, days),
+        "sentence": sentence(measured),
         "budget": Budget.objects.filter(project=project).first(),
         "budget_state": savings.budget_state(project, now),
         "month": savings.cost_month(project, now),
@@ -173,13 +173,13 @@ def _shown(project: Project, days: int, now: datetime) -> dict[str, Any]:
     }
 
 
-def sentence(found: Measured, days: int) -> str:
+def sentence(found: Measured) -> str:
     """Return the one sentence of the page."""
     if found.saved is None or found.baseline is None or found.net is None:
-        return f"What routing saved in the last {days} days is not known. {found.why_not}"
+        return f"What routing saved in the last {found.n_days} days is not known. {found.why_not}"
     verb = "saved" if found.saved.value >= 0 else "cost more:"
     said = (
-        f"In the last {days} days routing {verb} {_usd(found.saved)} of the "
+        f"In the last {found.n_days} days routing {verb} {_usd(found.saved)} of the "
         f"{found.baseline.value:,.2f} USD that the expensive model alone would have cost"
     )
     return f"{said}; less what measuring it cost, {_usd(found.net)}."

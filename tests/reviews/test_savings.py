@@ -9,6 +9,7 @@ from django.core.cache import cache
 from reviews import judging, sampling, savings
 from reviews.models import JudgeCall
 from routing import policy, usage
+from routing.models import Decision, Project
 from routing.models.usage import Budget
 from routing.types import Price, TierSpec
 from tests.reviews.rows import add_pair
@@ -42,10 +43,22 @@ def test_saved_is_measured_cost_less_what_was_paid_and_net_of_measuring(priced, 
 
 def test_what_nobody_drew_for_a_shadow_call_is_left_out(priced):
     add_days(priced, NOW, days=3)
-    add_cheap(priced, NOW - timedelta(hours=1), reason="sticky: stays with its model")
+    chosen = [add_cheap(priced, NOW - timedelta(hours=1)) for _ in range(3)]
+    for pk, reason in zip(chosen, ("sticky", "forced", "bypassed"), strict=True):
+        Decision.objects.filter(request=pk).update(reason=reason)
     add_cheap(priced, NOW - timedelta(days=40))
     found = savings.measure(priced, 30, NOW)
-    assert (found.n_cheap, found.n_outside) == (30, 1)
+    assert (found.n_cheap, found.n_outside) == (30, 3)
+
+
+def test_days_that_retention_thinned_out_are_no_part_of_it(priced):
+    add_days(priced, NOW, days=6)
+    usage.roll()
+    Project.objects.filter(pk=priced.pk).update(retention_days=3)
+    priced.refresh_from_db()
+    found = savings.measure(priced, 30, NOW)
+    assert (found.n_days, found.n_cheap) == (3, 30)
+    assert found.overhead.shadow_usd == pytest.approx(15 * 0.05)
 
 
 def test_without_prices_or_shadow_answers_nothing_is_filled_in(project, demo):
