@@ -27,6 +27,9 @@ from routing.wire import translation
 log = logging.getLogger(__name__)
 
 _STATES = JudgeRun.State
+_TERMS = (
+    *JudgeSpec.DECIDES, "key_name", "price", "cap_usd", "share", "allow_tier_model", "use_batch",
+)  # fmt: skip
 DEFAULT_MAX_TOKENS = 512
 #: Of a prompt: it is sent with every call.
 _MOST_PROMPT = 20_000
@@ -107,6 +110,15 @@ def _begin(spec: JudgeSpec) -> JudgeSpec:
     _check_alone(spec)
     JudgeRun.objects.create(spec=spec)
     return spec
+
+
+def carry_on(spec: JudgeSpec, study: Study) -> JudgeSpec:
+    """Let a judge go on with another study on its own terms; its cap is there once more.
+
+    Raises:
+        Conflict: when it is running there already.
+    """
+    return _begin(JudgeSpec(study=study, **{name: getattr(spec, name) for name in _TERMS}))
 
 
 def _check_alone(spec: JudgeSpec) -> None:

@@ -15,10 +15,10 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
-from reviews import calibration, closing, guidance, inputs, planning
+from reviews import calibration, closing, guidance, inputs, judging, planning
 from reviews.errors import Conflict
 from reviews.inputs import DAY_S, THERE, Inputs, Taken
-from reviews.models import GuidelineRead, SignOff, Study
+from reviews.models import GuidelineRead, JudgeRun, Rater, SignOff, Study
 from reviews.stats import watch
 from reviews.stats.rows import Rows
 from reviews.stats.watch import Bet, Signal
@@ -82,6 +82,8 @@ def open_for(row: SignOff, plan: dict[str, Any], now: datetime) -> Study | None:
     Study.objects.filter(pk=study.pk).update(created_at=now)
     study.created_at = now
     _brief(study, row.study)
+    for judge in row.study.judges.filter(run__state=JudgeRun.State.RUNNING):
+        judging.carry_on(judge, study)
     return study
 
 
@@ -132,7 +134,7 @@ def look(row: SignOff) -> Look | None:
     study = row.living.select_related("policy", "project").first()
     if study is None:
         return None
-    found, plan = calibration.arrays(study), planning.as_json(study)
+    found, plan = _said(calibration.arrays(study)), planning.as_json(study)
     there = inputs.taken(found, plan, "arrival", is_final=False)
     rows = _rows(found, there, study.policy)
     n_rated = int((rows.rated & ~np.asarray(rows.known)).sum())
@@ -140,6 +142,16 @@ def look(row: SignOff) -> Look | None:
         (found.columns.selected & np.isnan(inputs.loss(found.columns, plan["loss"]))).sum()
     )
     return Look(study, _signal(found, there, rows, plan), n_rated, n_waiting, _degradation(rows))
+
+
+def _said(found: Inputs) -> Inputs:
+    """Return what people said: until the first of them has spoken, a judge's word is no rating."""
+    if found.about.kind != Rater.Kind.LLM_JUDGE:
+        return found
+    nothing = np.full(found.columns.harm.size, np.nan)
+    return Inputs(
+        found.columns._replace(harm=nothing, adequate=nothing, strict=nothing), found.about
+    )
 
 
 def _rows(found: Inputs, there: Taken, live: Policy) -> Rows:

@@ -1,18 +1,21 @@
 """After go-live a sample is rated on, and a broken floor is found; nobody can sign it."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
 
-from reviews import living, rating, rollout, sampling, signoff
+from reviews import judging, living, rating, rollout, sampling, signoff
 from reviews.errors import Conflict
 from reviews.models import Rollout, Study, Verdict
 from reviews.views.study import chosen
 from routing import policy
 from routing.models import Request
+from routing.types import TierSpec
 from tests.reviews.rows import add_pairs
 from tests.reviews.signing import approve, ask, person, rated_study
+from tests.reviews.training_draws import judge
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -111,3 +114,25 @@ def test_a_broken_floor_is_found_after_a_week(signed, settings, days, harms, lev
     look = living.look(signed)
     assert (look.signal.level, look.n_waiting) == (level, 0)
     assert look.degradation == pytest.approx(harms / 10)
+
+
+def test_a_judge_alone_breaks_no_floor(signed, settings):
+    settings.SHADOWEVAL_LIVING_RATE = 1.0
+    study = go_live(signed)
+    play(study, days=10, harms=10)
+    Verdict.objects.filter(study=study).update(rater=judge(study))
+    look = living.look(signed)
+    assert (look.signal.level, look.n_rated, look.n_waiting) == ("quiet", 0, 100)
+    assert look.degradation is None
+
+
+def test_a_judge_that_runs_goes_on_with_the_sample(signed):
+    asked = TierSpec("simulated", "simulated-judge")
+    stopped, running = (
+        judging.create(signed.study, asked, cap_usd=Decimal(3), prompt=prompt)
+        for prompt in ("one", "two")
+    )
+    judging.stop(stopped, "by hand")
+    (found,) = go_live(signed).judges.all()
+    assert (found.sha256, found.cap_usd) == (running.sha256, 3)
+    assert (found.run.state, found.run.spent_usd) == ("running", 0)
