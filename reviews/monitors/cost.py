@@ -18,13 +18,19 @@ from reviews.stats.watch import Days
 from routing.models import Completion
 from routing.types import Tier
 
+#: Of the study's requests: those without a pair, with tools or attachments, cost something else.
+_LEAST_KNOWN = 0.9
+
 
 def read(watched: Watched) -> Seen:
     """Follow the mean cost of a request day by day."""
     if watched.reference is None:
         return nothing("The evidence of this sign-off kept no costs.")
     reference = watched.reference
-    before = reference.days(reference.cost, np.isfinite(reference.cost))
+    known = np.isfinite(reference.cost)
+    if known.mean() < _LEAST_KNOWN:
+        return nothing(f"Of {1 - known.mean():.0%} of the study’s requests the cost is unknown.")
+    before = reference.days(reference.cost, known)
     rows = _costed(watched, watched.first).values_list(TruncDate("request__received_at"))
     now = watched.days(rows.annotate(usd=Sum("cost"), n=Count("cost")))
     signal = watch.cost(before, now)

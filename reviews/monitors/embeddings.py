@@ -20,6 +20,8 @@ from routing.models import Request
 
 #: Of each side: a classifier that tells them apart at all does so with these.
 _MOST = 500
+#: Among so many pairs, spread over the whole window, there are enough with a text.
+_MOST_PAIRS = 5000
 
 
 def read(watched: Watched) -> Seen:
@@ -43,7 +45,12 @@ def typical(watched: Watched) -> list[UUID]:
 
 
 def _before(watched: Watched) -> QuerySet[Request]:
-    return _some(Request.objects.filter(pair__draws__study=watched.signed.study))
+    """Return questions of the study, each as often as requests like it came."""
+    if watched.reference is None:
+        return Request.objects.none()
+    pairs = watched.reference.pair_id[watched.reference.pair_id > 0]
+    some = pairs[:: max(pairs.size // _MOST_PAIRS, 1)]
+    return _some(Request.objects.filter(pair__in=some.tolist()))
 
 
 def _now(watched: Watched) -> QuerySet[Request]:

@@ -34,8 +34,8 @@ def typical(watched: Watched) -> list[UUID]:
 
 
 def _known(watched: Watched) -> Counter[str]:
-    """Count the pairs drawn in the study by tier and the model that answered."""
-    drawn = watched.signed.study.sample.filter(selected=True)
+    """Count all pairs of the study, rated or not, by tier and the model that answered."""
+    drawn = watched.signed.study.sample
     counts: Counter[str] = Counter()
     for tier in Tier:
         rows = drawn.values_list(f"pair__{tier.value}__model").annotate(n=Count("pk"))

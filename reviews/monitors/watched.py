@@ -18,10 +18,12 @@ from reviews import evidence
 from reviews.inputs import DAY_S, Columns
 from reviews.models import SignOff
 from reviews.stats.watch import WINDOW_DAYS, Days
-from routing.models import Decision, Deployment, Policy
+from routing import retention
+from routing.models import Decision, Deployment, Policy, Project
 from routing.types import Reason
 
 DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: No longer: a chart over more days says no more.
 _MOST_DAYS = 90
 #: What no score decided.
@@ -69,7 +71,7 @@ class Watched:
 
     Attributes:
         signed: with its study, project, evidence and policy.
-        begin: the first whole day since go-live.
+        begin: the first whole day since go-live whose requests are all there.
         end: of the last whole day.
     """
 
@@ -133,7 +135,18 @@ def of(signed: SignOff, now: datetime) -> Watched | None:
     if live is None:
         return None
     begin, end = _midnight(live.created_at + DAY), _midnight(now)
-    return Watched(signed, begin, end) if begin < end else None
+    if begin >= end:
+        return None
+    return Watched(signed, max(begin, _whole_since(signed.project, end)), end)
+
+
+def _whole_since(project: Project, end: datetime) -> datetime:
+    """Return from when on no day lost requests to retention.
+
+    What is left of the days before are the requests that were drawn: no sample of their day.
+    """
+    before = retention.cutoff(project, end)
+    return _EPOCH if before is None else min(before + DAY, end - DAY)
 
 
 def _midnight(at: datetime) -> datetime:

@@ -1,12 +1,16 @@
 """Each monitor sees what it is there for in the traffic of a live sign-off, and nothing else."""
 
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from reviews import monitors
+from reviews.monitors import embeddings
 from reviews.monitors import watched as traffic
+from routing.models import Decision
 from tests.reviews import live
 
 STRANGE = "Explain the tidal locking of moons around gas giants in our solar system"
@@ -50,3 +54,56 @@ def test_a_row_that_stands_for_half_as_many_requests_is_kept_half_as_often():
     kept = traffic._thinned(columns)
     assert kept[n // 2 :].all()
     assert kept[: n // 2].mean() == pytest.approx(0.5, abs=0.04)
+
+
+@pytest.mark.django_db
+def test_what_retention_left_of_a_day_is_no_sample_of_it(project):
+    signed = live.signed(project)
+    live.serve(project, range(9))
+    project = signed.project
+    project.retention_days = 3
+    project.save()
+    before = midnight_of(signed, 9).end - timedelta(days=3)
+    Decision.objects.filter(request__received_at__lt=before, tier="cheap").delete()
+    watched = midnight_of(signed, 9)
+    assert (watched.end - watched.begin).days == 2
+    assert len(watched.dates()) == 2
+    assert monitors.BY_NAME["cheap_share"].read(watched).signal.level == "ok"
+    project.retention_days = 1
+    assert (watched.end - midnight_of(signed, 9).begin).days == 1
+
+
+def midnight_of(signed, days):
+    return monitors.of(signed, live.midnight(days))
+
+
+@pytest.mark.django_db
+def test_a_model_that_answered_in_the_study_unrated_is_known(project):
+    signed = live.signed(project)
+    draw = signed.study.sample.first()
+    type(draw).objects.filter(study=signed.study).update(selected=False)
+    live.serve(project, range(1))
+    assert monitors.BY_NAME["models"].read(midnight_of(signed, 1)).signal.value == 0
+
+
+@pytest.mark.django_db
+def test_questions_of_the_study_count_as_the_requests_that_they_stand_for(project):
+    signed = live.signed(project)
+    watched = midnight_of(signed, 1)
+    kept = watched.reference.pair_id[::2]
+    vars(watched)["reference"] = replace(watched.reference, pair_id=kept)
+    studied = embeddings._before(watched).values_list("pair", flat=True)
+    assert set(studied) == set(kept.tolist())
+
+
+@pytest.mark.django_db
+def test_costs_are_not_compared_where_the_study_knows_too_few(project):
+    signed = live.signed(project)
+    live.serve(project, range(7))
+    watched = midnight_of(signed, 7)
+    cost = watched.reference.cost.copy()
+    cost[: cost.size // 5] = np.nan
+    vars(watched)["reference"] = replace(watched.reference, cost=cost)
+    seen = monitors.BY_NAME["cost"].read(watched)
+    assert seen.signal.level == "quiet"
+    assert "Of 20% of the study’s requests the cost is unknown" in seen.sentence
