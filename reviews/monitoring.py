@@ -12,13 +12,16 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import Error, transaction
+from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from reviews import alerts, expiry, monitors, stale
+from reviews.errors import ReviewError
 from reviews.models import Alarm, Reading, SignOff
 from reviews.monitors import Monitor, Seen, Watched
 from reviews.stats import watch
 from routing import policy
+from routing.errors import RoutingError
 from routing.models import Project
 
 log = logging.getLogger(__name__)
@@ -58,7 +61,7 @@ def look(watched: Watched, monitor: Monitor) -> bool:
             if _is_read(watched, monitor):
                 return False  # another worker was faster
             _keep(watched, monitor, seen)
-    except (Error, ValueError, ArithmeticError):
+    except (Error, ReviewError, RoutingError, OSError, ValueError, LookupError, ArithmeticError):
         log.exception("the monitor %s of %s says nothing", monitor.name, watched.signed)
         return False
     return True
@@ -186,6 +189,8 @@ def shown(project: Project, signed: SignOff | None) -> list[Shown]:
     Readings of no sign-off are a demo's.
     """
     rows = Reading.objects.filter(project=project, signoff=signed).order_by("at")
+    # Only the newest one's picture is looked at, and a year of them is megabytes.
+    rows = rows.annotate(sentence=KT("detail__sentence")).defer("detail")
     readings: dict[str, list[Reading]] = {}
     for row in rows:
         readings.setdefault(row.monitor, []).append(row)

@@ -42,6 +42,15 @@ def test_after_it_every_monitor_stands_with_its_level_and_history(as_role, proje
     assert "a floor found broken goes back" in text
 
 
+def test_a_page_reads_no_picture_but_the_last(as_role, project, django_assert_max_num_queries):
+    signed = sign(project)
+    client = as_role("product")
+    look(signed, saying(*["ok"] * 12), range(1, 13))
+    assert "detail" in monitoring.shown(project, signed)[3].readings[0].get_deferred_fields()
+    with django_assert_max_num_queries(30):
+        assert page(client, "monitor", "tasks").count("It changed.") == 13
+
+
 def test_every_page_says_that_the_sign_off_is_stale_and_what_was_done(as_role, project):
     signed = sign(project, after_alarm="floor")
     client = as_role("engineering")

@@ -7,10 +7,12 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from reviews import alerts, monitoring, monitors, rollout, stale
+from reviews.errors import NothingToSign
 from reviews.models import Alarm, AuditEntry, Notice, Reading, SignOff
 from reviews.monitors import Monitor, Seen
 from reviews.stats.watch import Level, Signal
 from routing import policy
+from routing.errors import ModelsMissing
 from tests.reviews.live import midnight
 from tests.reviews.signing import approve, ask, person, rated_study
 
@@ -113,8 +115,12 @@ def test_an_alarm_of_an_earlier_sign_off_closes_when_another_is_live(signed):
 PEOPLE = (("pia", "product"), ("eve", "engineering"), ("pete", "product"))
 
 
-def test_one_monitor_that_fails_stops_no_other(signed, caplog):
-    broken = Monitor("tasks", "Tasks", "", "", lambda watched: Seen(1 / 0, ""), lambda _: [])
+@pytest.mark.parametrize("trouble", [ZeroDivisionError, KeyError, ModelsMissing, NothingToSign])
+def test_one_monitor_that_fails_stops_no_other(signed, caplog, trouble):
+    def read(watched):
+        raise trouble("x")
+
+    broken = Monitor("tasks", "Tasks", "", "", read, lambda _: [])
     assert monitoring.look(monitors.of(signed, midnight(1)), broken) is False
     assert "says nothing" in caplog.text
     assert not Reading.objects.exists()
