@@ -161,7 +161,8 @@ def with_threshold(
         note: why it was written.
         thresholds: by task type.
         router: another one than the base's.
-        least_shadow: share of cheap-routed requests whose shadow call asks EXPENSIVE, at least.
+        least_shadow: share of requests of either tier whose shadow call asks the other, at least:
+            what is not seen of one of them would be missing among all requests.
 
     Raises:
         ValueError, django.db.IntegrityError: as `create` does.
@@ -173,7 +174,7 @@ def with_threshold(
         cheap=base.tier_spec(Tier.CHEAP),
         expensive=base.tier_spec(Tier.EXPENSIVE),
         note=note,
-        shadow_rate_cheap=base.shadow_rate_cheap,
+        shadow_rate_cheap=max(base.shadow_rate_cheap, least_shadow),
         shadow_rate_expensive=max(base.shadow_rate_expensive, least_shadow),
         thresholds=thresholds,
         repeat_rate=base.repeat_rate,

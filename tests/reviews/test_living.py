@@ -39,9 +39,9 @@ def go_live(row):
     return row.living.first()
 
 
-def play(study, *, days, harms):
+def play(study, *, days, harms, by=None):
     """Let ten pairs a day come, all drawn and rated, so many of each ten made worse."""
-    now, rita = timezone.now(), rating.rater_of(person("ria", "rater"))
+    now, by = timezone.now(), by or rating.rater_of(person("ria", "rater"))
     Study.objects.filter(pk=study.pk).update(created_at=now - days * DAY)
     pairs = add_pairs(study.project, [0.1] * 10 * days)
     for day in range(days):
@@ -52,7 +52,7 @@ def play(study, *, days, harms):
     sampling.extend(study)
     for at, pair in enumerate(pairs):
         said = "expensive" if at % 10 < harms else "tie"
-        Verdict.objects.create(study=study, pair=pair, rater=rita, preference=said)
+        Verdict.objects.create(study=study, pair=pair, rater=by, preference=said)
 
 
 def test_a_complete_rollout_opens_one_that_nobody_signs(signed, rf):
@@ -100,7 +100,9 @@ def test_none_is_opened_where_none_is_wanted(signed, settings):
 def test_the_signed_policy_shadows_what_is_to_be_rated(project):
     base = policy.with_threshold(policy.live(project), 0.0, "")
     base.shadow_rate_expensive = 0.001
-    assert policy.with_threshold(base, 0.5, "", least_shadow=0.01).shadow_rate_expensive == 0.01
+    base.shadow_rate_cheap = 0.0
+    found = policy.with_threshold(base, 0.5, "", least_shadow=0.01)
+    assert (found.shadow_rate_expensive, found.shadow_rate_cheap) == (0.01, 0.01)
     base.shadow_rate_expensive = 0.5
     assert policy.with_threshold(base, 0.5, "", least_shadow=0.01).shadow_rate_expensive == 0.5
 
@@ -119,8 +121,7 @@ def test_a_broken_floor_is_found_after_a_week(signed, settings, days, harms, lev
 def test_a_judge_alone_breaks_no_floor(signed, settings):
     settings.SHADOWEVAL_LIVING_RATE = 1.0
     study = go_live(signed)
-    play(study, days=10, harms=10)
-    Verdict.objects.filter(study=study).update(rater=judge(study))
+    play(study, days=10, harms=10, by=judge(study))
     look = living.look(signed)
     assert (look.signal.level, look.n_rated, look.n_waiting) == ("quiet", 0, 100)
     assert look.degradation is None

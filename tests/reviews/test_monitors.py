@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from reviews import monitors
-from reviews.monitors import embeddings
+from reviews import monitors, sampling
+from reviews.monitors import embeddings, models
 from reviews.monitors import watched as traffic
+from routing import policy
 from routing.models import Decision
 from tests.reviews import live
+from tests.reviews.rows import add_pairs
 
 STRANGE = "Explain the tidal locking of moons around gas giants in our solar system"
 
@@ -63,33 +65,33 @@ def test_what_retention_left_of_a_day_is_no_sample_of_it(project):
     project = signed.project
     project.retention_days = 3
     project.save()
-    before = midnight_of(signed, 9).end - timedelta(days=3)
+    before = of_days(signed, 9).end - timedelta(days=3)
     Decision.objects.filter(request__received_at__lt=before, tier="cheap").delete()
-    watched = midnight_of(signed, 9)
+    watched = of_days(signed, 9)
     assert (watched.end - watched.begin).days == 2
     assert len(watched.dates()) == 2
     assert monitors.BY_NAME["cheap_share"].read(watched).signal.level == "ok"
     project.retention_days = 1
-    assert (watched.end - midnight_of(signed, 9).begin).days == 1
+    assert (watched.end - of_days(signed, 9).begin).days == 1
 
 
-def midnight_of(signed, days):
+def of_days(signed, days):
     return monitors.of(signed, live.midnight(days))
 
 
 @pytest.mark.django_db
 def test_a_model_that_answered_in_the_study_unrated_is_known(project):
-    signed = live.signed(project)
-    draw = signed.study.sample.first()
-    type(draw).objects.filter(study=signed.study).update(selected=False)
-    live.serve(project, range(1))
-    assert monitors.BY_NAME["models"].read(midnight_of(signed, 1)).signal.value == 0
+    add_pairs(project, [0.2] * 20)
+    study = sampling.start(policy.live(project), name="s", seed="s", rate=0.01)
+    assert study.sample.filter(selected=True).count() < 20
+    of_study = SimpleNamespace(signed=SimpleNamespace(study=study))
+    assert models._known(of_study) == {"cheap m": 20, "expensive m": 20}
 
 
 @pytest.mark.django_db
 def test_questions_of_the_study_count_as_the_requests_that_they_stand_for(project):
     signed = live.signed(project)
-    watched = midnight_of(signed, 1)
+    watched = of_days(signed, 1)
     kept = watched.reference.pair_id[::2]
     vars(watched)["reference"] = replace(watched.reference, pair_id=kept)
     studied = embeddings._before(watched).values_list("pair", flat=True)
@@ -100,7 +102,7 @@ def test_questions_of_the_study_count_as_the_requests_that_they_stand_for(projec
 def test_costs_are_not_compared_where_the_study_knows_too_few(project):
     signed = live.signed(project)
     live.serve(project, range(7))
-    watched = midnight_of(signed, 7)
+    watched = of_days(signed, 7)
     cost = watched.reference.cost.copy()
     cost[: cost.size // 5] = np.nan
     vars(watched)["reference"] = replace(watched.reference, cost=cost)
