@@ -190,9 +190,9 @@ def shown(project: Project, signed: SignOff | None) -> list[Shown]:
     """
     rows = Reading.objects.filter(project=project, signoff=signed).order_by("at")
     # Only the newest one's picture is looked at, and a year of them is megabytes.
-    rows = rows.annotate(sentence=KT("detail__sentence")).defer("detail")
+    told = rows.annotate(sentence=KT("detail__sentence")).defer("detail")
     readings: dict[str, list[Reading]] = {}
-    for row in rows:
+    for row in told:
         readings.setdefault(row.monitor, []).append(row)
     alarms = {one.monitor: one for one in Alarm.objects.filter(project=project, closed_at=None)}
     return [Shown(one, readings.get(one.name, []), alarms.get(one.name)) for one in monitors.ALL]

@@ -29,18 +29,18 @@ def price(project):
     return project
 
 
-def add_cheap(project, at, *, rate=1.0, expensive_usd=None, tokens=100, reason=""):
+def add_cheap(project, at, *, rate=1.0, expensive_usd=None, tokens=100, reason=None):
     """Write one request; with the expensive tier's shadow answer where it has a cost."""
-    pk = add_request(project, 0.2, Tier.CHEAP, threshold=0.5)
+    pk = add_request(project, 0.2, Tier.CHEAP, threshold=0.5, reason=reason)
     Request.objects.filter(pk=pk).update(received_at=at)
     Completion.objects.filter(request=pk).update(
         cost_usd=CHEAP_USD, input_tokens=0, output_tokens=tokens, created_at=at
     )
     ShadowJob.objects.filter(request=pk).update(
-        rate=rate, state="skipped", reason=reason or "not_sampled: x", finished_at=at
+        rate=rate, state="skipped", reason="not_sampled: x", finished_at=at
     )
     if expensive_usd is not None:
-        ShadowJob.objects.filter(request=pk).update(state="done", reason=reason)
+        ShadowJob.objects.filter(request=pk).update(state="done", reason="")
         Completion.objects.create(
             request_id=pk, tier="expensive", is_shadow=True, provider="simulated", model="large",
             text="x", body={}, input_tokens=0, output_tokens=9, cost_usd=expensive_usd,

@@ -9,9 +9,9 @@ from django.core.cache import cache
 from reviews import judging, sampling, savings
 from reviews.models import JudgeCall
 from routing import policy, usage
-from routing.models import Decision, Project
+from routing.models import Project
 from routing.models.usage import Budget
-from routing.types import Price, TierSpec
+from routing.types import Price, Reason, TierSpec
 from tests.reviews.rows import add_pair
 from tests.reviews.saved import add_cheap, add_days, price
 
@@ -43,9 +43,8 @@ def test_saved_is_measured_cost_less_what_was_paid_and_net_of_measuring(priced, 
 
 def test_what_nobody_drew_for_a_shadow_call_is_left_out(priced):
     add_days(priced, NOW, days=3)
-    chosen = [add_cheap(priced, NOW - timedelta(hours=1)) for _ in range(3)]
-    for pk, reason in zip(chosen, ("sticky", "forced", "bypassed"), strict=True):
-        Decision.objects.filter(request=pk).update(reason=reason)
+    for reason in (Reason.STICKY, Reason.FORCED, Reason.BYPASSED):
+        add_cheap(priced, NOW - timedelta(hours=1), reason=reason)
     add_cheap(priced, NOW - timedelta(days=40))
     found = savings.measure(priced, 30, NOW)
     assert (found.n_cheap, found.n_outside) == (30, 3)
