@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from routing import idempotency, journal, privacy, recording, records
+from routing import idempotency, journal, privacy, recording, records, usage
 from routing.models import Erasure, Project, Request
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def _older(project: Project, named: str) -> QuerySet[Request]:
 def _rows(requests: QuerySet[Request]) -> Counter[str]:
     """Delete requests with all that refers to them, ratings included; return rows by table."""
     counts: Counter[str] = Counter()
+    if requests.exists():
+        usage.roll()  # what is deleted has been counted
     while ids := list(requests.values_list("pk", flat=True)[:_BATCH]):
         with transaction.atomic():
             counts.update(Request.objects.filter(pk__in=ids).delete()[1])

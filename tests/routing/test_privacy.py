@@ -15,7 +15,7 @@ from django.utils import timezone
 from reviews import forgetting, revealing, sampling
 from reviews.errors import BadInput
 from reviews.models import AuditEntry, Rater, Verdict
-from routing import access, erasing, journal, policy, privacy, recording, retention
+from routing import access, erasing, journal, policy, privacy, recording, retention, usage
 from routing.live import live
 from routing.models import Completion, Erasure, Feedback, Project, Request, ShadowJob, ShadowPair
 from tests.reviews.rows import add_pair
@@ -249,6 +249,15 @@ def waiting(project, named, text):
 
     served = _served(policy.live(project), 0.2, text, text, "0.01", 0.0, "math", None, None)
     return replace(served, end_user=privacy.end_user(project.pk, named))
+
+
+@pytest.mark.django_db
+def test_what_an_end_user_cost_is_counted_before_they_are_forgotten(project):
+    pair = of_user(project, "u1", "secret")
+    at = Request.objects.get(pk=pair.request_id).received_at
+    forgetting.forget(project, "u1", None)
+    (found,) = usage.figures(at - timedelta(1), at + timedelta(1), (), project_id=project.pk)
+    assert found["calls"] == 2
 
 
 @pytest.mark.django_db
