@@ -161,6 +161,15 @@ def versions(vitals: Vitals) -> Check:
     return Check(*about, "ok", "Models, guidelines, judge and plan stayed the same.", n)
 
 
+def live(vitals: Vitals) -> Check | None:
+    """Say that an alarm made a sign-off of this study stale: signed again it is as stale."""
+    if not vitals.drifted:
+        return None
+    text = f"Traffic is no longer what was studied: {vitals.drifted}"
+    todo = "Start a new study of the traffic of now."
+    return Check("live", "After go-live", "fail", text, vitals.draws.u.size, todo)
+
+
 def _changed(vitals: Vitals) -> list[str]:
     changed = [f"the plan’s {field.replace('_', ' ')}" for field in vitals.changes]
     if len(vitals.guidelines) > 1:

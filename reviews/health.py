@@ -34,6 +34,7 @@ _CHECKS: tuple[Callable[[Vitals], Check | None], ...] = (
     frame_checks.versions,
     frame_checks.ties,
     frame_checks.costs,
+    frame_checks.live,
 )
 _known: Memo[list[Check]] = Memo()
 
@@ -76,7 +77,7 @@ def _moment(study: Study) -> Moment:
 
 @memo.once
 def _name(study: Study, moment: Moment) -> tuple[Any, ...]:
-    """Return what the checks depend on: beside the moment showings, guesses and lost requests."""
+    """Return what the checks depend on: beside the moment what came since."""
     shown = Presentation.objects.filter(slot__study=study)
     return (
         study.pk,
@@ -87,4 +88,5 @@ def _name(study: Study, moment: Moment) -> tuple[Any, ...]:
         study.plan_changes.count(),
         study.judges.count(),
         tuple(missing.by_why(study).items()),
+        study.signoffs.filter(stale_at__isnull=False).count(),
     )

@@ -124,6 +124,7 @@ class Vitals:
         models: pairs drawn by (tier, model that answered).
         guidelines: versions that raters were shown.
         changes: fields of the plan that were changed after it was locked.
+        drifted: what an alarm said of traffic under its newest sign-off that is stale, else empty.
     """
 
     study: Study
@@ -140,6 +141,7 @@ class Vitals:
     models: dict[tuple[str, str], int]
     guidelines: list[int]
     changes: list[str]
+    drifted: str
 
 
 def of(study: Study, moment: Moment) -> Vitals:
@@ -163,7 +165,13 @@ def of(study: Study, moment: Moment) -> Vitals:
         models=_models(study, moment),
         guidelines=_guidelines(shown),
         changes=sorted(set(study.plan_changes.values_list("field", flat=True))),
+        drifted=_drifted(study),
     )
+
+
+def _drifted(study: Study) -> str:
+    stale = study.signoffs.filter(stale_at__isnull=False).order_by("-stale_at")
+    return stale.values_list("stale_why", flat=True).first() or ""
 
 
 def _due(study: Study, draws: frames.Draws, spoken: np.ndarray) -> np.ndarray:

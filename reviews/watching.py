@@ -48,12 +48,7 @@ def look(way: Rollout) -> Look:
     found = guards.compare(target, rest, last.created_at)
     figures = [{"label": _LABELS[one.name], **one._asdict()} for one in found]
     worse = [_sentence(one) for one in found if is_worse(one)]
-    return Look(figures, worse + _stale(way.signoff) + _broken(way.signoff))
-
-
-def _stale(row: SignOff) -> list[str]:
-    """Return why an alarm made the sign-off stale, or nothing."""
-    return [f"Its sign-off is stale: {row.stale_why}"] if row.stale_at else []
+    return Look(figures, worse + _broken(way.signoff))
 
 
 def _broken(row: SignOff) -> list[str]:
