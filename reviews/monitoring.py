@@ -1,7 +1,8 @@
 """Watch what is live: a reading of each monitor a day, and alarms that open and close by them.
 
-Only a policy that a sign-off made live is watched: always expensive can break nothing. Alarms stay
-quiet for a day's exception: how many readings it takes is in `stats.watch`.
+Only a policy that a sign-off made live is watched: always expensive can break nothing. A budget is
+read whatever is live. Alarms stay quiet for a day's exception: how many readings it takes is in
+`stats.watch`.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import Error, transaction
-from django.db.models.fields.json import KT
+from django.db.models import Q
 from django.utils import timezone
 
 from reviews import alerts, expiry, monitors, stale
 from reviews.errors import ReviewError
 from reviews.models import Alarm, Reading, SignOff
-from reviews.monitors import Monitor, Seen, Watched
+from reviews.monitors import Monitor, Seen, Spending, Watched
 from reviews.stats import watch
 from routing import policy
 from routing.errors import RoutingError
 from routing.models import Project
+from routing.models.usage import Budget
 
 log = logging.getLogger(__name__)
 
 _MOST = 400
+#: What is read: whose, up to when, and of which sign-off if of one.
+Subject = Watched | Spending
 
 
 def run_due(now: datetime | None = None) -> int:
@@ -35,7 +39,8 @@ def run_due(now: datetime | None = None) -> int:
     Again on the same day: nothing. One monitor's trouble stops no other.
     """
     now = now or timezone.now()
-    return sum(look(watched, one) for watched in _live(now) for one in monitors.ALL)
+    signed = sum(look(watched, one) for watched in _live(now) for one in monitors.ALL)
+    return signed + sum(look(one, monitors.BUDGET) for one in monitors.spending(now))
 
 
 def _live(now: datetime) -> Iterator[Watched]:
@@ -46,7 +51,7 @@ def _live(now: datetime) -> Iterator[Watched]:
             yield watched
 
 
-def look(watched: Watched, monitor: Monitor) -> bool:
+def look(watched: Subject, monitor: Monitor) -> bool:
     """Let a monitor read a day, unless it has; return whether it was this call.
 
     The reading, what it does to the alarm, to the sign-off and to the policy, and the notices are
@@ -57,54 +62,52 @@ def look(watched: Watched, monitor: Monitor) -> bool:
     try:
         seen = monitor.read(watched)
         with transaction.atomic():
-            policy.lock(watched.signed.project)
+            policy.lock(watched.project)
             if _is_read(watched, monitor):
                 return False  # another worker was faster
             _keep(watched, monitor, seen)
-    except (Error, ReviewError, RoutingError, OSError, ValueError, LookupError, ArithmeticError):
-        log.exception("the monitor %s of %s says nothing", monitor.name, watched.signed)
+    except (Error, ValueError, ArithmeticError):
+        log.exception("the monitor %s of %s says nothing", monitor.name, watched.project)
         return False
     return True
 
 
-def _is_read(watched: Watched, monitor: Monitor) -> bool:
-    rows = Reading.objects.filter(project=watched.signed.project_id, monitor=monitor.name)
+def _is_read(watched: Subject, monitor: Monitor) -> bool:
+    rows = Reading.objects.filter(project=watched.project, monitor=monitor.name)
     return rows.filter(at__gte=watched.end).exists()
 
 
-def _keep(watched: Watched, monitor: Monitor, seen: Seen) -> None:
+def _keep(watched: Subject, monitor: Monitor, seen: Seen) -> None:
     signal, signed = seen.signal, watched.signed
     Reading.objects.create(
-        project=signed.project, signoff=signed, monitor=monitor.name, at=watched.end,
+        project=watched.project, signoff=signed, monitor=monitor.name, at=watched.end,
         level=signal.level.value, value=signal.value, limit=signal.limit, n=signal.n,
         detail=seen.as_json(),
     )  # fmt: skip
-    _supersede(signed, monitor, watched.end)
-    event = watch.last_event(_levels(signed, monitor), watch.rule_of(monitor.name))
-    alarm = Alarm.objects.filter(project=signed.project, monitor=monitor.name, closed_at=None)
+    _supersede(watched, monitor)
+    event = watch.last_event(_levels(watched, monitor), watch.rule_of(monitor.name))
+    alarm = Alarm.objects.filter(project=watched.project, monitor=monitor.name, closed_at=None)
     _act(watched, monitor, seen, event, alarm.select_related("project").first())
 
 
-def _supersede(signed: SignOff, monitor: Monitor, at: datetime) -> None:
+def _supersede(watched: Subject, monitor: Monitor) -> None:
     """Close the alarm about an earlier sign-off: what it says is not of what is live."""
-    rows = Alarm.objects.filter(project=signed.project, monitor=monitor.name, closed_at=None)
-    for alarm in rows.exclude(signoff=signed).select_related("project"):
-        _close(alarm, at, "Another sign-off is live since.")
+    rows = Alarm.objects.filter(project=watched.project, monitor=monitor.name, closed_at=None)
+    for alarm in rows.exclude(signoff=watched.signed).select_related("project"):
+        _close(alarm, watched.end, "Another sign-off is live since.")
 
 
-def _levels(signed: SignOff, monitor: Monitor) -> list[str]:
+def _levels(watched: Subject, monitor: Monitor) -> list[str]:
     """Return the levels of a sign-off's readings since its last alarm was closed, in order."""
-    rows = Reading.objects.filter(project=signed.project_id, signoff=signed, monitor=monitor.name)
-    closed = Alarm.objects.filter(
-        project=signed.project_id, signoff=signed, monitor=monitor.name, closed_at__isnull=False
-    )
+    of = {"project": watched.project, "signoff": watched.signed, "monitor": monitor.name}
+    rows, closed = Reading.objects.filter(**of), Alarm.objects.filter(**of, closed_at__isnull=False)
     last = closed.order_by("-closed_at").values_list("closed_at", flat=True).first()
     rows = rows.filter(at__gt=last) if last else rows
     return list(rows.order_by("at").values_list("level", flat=True))
 
 
 def _act(
-    watched: Watched, monitor: Monitor, seen: Seen, event: watch.Event | None, alarm: Alarm | None
+    watched: Subject, monitor: Monitor, seen: Seen, event: watch.Event | None, alarm: Alarm | None
 ) -> None:
     """Open, worsen or close the alarm as the readings say; keep an open one's figures."""
     if alarm is None:
@@ -122,10 +125,9 @@ def _act(
         _tell(alarm, alerts.WORSE)
 
 
-def _open(watched: Watched, monitor: Monitor, seen: Seen, level: watch.Level) -> None:
-    signed = watched.signed
+def _open(watched: Subject, monitor: Monitor, seen: Seen, level: watch.Level) -> None:
     alarm = Alarm.objects.create(
-        project=signed.project, signoff=signed, monitor=monitor.name, level=level.value,
+        project=watched.project, signoff=watched.signed, monitor=monitor.name, level=level.value,
         sentence=seen.sentence[:_MOST], figures=figures(seen),
         examples=monitor.typical(watched), opened_at=watched.end, last_at=watched.end,
     )  # fmt: skip
@@ -186,13 +188,14 @@ def watched_signoff(project: Project) -> SignOff | None:
 def shown(project: Project, signed: SignOff | None) -> list[Shown]:
     """Return every monitor with its readings of a sign-off and its open alarm.
 
-    Readings of no sign-off are a demo's.
+    Readings of no sign-off are a demo's, or of the budget, which is left out where there is none.
     """
-    rows = Reading.objects.filter(project=project, signoff=signed).order_by("at")
-    # Only the newest one's picture is looked at, and a year of them is megabytes.
-    told = rows.annotate(sentence=KT("detail__sentence")).defer("detail")
+    is_shown = Q(signoff=signed) | Q(monitor=monitors.BUDGET.name)
+    rows = Reading.objects.filter(is_shown, project=project).order_by("at")
     readings: dict[str, list[Reading]] = {}
     for row in told:
         readings.setdefault(row.monitor, []).append(row)
     alarms = {one.monitor: one for one in Alarm.objects.filter(project=project, closed_at=None)}
-    return [Shown(one, readings.get(one.name, []), alarms.get(one.name)) for one in monitors.ALL]
+    has_budget = monitors.BUDGET.name in readings or Budget.objects.filter(project=project).exists()
+    listed = (*monitors.ALL, monitors.BUDGET) if has_budget else monitors.ALL
+    return [Shown(one, readings.get(one.name, []), alarms.get(one.name)) for one in listed]

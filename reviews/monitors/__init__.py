@@ -4,11 +4,23 @@ Each compares what came since go-live with the study's window, which the sign-of
 and decides nothing: detectors are in `stats.watch`, alarms in `monitoring`.
 """
 
-from reviews.monitors import cost, embeddings, judge, models, scores, shares, tasks
+from reviews.monitors import (
+    budget,
+    cost,
+    embeddings,
+    judge,
+    living,
+    models,
+    scores,
+    shares,
+    tasks,
+)
 from reviews.monitors.base import Monitor, Row, Seen
+from reviews.monitors.budget import Spending
+from reviews.monitors.budget import of as spending
 from reviews.monitors.watched import Watched, of
 
-#: In the order of the page.
+#: Of a live sign-off, in the order of the page.
 ALL: tuple[Monitor, ...] = (
     scores.MONITOR,
     shares.CHEAP,
@@ -19,6 +31,18 @@ ALL: tuple[Monitor, ...] = (
     models.MONITOR,
     judge.MONITOR,
 )
-BY_NAME = {one.name: one for one in ALL}
+BUDGET = budget.MONITOR
+BY_NAME = {one.name: one for one in (*ALL, BUDGET)}
 
-__all__ = ["ALL", "BY_NAME", "Monitor", "Row", "Seen", "Watched", "of"]
+__all__ = [
+    "ALL",
+    "BUDGET",
+    "BY_NAME",
+    "Monitor",
+    "Row",
+    "Seen",
+    "Spending",
+    "Watched",
+    "of",
+    "spending",
+]

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from reviews.monitors.watched import Watched
 from reviews.stats.watch import Level, Signal
 
 #: Typical requests that an alarm shows.
@@ -56,7 +55,7 @@ class Monitor:
         title: on pages.
         about: what it looks at and against what, in a sentence.
         value: what its value is.
-        read: looks at a sign-off's traffic.
+        read: looks at a `Watched`; the budget's at a `Spending`.
         typical: requests that show what changed, at most ten, the most telling first.
     """
 
@@ -64,8 +63,8 @@ class Monitor:
     title: str
     about: str
     value: str
-    read: Callable[[Watched], Seen]
-    typical: Callable[[Watched], list[UUID]]
+    read: Callable[[Any], Seen]
+    typical: Callable[[Any], list[UUID]]
 
 
 def nothing(why: str, n: int = 0) -> Seen:

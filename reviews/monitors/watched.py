@@ -18,7 +18,6 @@ from reviews import evidence
 from reviews.inputs import DAY_S, Columns
 from reviews.models import SignOff
 from reviews.stats.watch import WINDOW_DAYS, Days
-from routing import retention
 from routing.models import Decision, Deployment, Policy, Project
 from routing.types import Reason
 
@@ -80,6 +79,11 @@ class Watched:
     end: datetime
 
     @property
+    def project(self) -> Project:
+        """Return whose traffic it is."""
+        return self.signed.project
+
+    @property
     def policy(self) -> Policy:
         """Return what decides."""
         assert self.signed.policy_after is not None, "the database holds it"
@@ -134,22 +138,12 @@ def of(signed: SignOff, now: datetime) -> Watched | None:
     live = Deployment.objects.filter(policy=signed.policy_after).order_by("id").first()
     if live is None:
         return None
-    begin, end = _midnight(live.created_at + DAY), _midnight(now)
-    if begin >= end:
-        return None
-    return Watched(signed, max(begin, _whole_since(signed.project, end)), end)
+    begin, end = midnight(live.created_at + DAY), midnight(now)
+    return Watched(signed, begin, end) if begin < end else None
 
 
-def _whole_since(project: Project, end: datetime) -> datetime:
-    """Return from when on no day lost requests to retention.
-
-    What is left of the days before are the requests that were drawn: no sample of their day.
-    """
-    before = retention.cutoff(project, end)
-    return _EPOCH if before is None else min(before + DAY, end - DAY)
-
-
-def _midnight(at: datetime) -> datetime:
+def midnight(at: datetime) -> datetime:
+    """Return when a moment's day began (UTC)."""
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 

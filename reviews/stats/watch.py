@@ -263,7 +263,7 @@ class Rule:
 SLOWLY = Rule()
 #: An unknown model and a broken floor are sure at the first reading.
 AT_ONCE = Rule(opens_after=1, closes_after=7)
-RULES: Mapping[str, Rule] = {"models": AT_ONCE, "living": AT_ONCE}
+RULES: Mapping[str, Rule] = {"models": AT_ONCE, "living": AT_ONCE, "budget": Rule(opens_after=1)}
 
 
 @dataclass(frozen=True)

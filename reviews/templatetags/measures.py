@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from django import template
 
+from reviews.monitors import BY_NAME
+
 register = template.Library()
 
 
 @register.filter
 def named(monitor: str) -> str:
-    """Return a monitor's name as people read it.
+    """Return a monitor's title; its name where there is no such monitor any more.
 
     Example:
-        >>> named("cheap_share")
-        'Cheap share'
+        >>> named("embeddings"), named("gone")
+        ('Questions', 'gone')
     """
-    return monitor.replace("_", " ").capitalize()
+    return BY_NAME[monitor].title if monitor in BY_NAME else monitor
 
 
 @register.filter

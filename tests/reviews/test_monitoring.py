@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from reviews import alerts, monitoring, monitors, rollout, stale
+from reviews import alerts, health, monitoring, monitors, rollout, signoff, stale
 from reviews.errors import NothingToSign
 from reviews.models import Alarm, AuditEntry, Notice, Reading, SignOff
 from reviews.monitors import Monitor, Seen
@@ -186,7 +186,21 @@ def test_a_ramp_takes_no_next_step_on_a_stale_sign_off(project):
     rollout.run_due(timezone.now() + timedelta(days=30))
     signed.way.refresh_from_db()
     assert (signed.way.state, signed.way.share) == ("paused", 0.1)
-    assert "Its sign-off is stale: It changed." in signed.way.why
+    assert "Traffic is no longer what was studied: It changed." in signed.way.why
+
+
+def test_the_study_of_a_stale_sign_off_is_not_signed_again_without_saying_so(signed):
+    study, again = signed.study, person("pia", "product")
+    assert "live" not in {one.name for one in health.checks(study)}
+    stale.mark(raised(signed, "models"))
+    (failed,) = health.failing(study)
+    assert failed.text == "Traffic is no longer what was studied: It changed."
+    row = ask(study, again, 0.4)
+    assert failed.text in {one["text"] for one in row.evidence.content["health"]}
+    assert not row.evidence.content["is_certified"]
+    keep(study, certified_only=True)
+    with pytest.raises(NothingToSign, match="Traffic is no longer what was studied"):
+        signoff.edit(row, user=again, threshold=0.3, reason="again")
 
 
 def test_plans_from_before_there_were_alarms_go_back_for_a_broken_floor_only(signed):
