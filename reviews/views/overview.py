@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from reviews import demo as demo_content
 from reviews import listing, passages, permissions, rating, rendering, revealing, suggestions
-from reviews.models import Gold, Study, Verdict
+from reviews.models import Alarm, Gold, Study, Verdict
 from reviews.views.frame import about, current_project, page
 from routing import counts, policy, pricing, spend
 from routing.models import (
@@ -27,6 +27,9 @@ from routing.models import (
     ShadowPair,
 )
 from routing.types import Tier
+
+#: Open alarms that the overview names; each monitor has one at most.
+_ALARMS = 5
 
 
 @require_safe
@@ -48,6 +51,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "can_demo": permissions.can(request.user, "administer"),
         "unpriced": _unpriced(project),
         "suggestions": _suggestions(project),
+        "open_alarms": Alarm.objects.filter(project=project, closed_at=None)[:_ALARMS],
         "base_url": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "reviews/overview.html", context)

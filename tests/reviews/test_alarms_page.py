@@ -17,11 +17,13 @@ def test_a_page_without_alarms_says_so(as_role, project):
 
 
 def test_open_and_past_alarms_are_listed_and_counted(as_role, project):
-    row = alarm(project)
+    row = alarm(project, "embeddings")
     client = as_role("lead")
     text = client.get("/alarms/").content.decode()
+    assert "<td>Questions</td>" in text
     assert "The cheap share rose from 40 % to 52 %." in text
     assert "1 new</span>" in text
+    assert row.sentence in client.get("/overview/").content.decode()
     client.post(f"/alarms/{row.pk}/acknowledge/", {"note": "A campaign."})
     text = client.get("/alarms/").content.decode()
     assert "lead: A campaign." in text
@@ -29,6 +31,7 @@ def test_open_and_past_alarms_are_listed_and_counted(as_role, project):
     client.post(f"/alarms/{row.pk}/close/", {"why": "The campaign is over."})
     text = client.get("/alarms/").content.decode()
     assert "Nothing is open" in text
+    assert row.sentence not in client.get("/overview/").content.decode()
     assert "by lead: The campaign is over." in text
 
 
