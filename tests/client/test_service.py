@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from reviews import monitors
+from routing import usage
 from routing.models import Request
 from shadoweval_client import AsyncClient, Client, Conflict, NotFound, to_pandas, to_polars
 from tests.reviews import certified
@@ -83,6 +85,18 @@ async def _at_once(service, key):
     async with AsyncClient(service, key) as client:
         said = await asyncio.gather(*(client.route(f"Question {n}") for n in range(4)))
         return [await client.request(one.request_id) for one in said]
+
+
+def test_usage_and_monitors_are_read_by_group_and_name(client):
+    client.request(client.route("Hello").request_id)  # it is written
+    usage.roll()
+    told = client.usage(by="kind,tier")
+    assert ({"kind": "served", "tier": "expensive"}, 1) in [
+        (line["group"], line["calls"]) for line in told["lines"]
+    ]
+    found = client.monitoring()
+    assert found["signoff"] is None
+    assert [one["name"] for one in found["monitors"]] == [one.name for one in monitors.ALL]
 
 
 def test_asyncio_asks_at_once(service, api_key):
