@@ -23,6 +23,7 @@ from reviews import (
     blinding,
     calibration,
     closing,
+    demo_costs,
     demo_handbook,
     demo_monitors,
     demo_repeats,
@@ -108,6 +109,7 @@ def load() -> Project:
     _request_signoff(study, people["demo-product"], people["demo-product-2"])
     demo_monitors.write(project)
     demo_handbook.write(project)
+    demo_costs.write(project, _read(TRAINING), _reply)
     return project
 
 
@@ -196,12 +198,8 @@ def _reply(text: str, model: str, query: str) -> Reply:
 def _served(
     project: Project, policy_id: int, row: dict[str, Any], decision: DecisionValue, at: Any
 ) -> Served:
-    request = ChatRequest(
-        {"messages": [{"role": "user", "content": row["query"]}], "max_tokens": 1024},
-        row["query"],
-        "auto",
-        row["task"],
-    )
+    body = {"messages": [{"role": "user", "content": row["query"]}], "max_tokens": 1024}
+    request = ChatRequest(body, row["query"], "auto", row["task"])
     reply = _reply(row["expensive"], "demo-large", row["query"])
     return Served(
         request_id=uuid5(_NAMESPACE, row["id"]),

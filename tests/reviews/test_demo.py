@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from reviews import (
     calibration,
@@ -14,12 +15,13 @@ from reviews import (
     progress,
     rating,
     repeats,
+    savings,
     signatures,
     status,
 )
 from reviews.models import Rater, SignOff, Verdict
-from routing import bootstrap
-from routing.models import Project, Request, ShadowJob
+from routing import bootstrap, usage
+from routing.models import Project, Request, ShadowJob, ShadowPair
 
 
 @pytest.mark.django_db
@@ -34,7 +36,7 @@ def test_demo_is_almost_rated_and_waits_for_a_signature(starter):
     assert repeats.floor(ended).n_rated > 0
     row = project.signoffs.get()
     assert (row.state, signatures.open_roles(row)) == (SignOff.State.REQUESTED, ["engineering"])
-    assert not ShadowJob.objects.exclude(state="done").exists()
+    assert not ShadowJob.objects.filter(state="pending").exists()
 
 
 @pytest.mark.django_db
@@ -52,7 +54,18 @@ def test_its_older_pairs_have_labels_to_train_on(starter):
 @pytest.mark.django_db
 def test_loading_twice_writes_once(starter):
     assert demo.load() == demo.load()
-    assert Request.objects.count() == 120 + 72
+    assert Request.objects.count() == 120 + 72 + 72
+
+
+@pytest.mark.django_db
+def test_what_its_trial_saved_is_measured_and_in_no_study(starter):
+    project = demo.load()
+    found = savings.measure(project, 30, timezone.now())
+    assert found.n_cheap == 72
+    assert 20 < found.estimate.n < 52
+    assert found.saved.value > 0
+    assert ShadowPair.objects.filter(project=project).count() == 120 + 72
+    assert usage.figures(*savings.period(30, timezone.now()), by=("tier",), project_id=project.pk)
 
 
 @pytest.mark.django_db
