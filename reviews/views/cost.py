@@ -179,15 +179,25 @@ def sentence(found: Measured) -> str:
         return f"What routing saved in the last {found.n_days} days is not known. {found.why_not}"
     verb = "saved" if found.saved.value >= 0 else "cost more:"
     said = (
-        f"In the last {found.n_days} days routing {verb} {_usd(found.saved)} of the "
-        f"{found.baseline.value:,.2f} USD that the expensive model alone would have cost"
+        f"In the last {days} days routing {verb} {_usd(found.saved)} of the "
+        f"{_cents(found.baseline.value)} USD that the expensive model alone would have cost"
     )
     return f"{said}; less what measuring it cost, {_usd(found.net)}."
 
 
 def _usd(money: Money) -> str:
     low, high = money.interval
-    return f"{money.value:,.2f} USD ({low:,.2f} to {high:,.2f})"
+    return f"{_cents(money.value)} USD ({_cents(low)} to {_cents(high)})"
+
+
+def _cents(usd: float) -> str:
+    """Return an amount in cents; to two digits below a dollar, so that little is not nothing.
+
+    Example:
+        >>> _cents(1234.5), _cents(-0.00181), _cents(0.0)
+        ('1,234.50', '-0.0018', '0')
+    """
+    return f"{usd:,.2f}" if abs(usd) >= 1 else f"{Decimal(f'{usd:.2g}'):f}"
 
 
 def _table(by: str, since: datetime, until: datetime, project: Project) -> Table:
