@@ -173,6 +173,7 @@ def close(alarm: Alarm, *, by: User, why: str) -> None:
 
 
 def _open(alarm: Alarm) -> Alarm:
+    policy.lock(alarm.project)  # first, as who opens and closes alarms by readings does
     row = Alarm.objects.select_for_update(of=("self",)).select_related("project").get(pk=alarm.pk)
     if row.closed_at is not None:
         raise Conflict("This alarm is closed already.")
@@ -191,11 +192,12 @@ def _take_back(alarm: Alarm) -> None:
 
 
 def _tell_end(alarm: Alarm, chosen: Alerting) -> None:
-    """Tell whoever heard of it; people not when one of them acknowledged it."""
+    """Tell whoever heard of it and may still hear; people not when one of them acknowledged it."""
     heard: Sequence[Notice] = list(alarm.notices.exclude(event=f"alarm.{CLOSED}"))
     posts = chosen.posts and any(one.channel == Notice.Channel.WEBHOOK for one in heard)
     is_mailed = chosen.mails and alarm.acknowledged_at is None
-    to = [one.to for one in heard if one.to is not None] if is_mailed else []
+    told = {one.to_id for one in heard if one.to_id is not None}
+    to = permissions.people_who_can("see_results").filter(pk__in=told) if is_mailed else ()
     at = free_from(chosen, timezone.now())
     notices.put(_message(alarm, CLOSED), to, posts=posts, at=at)
 

@@ -4,6 +4,9 @@ import json
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from reviews import alerts, notices
@@ -127,6 +130,25 @@ def test_the_end_is_told_to_whoever_heard_of_the_beginning(smtp, hook, project, 
     alerts.tell(row, "closed")
     assert events()[:3] == [("alarm.closed", ""), ("alarm.closed", "emil"),
                             ("alarm.closed", "lena")]  # fmt: skip
+
+
+def test_who_may_see_nothing_any_more_is_not_told_of_the_end(smtp, hook, project, people):
+    row = alarm(project)
+    alerts.tell(row, "opened")
+    notices.send_due()
+    User.objects.filter(username="emil").update(is_active=False)
+    alerts.close(row, by=people[0], why="A known load test.")
+    assert events()[:2] == [("alarm.closed", ""), ("alarm.closed", "lena")]
+
+
+@pytest.mark.parametrize("answer", ["acknowledge", "close"])
+def test_the_project_is_locked_before_its_alarm_as_by_who_reads_monitors(project, lena, answer):
+    row = alarm(project)
+    with CaptureQueriesContext(connection) as run:
+        getattr(alerts, answer)(row, by=lena, **{"close": {"why": "Over."}}.get(answer, {}))
+    locks = [one["sql"] for one in run if " UPDATE" in one["sql"]]
+    assert "FOR NO KEY UPDATE" in locks[0]
+    assert "reviews_alarm" in locks[1]
 
 
 def test_quiet_hours_hold_mail_and_webhook_back(smtp, hook, project, people):
