@@ -7,13 +7,14 @@ itself: they were drawn in different ways, and nothing is pooled.
 
 from __future__ import annotations
 
+import logging
 import math
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from reviews import (
@@ -36,6 +37,8 @@ from reviews.stats import byday, weighting
 from reviews.stats.intervals import korn_graubard
 from routing import policy
 from routing.models import Project
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 #: Days of a review that somebody asks for: a quarter, whenever it begins.
@@ -71,15 +74,23 @@ def run_due(now: datetime | None = None) -> int:
     Of each live project whose live policy was signed before the quarter ended.
     """
     first, last = quarter_before((now or timezone.now()).astimezone(UTC).date())
-    made = 0
-    for project in Project.objects.filter(kind=Project.Kind.LIVE):
-        row = expiry.signed(project, policy.live(project))
-        if row is None or row.decided_at is None or row.decided_at >= _end(last):
-            continue
-        if not QuarterReview.objects.filter(signoff=row, first_day=first).exists():
-            write(row, first, last)
-            made += 1
-    return made
+    live = Project.objects.filter(kind=Project.Kind.LIVE)
+    return sum(_write_due(project, first, last) for project in live)
+
+
+def _write_due(project: Project, first: date, last: date) -> bool:
+    """Write a project's review unless there is one; its trouble stops no other project's."""
+    row = expiry.signed(project, policy.live(project))
+    if row is None or row.decided_at is None or row.decided_at >= _end(last):
+        return False
+    if QuarterReview.objects.filter(signoff=row, first_day=first).exists():
+        return False
+    try:
+        write(row, first, last)
+    except (Error, LookupError, ValueError, ArithmeticError):
+        log.exception("the quarter of %s is not reviewed", row)
+        return False
+    return True
 
 
 def quarter_before(day: date) -> tuple[date, date]:

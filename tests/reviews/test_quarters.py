@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from reviews import quarters, rating, rollout, sampling
@@ -103,6 +103,16 @@ def test_the_clock_writes_each_quarter_once_and_tells_people(project, row):
     assert Notice.objects.filter(event="quarter.reviewed", to__username="paula").count() == 1
     assert AuditEntry.objects.filter(event="quarter.reviewed").count() == 1
     assert quarters.run_due(datetime(2026, 4, 1, tzinfo=UTC)) == 1
+
+
+def test_what_cannot_be_read_of_one_project_stops_no_other(project, row):
+    SignOff.objects.filter(pk=row.pk).update(decided_at=datetime(2025, 11, 1, tzinfo=UTC))
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE reviews_evidence DISABLE TRIGGER USER")
+        cursor.execute("UPDATE reviews_evidence SET content = content - 'point'")
+        cursor.execute("ALTER TABLE reviews_evidence ENABLE TRIGGER USER")
+    assert quarters.run_due(datetime(2026, 1, 2, tzinfo=UTC)) == 0
+    assert not QuarterReview.objects.exists()
 
 
 def test_a_quarter_before_the_signature_is_not_reviewed(project, row):
