@@ -65,7 +65,10 @@ class AsyncClient:
         return await self._run(self._does.request(request_id))
 
     async def requests(self, **filters: Any) -> AsyncIterator[Item]:
-        """Read the ledger, newest first; filters are those of `GET /api/v1/requests`."""
+        """Read the ledger, newest first; filters are those of `GET /api/v1/requests`.
+
+        All of it, page by page: `limit` is what one call reads. Stop when you have enough.
+        """
         cursor: str | None = None
         while True:
             page = await self._run(self._does.page(filters, cursor))

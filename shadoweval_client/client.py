@@ -78,7 +78,10 @@ class Client:
         return self._run(self._does.request(request_id))
 
     def requests(self, **filters: Any) -> Iterator[Item]:
-        """Read the ledger, newest first; filters are those of `GET /api/v1/requests`."""
+        """Read the ledger, newest first; filters are those of `GET /api/v1/requests`.
+
+        All of it, page by page: `limit` is what one call reads. Stop when you have enough.
+        """
         cursor: str | None = None
         while True:
             page = self._run(self._does.page(filters, cursor))

@@ -63,6 +63,8 @@ class Operations:
         self, pairs: Iterable[Pair], batch: int, progress: Progress | None
     ) -> Exchange[Imported]:
         """Send pairs in batches, each written whole or not at all."""
+        if batch < 1:
+            raise ValueError("a batch holds at least one pair")
         done, rest = Imported(), iter(pairs)
         while some := list(itertools.islice(rest, batch)):
             call = Call("POST", "/api/v1/pairs", json={"pairs": some})

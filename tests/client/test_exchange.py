@@ -148,6 +148,15 @@ def test_address_and_key_come_from_the_environment(monkeypatch):
         assert client.requests
 
 
+def test_a_batch_of_nothing_is_refused_before_anything_is_sent():
+    answers = Answers()
+    transport = httpx2.MockTransport(answers)
+    client = Client("http://service", "key", transport=transport)
+    with client, pytest.raises(ValueError, match="at least one"):
+        client.import_pairs([{"id": "one"}], batch=0)
+    assert not answers.asked
+
+
 def test_both_clients_offer_the_same():
     def methods(kind):
         return {name for name in vars(kind) if not name.startswith("_")}
