@@ -62,8 +62,7 @@ class Shell:
 
     def __init__(self, folder, service, key, database):
         self._service, self._key = service, key
-        self._namespace = {"__name__": "documented"}
-        self.env = {
+        self._first = {
             **os.environ,
             "PATH": f"{_shims(folder)}:{os.environ['PATH']}",
             "DATABASE_URL": database,
@@ -72,6 +71,12 @@ class Shell:
             "SHADOWEVAL_API_KEY": key,
             "KEPT": str(folder / "environment"),
         }
+        self.begin()
+
+    def begin(self):
+        """Begin a page: what the blocks of another one set is not there."""
+        self._namespace = {"__name__": "documented"}
+        self.env = dict(self._first)
 
     def run(self, block):
         """Run a block; what a page's blocks set is there for the next ones.
