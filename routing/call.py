@@ -31,6 +31,9 @@ LEFT = "client_left: the client was gone before the answer was whole"
 #: The error of a record that the end of the process cut.
 STOPPING = "stopping: the service was shut down"
 
+#: Longer bodies are looked through in a thread: a megabyte of numbers takes half a second.
+_LOOKED_THROUGH_AT_ONCE = 8_000
+
 _afterwards: set[asyncio.Task[Any]] = set()
 
 
@@ -40,6 +43,7 @@ class Call:
 
     Attributes:
         policy: who decides; which of a ramp's two that is, only the body says.
+        stored: the request as it is stored, and what was taken out of it; see `looked_through`.
     """
 
     id: UUID
@@ -52,6 +56,7 @@ class Call:
     raw: bytes
     request: ChatRequest = field(default_factory=lambda: ChatRequest({}, "", ""))
     shape: Shape = field(default_factory=lambda: Shape((), False, False, 0))
+    stored: tuple[ChatRequest, dict[str, int]] | None = None
 
     def asking(self, request: ChatRequest) -> Call:
         """Return the call with its body read."""
@@ -69,6 +74,17 @@ class Call:
         found = self.request.retrieval
         rewrite_usd = Decimal(0) if found is None else found.cost_usd
         return pricing.total_usd(answer.decision, answer.cost_usd, rewrite_usd)
+
+
+async def looked_through(call: Call) -> Call:
+    """Return the call with what is stored of its request, sources included."""
+    keeping = call.key.keeping
+    if keeping is None:
+        return call
+    if len(call.raw) < _LOOKED_THROUGH_AT_ONCE:
+        return replace(call, stored=redaction.asked(call.request, keeping))
+    stored = await asyncio.to_thread(redaction.asked, call.request, keeping)
+    return replace(call, stored=stored)
 
 
 def reply_headers(
@@ -141,7 +157,7 @@ def served(call: Call, answer: Answer, status: int | None = None) -> Served:
     request, decision = call.request, answer.decision
     taken: dict[str, int] = {}
     if call.key.keeping is not None:
-        request, taken = redaction.asked(call.request, call.key.keeping)
+        request, taken = call.stored or redaction.asked(call.request, call.key.keeping)
         decision = replace(decision, task=call.key.keeping.text(decision.task, Counter()))
     skip = eligibility.skip_reason(call.request, call.shape, answer.decision)
     return Served(

@@ -18,6 +18,7 @@ from routing.call import (
     Call,
     cost_text,
     later,
+    looked_through,
     remember,
     reply_headers,
     served,
@@ -101,6 +102,7 @@ async def _serve(
     if call.request.collection or call.request.context:
         with tracing.step("look up"):
             call = await watch.while_there(_looked_up(call))
+    call = await watch.while_there(looked_through(call))
     policy, router, found = call.policy, live.router(call.policy.router), call.request.retrieval
     with tracing.step("decide") as step:
         decision = await gateway.decide(call.request, call.shape, policy, router)

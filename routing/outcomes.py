@@ -206,7 +206,9 @@ def _write_pairs(answered: Sequence[End]) -> None:
 def _completion(job: Job, reply: Reply, ordinal: int) -> str:
     """Return the completion's columns as JSON, the provider's body in it as it is stored."""
     if job.keeping is not None:
-        reply, _ = redaction.answered(reply, job.keeping)
+        reply, found = redaction.answered(reply, job.keeping)
+        if redaction.UNSEEN in found:
+            raise redaction.Unseen
     usage = reply.usage
     columns = json.dumps(
         {

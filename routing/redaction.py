@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,12 +21,17 @@ import re2
 
 from routing.types import ChatRequest, Reply, RetrievalValue, Served
 
+log = logging.getLogger(__name__)
+
 Redactor = Callable[[str], tuple[str, dict[str, int]]]
 
 ALL, REDACTED, NOTHING = "all", "redacted", "nothing"
 #: Begin the reasons of jobs whose other tier must not be asked about what is left; see ADR 45.
 CHANGED = "redacted: what was asked is not stored whole, and the other model is not asked less"
 NOT_KEPT = "not_kept: the project stores no texts, so there is nothing to ask and nothing to rate"
+#: Counts texts that no redactor could look through, and stands in their place.
+UNSEEN = "unseen"
+ANSWER_UNSEEN = "unseen: a redactor failed on an answer, and nobody rates what is left of it"
 #: Keys under which clients name their end user.
 _USER_KEYS = ("user", "safety_identifier")
 
@@ -53,6 +59,12 @@ PATTERNS = {
     "phone": "|".join(f"(?:{one})" for one in _PHONES),
 }
 _DIGITS_OF_PHONES = range(8, 16)
+#: Digits as bytes, and what Luhn makes of them: twice a digit, and of that the digits' sum.
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+
+
+class Unseen(Exception):
+    """An answer that cannot be stored since a redactor failed on it."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +82,20 @@ class Keeping:
     key: bytes = b""
 
     def text(self, value: str, counts: Counter[str]) -> str:
-        """Return what is left of a text, and count what was taken out."""
-        for redactor in self.redactors:
-            value, found = redactor(value)
-            counts.update(found)
+        """Return what is left of a text, and count what was taken out.
+
+        A text that a redactor fails on goes whole, and is counted as `UNSEEN`.
+        """
+        if not value.isascii():  # a model's answer may hold half of a character
+            value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        try:
+            for redactor in self.redactors:
+                value, found = redactor(value)
+                counts.update(found)
+        except Exception as exc:  # a plug-in's: the text of the error may hold what was said
+            log.error("a redactor failed: %s", type(exc).__name__)
+            counts[UNSEEN] += 1
+            return f"[{UNSEEN}]"
         return value
 
     def json(self, value: Any, counts: Counter[str]) -> Any:
@@ -112,47 +134,45 @@ def pattern(kind: str, source: str) -> Redactor:
     try:
         options = re2.Options()
         options.log_errors = False
-        found = re2.compile(source, options)
+        found = re2.compile(source.encode(), options)
     except re2.error as exc:
         raise ValueError(f"{kind}: this is no pattern ({str(exc)[:120]}).") from exc
-    if found.search(""):
+    if found.search(b""):
         raise ValueError(f"{kind}: a pattern must not find the empty text.")
     is_one = {"card": _is_card, "phone": _is_phone}.get(kind, lambda said: True)
 
     def redact(text: str) -> tuple[str, dict[str, int]]:
-        n = 0
-
-        def put(match: Any) -> str:
-            nonlocal n
-            if not is_one(match.group()):
-                return str(match.group())
-            n += 1
-            return f"[{kind}]"
-
-        left = found.sub(put, text)
-        return left, {kind: n} if n else {}
+        raw = text.encode()  # places in bytes cost RE2 nothing, those in texts more than the search
+        left: list[bytes] = []
+        end = 0
+        for start, stop in (match.span() for match in found.finditer(raw)):
+            if is_one(raw[start:stop]):
+                left += raw[end:start], f"[{kind}]".encode()
+                end = stop
+        n = len(left) // 2
+        return (b"".join([*left, raw[end:]]).decode(), {kind: n}) if n else (text, {})
 
     return redact
 
 
-def _digits(text: str) -> list[int]:
-    return [int(sign) for sign in text if sign.isdecimal()]
+_BETWEEN = bytes(set(range(256)) - set(b"0123456789"))
 
 
-def _is_phone(text: str) -> bool:
-    return len(_digits(text)) in _DIGITS_OF_PHONES
+def _is_phone(found: bytes) -> bool:
+    return len(found.translate(None, _BETWEEN)) in _DIGITS_OF_PHONES
 
 
-def _is_card(text: str) -> bool:
+def _is_card(found: bytes) -> bool:
     """Return whether the digits end with the check digit of Luhn (ISO/IEC 7812-1).
 
     Example:
-        >>> _is_card("4111 1111 1111 1111"), _is_card("4111 1111 1111 1112")
+        >>> _is_card(b"4111 1111 1111 1111"), _is_card(b"4111 1111 1111 1112")
         (True, False)
     """
-    digits = _digits(text)[::-1]
-    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
-    return any(digits) and (sum(digits[::2]) + sum(doubled)) % 10 == 0
+    digits = found.translate(None, _BETWEEN)[::-1]
+    plain, doubled = digits[::2], digits[1::2].translate(_DOUBLED)
+    total = sum(plain) + sum(doubled) - len(digits) * ord("0")
+    return total > 0 and total % 10 == 0
 
 
 #: Those of `PATTERNS`.
@@ -256,7 +276,8 @@ def replies(row: Served) -> Served:
         counts.update(found)
         probes.append(replace(probe, reply=left))
     taken = {**row.redacted, **({"answer": dict(counts)} if counts else {})}
-    return replace(row, reply=reply, probes=tuple(probes), redacted=taken)
+    skip = row.skip or (ANSWER_UNSEEN if UNSEEN in counts else "")
+    return replace(row, reply=reply, probes=tuple(probes), redacted=taken, skip=skip)
 
 
 def own(said: Sequence[dict[str, str]]) -> tuple[Redactor, ...]:

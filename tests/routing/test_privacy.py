@@ -1,6 +1,7 @@
 """What was to go is nowhere: every table and the journal's folder are looked through."""
 
 import json
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from reviews import forgetting, revealing, sampling
+from reviews import forgetting, permissions, revealing, sampling
 from reviews.errors import BadInput
 from reviews.models import AuditEntry, Rater, Verdict
 from routing import access, erasing, journal, policy, privacy, recording, retention, usage
@@ -200,9 +201,60 @@ def test_a_plug_in_that_the_settings_name_is_asked_too(settings):
     assert keeping.comment(f"Ada, {PLANTED}") == "[name], [email]"
 
 
+def test_where_a_plug_in_fails_the_client_is_served_and_no_text_is_stored(
+    service, provider, point, api_key, eventually, keeps, settings
+):
+    settings.SHADOWEVAL_REDACTORS = [f"{__name__}.fails"]
+    privacy.read.cache_clear()
+    point(rate=1.0)
+    keeps("redacted")
+    ask(service, api_key, TEXT)
+    eventually(Completion.objects.exists)
+    privacy.read.cache_clear()
+    row = Request.objects.get()
+    assert found(PLANTED, "card") == set()
+    assert (row.query, row.completions.get().text) == ("[unseen]", "[unseen]")
+    assert ShadowJob.objects.get().state == "skipped"
+
+
+def test_a_long_body_is_looked_through_in_a_thread(
+    service, provider, point, api_key, eventually, keeps, settings
+):
+    settings.SHADOWEVAL_REDACTORS = [f"{__name__}.thread"]
+    privacy.read.cache_clear()
+    point()
+    keeps("redacted")
+    ask(service, api_key, "short")
+    ask(service, api_key, "long " * 2000)
+    eventually(lambda: Request.objects.count() == 2)
+    privacy.read.cache_clear()
+    short, long = (row.query for row in Request.objects.order_by("received_at"))
+    assert short == threading.main_thread().name
+    assert long.startswith("asyncio_")
+
+
+def fails(text):
+    """Fail."""
+    raise RuntimeError(text)
+
+
+def thread(text):
+    """Leave the name of the thread."""
+    return threading.current_thread().name, {}
+
+
 def names(text):
     """Take one name out."""
     return text.replace("Ada", "[name]"), {"name": text.count("Ada")}
+
+
+@pytest.fixture
+def boss(client, django_user_model):
+    """Log in somebody who administers."""
+    permissions.ensure_roles()
+    user = django_user_model.objects.create_user("boss")
+    permissions.give(user, "admin")
+    client.force_login(user)
 
 
 def of_user(project, named, text, days=0, **more):
@@ -322,6 +374,36 @@ def test_each_project_has_its_own_time_and_what_is_older_is_nowhere(project, dem
     assert found("mine-7291", "young-7291", "theirs-7291") == {"young-7291", "theirs-7291"}
     Project.objects.filter(pk=project.pk).update(retention_days=0)
     assert retention.cutoff(Project.objects.get(pk=project.pk)) is None
+
+
+@pytest.mark.django_db
+def test_the_form_changes_what_is_stored_and_shows_it(client, project, boss):
+    said = {"project": project.slug, "keeps": "redacted", "redactions": "order: ORD-[0-9]+",
+            "retention_days": "30"}  # fmt: skip
+    answer = client.post("/settings/privacy/", said, follow=True)
+    page = answer.content.decode()
+    assert 'value="redacted" checked' in page
+    assert "order: ORD-[0-9]+" in page
+    project.refresh_from_db()
+    assert (project.keeps, project.retention_days) == ("redacted", 30)
+    answer = client.post("/settings/privacy/", {**said, "redactions": "order: ("}, follow=True)
+    assert "this is no pattern" in answer.content.decode()
+    assert AuditEntry.objects.filter(event="privacy.changed").count() == 1
+
+
+@pytest.mark.django_db
+def test_the_form_that_forgets_wants_the_name_twice_and_deletes_in_this_project_alone(
+    client, project, demo, boss
+):
+    mine, theirs = of_user(project, "u1", "mine-7291"), of_user(demo, "u1", "theirs-7291")
+    said = {"project": project.slug, "user": "u1", "again": "u2"}
+    assert "twice" in client.post("/settings/erase/", said, follow=True).content.decode()
+    assert Request.objects.filter(pk=mine.request_id).exists()
+    page = client.post("/settings/erase/", {**said, "again": " u1 "}, follow=True).content.decode()
+    assert "1 requests with all that belonged to them" in page
+    assert "by boss" in page
+    assert found("mine-7291", "theirs-7291") == {"theirs-7291"}
+    assert Request.objects.filter(pk=theirs.request_id).exists()
 
 
 @pytest.mark.django_db

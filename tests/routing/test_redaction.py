@@ -1,6 +1,7 @@
 """What names a person or a secret is taken out, and little else."""
 
 import json
+import time
 from collections import Counter
 
 import pytest
@@ -65,6 +66,29 @@ def test_the_whole_of_a_body_is_looked_through_and_media_go_whole():
     assert "aGVsbG8=" not in json.dumps(kept)
     assert "aGk=" not in json.dumps(kept)
     assert counts == {"email": 2, "media": 2}
+
+
+def test_half_a_character_in_an_answer_costs_that_character_and_no_record():
+    reply = Reply(b'{"text": "a@b.org \\ud83d"}', "a@b.org \ud83d", "m", "", Usage(), 1)
+    kept, taken = redaction.answered(reply, KEEPING)
+    assert (kept.text, taken) == ("[email] \ufffd", {"email": 1})
+
+
+def test_numbers_of_a_body_as_large_as_may_come_take_a_bounded_time():
+    text = "12345 67890 1234 555-01 " * 2000
+    start = time.process_time()
+    assert left(f"{text} 4111 1111 1111 1111")[1]["card"] >= 1
+    assert time.process_time() - start < 2
+
+
+def test_a_text_on_which_a_redactor_fails_goes_whole_and_nobody_is_asked_or_rates_the_rest():
+    def fails(text):
+        raise RuntimeError(text)
+
+    counts = Counter()
+    keeping = Keeping(redaction.REDACTED, (fails,), b"k")
+    assert keeping.text("secret", counts) == "[unseen]"
+    assert counts == {redaction.UNSEEN: 1}
 
 
 def test_a_pattern_that_is_none_or_finds_everything_is_refused():
