@@ -100,6 +100,25 @@ _LOSING = (
 )
 
 
+def redacted(vitals: Vitals) -> Check | None:
+    """Say how many requests have no pair since something was taken out of them before storing."""
+    n = vitals.not_whole
+    if not n:
+        return None
+    total = vitals.draws.u.size + vitals.lost.total()
+    text = (
+        f"{n:,} of {total:,} requests ({n / total:.1%}) were not stored whole, and have no pair: "
+        "what is rated are requests out of which nothing was taken."
+    )
+    return Check("redacted", "Redacted requests", "warn", text, total, _NOT_WHOLE)
+
+
+_NOT_WHOLE = (
+    "They count as lost pairs. The certificate knows nothing else of them: let the application "
+    "take out what names somebody before it asks."
+)
+
+
 def response(vitals: Vitals) -> Check:
     """Count the pairs that were due and have no judgement: they count as harm."""
     about, due = ("response", "Response"), vitals.due

@@ -24,6 +24,7 @@ _CHECKS: tuple[Callable[[Vitals], Check | None], ...] = (
     rater_checks.sides,
     frame_checks.balance,
     frame_checks.pairs,
+    frame_checks.redacted,
     frame_checks.response,
     rater_checks.agree,
     rater_checks.position,

@@ -22,6 +22,7 @@ from reviews.memo import Memo
 from reviews.missing import Decile
 from reviews.models import Presentation, Rater, Slot, Study, Verdict
 from reviews.stats.judge import Flips
+from routing import redaction
 
 _PEOPLE = Rater.Kind.HUMAN.value
 #: Codes of what was said: the answers in their order, then that nobody could judge it.
@@ -121,6 +122,7 @@ class Vitals:
             one what is rated.
         harm: (N,) as people see it, nan where nobody spoke.
         lost: requests without a pair by the tier that failed; those under way are left out.
+        not_whole: of them those that were not stored whole, so that nobody was asked again.
         models: pairs drawn by (tier, model that answered).
         guidelines: versions that raters were shown.
         changes: fields of the plan that were changed after it was locked.
@@ -136,6 +138,7 @@ class Vitals:
     leaks: Leaks
     guesses: Counter[str]
     lost: Counter[str]
+    not_whole: int
     deciles: list[Decile]
     judge: Judge | None
     models: dict[tuple[str, str], int]
@@ -160,6 +163,7 @@ def of(study: Study, moment: Moment) -> Vitals:
         leaks=_leaks(study),
         guesses=sum(panels.guesses(study).values(), Counter[str]()),
         lost=_lost(study),
+        not_whole=_not_whole(study),
         deciles=missing.by_decile(study),
         judge=_judge(study, moment, draws),
         models=_models(study, moment),
@@ -211,6 +215,11 @@ def _lost(study: Study) -> Counter[str]:
         if colon:
             lost[tier] += n
     return lost
+
+
+def _not_whole(study: Study) -> int:
+    reasons = tuple(f": {why}" for why in (redaction.CHANGED, redaction.NOT_KEPT))
+    return sum(n for why, n in missing.by_why(study).items() if why.endswith(reasons))
 
 
 def _judge(study: Study, moment: Moment, draws: frames.Draws) -> Judge | None:

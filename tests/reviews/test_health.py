@@ -21,7 +21,7 @@ from reviews.models import (
     Study,
     Verdict,
 )
-from routing import policy
+from routing import policy, redaction
 from routing.models import ShadowJob
 from routing.types import TierSpec
 from tests.reviews.rows import add_pairs
@@ -110,6 +110,14 @@ def lost_pairs(n):
             pair.delete()
 
     return cause
+
+
+def redacted(study):
+    for pair in add_pairs(study.project, [(nth + 0.5) / 3 for nth in range(3)]):
+        ShadowJob.objects.filter(request_id=pair.request_id).update(
+            state="skipped", reason=redaction.CHANGED, finished_at=timezone.now()
+        )
+        pair.delete()
 
 
 def nobody_could_judge(study):
@@ -226,6 +234,7 @@ CAUSES = [
     (one_side, "sides", "fail"),
     (lost_pairs(5), "missing", "warn"),
     (lost_pairs(20), "missing", "fail"),
+    (redacted, "redacted", "warn"),
     (nobody_could_judge, "response", "warn"),
     (closed_unfinished, "response", "warn"),
     (raters_disagree, "agreement", "warn"),
