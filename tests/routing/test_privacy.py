@@ -212,7 +212,7 @@ def test_where_a_plug_in_fails_the_client_is_served_and_no_text_is_stored(
     eventually(Completion.objects.exists)
     privacy.read.cache_clear()
     row = Request.objects.get()
-    assert found(PLANTED, "card") == set()
+    assert found(PLANTED, CARD) == set()
     assert (row.query, row.completions.get().text) == ("[unseen]", "[unseen]")
     assert ShadowJob.objects.get().state == "skipped"
 
@@ -229,7 +229,7 @@ def test_a_long_body_is_looked_through_in_a_thread(
     eventually(lambda: Request.objects.count() == 2)
     privacy.read.cache_clear()
     short, long = (row.query for row in Request.objects.order_by("received_at"))
-    assert short == threading.main_thread().name
+    assert not short.startswith("asyncio_")
     assert long.startswith("asyncio_")
 
 
