@@ -36,7 +36,7 @@ from reviews.models import QuarterReview, SignOff, Study
 from reviews.stats import byday, weighting
 from reviews.stats.intervals import korn_graubard
 from routing import policy
-from routing.models import Project
+from routing.models import Deployment, Project
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,8 @@ def _content(row: SignOff, first: date, last: date) -> dict[str, Any]:
 def _begin(row: SignOff, first: date) -> datetime:
     """Return from when on requests count: what came before go-live was not its doing."""
     begin = datetime.combine(first, time(), UTC)
-    return max(begin, row.decided_at) if row.decided_at else begin
+    live = Deployment.objects.filter(policy=row.policy_after_id).order_by("id").first()
+    return max(begin, live.created_at) if live else begin
 
 
 def _end(last: date) -> datetime:

@@ -288,8 +288,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-        "json": {"()": "shadoweval.jsonlog.Formatter"},
+        "line": {
+            "()": "shadoweval.loglines.Line",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        },
+        "json": {"()": "shadoweval.loglines.Json"},
     },
     "handlers": {
         "console": {

@@ -3,13 +3,16 @@
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connection
+from django.core.management.commands import migrate as django_migrate
+from django.db import OperationalError, connection
 from django.db.migrations import AddField, CreateModel
 from django.db.migrations.loader import MigrationLoader
 from django_migration_linter import MigrationLinter
+from psycopg.errors import AdminShutdown, DeadlockDetected
 
 from benchmarks import migrate_under_load
 from routing.models import Request, ShadowPair
+from shadoweval.management.commands import migrate
 
 #: Landed before anything looked: changed afterwards, a migration would no longer say what is in the
 #: databases that have it. What an upgrade across them does is in docs/guides/upgrade.md.
@@ -84,3 +87,31 @@ def test_processes_of_the_version_before_bear_a_migration(migration, capsys):
     linter = MigrationLinter(no_cache=True, database=connection.alias)
     linter.lint_migration(migration)
     assert not linter.nb_erroneous, capsys.readouterr().out
+
+
+def _blocked(times, monkeypatch, why=DeadlockDetected):
+    """Let Django's own command fail so often; return the list of its runs."""
+    runs = []
+
+    def handle(command, *args, **options):
+        runs.append(args)
+        if len(runs) <= times:
+            raise OperationalError("in the way") from why()
+
+    monkeypatch.setattr(django_migrate.Command, "handle", handle)
+    monkeypatch.setattr(migrate, "_PAUSE_S", 0)
+    return runs
+
+
+def test_a_migration_that_the_service_blocks_is_done_anew(monkeypatch, capsys):
+    runs = _blocked(2, monkeypatch)
+    call_command("migrate")
+    assert len(runs) == 3
+    assert "begins again" in capsys.readouterr().err
+
+
+def test_what_else_stops_a_migration_is_told_at_once(monkeypatch):
+    runs = _blocked(1, monkeypatch, AdminShutdown)
+    with pytest.raises(OperationalError):
+        call_command("migrate")
+    assert len(runs) == 1

@@ -1,7 +1,7 @@
-"""Log lines as JSON, one object each: what log collectors read without a pattern.
+"""Log lines, to be read by people or, as JSON with one object each, by log collectors.
 
 No prompt, answer or secret: of an exception its types and places are told, not its text, which may
-hold what was asked; of what a library attaches to a record, nothing.
+hold what was asked or a row; of what a library attaches to a record, nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from pythonjsonlogger.json import JsonFormatter
 from routing import ids, tracing
 
 
-class Formatter(JsonFormatter):
+class Line(logging.Formatter):
+    """Writes a line as its format says, and below it where an exception came from."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        """Return places and type, without the text."""
+        return "\n".join(_places(*ei))
+
+
+class Json(JsonFormatter):
     """Writes time, level, logger, message, process, and what is being served."""
 
     def add_fields(
