@@ -67,6 +67,10 @@ class Monitor:
     typical: Callable[[Any], list[UUID]]
 
 
+#: Of whatever is compared by whole weeks.
+YOUNG = "There are no seven whole days since go-live yet: a weekend alone would look like a change."
+
+
 def nothing(why: str, n: int = 0) -> Seen:
     """Return that nothing can be said, and why not."""
     return Seen(Signal(None, None, Level.QUIET, n), why)

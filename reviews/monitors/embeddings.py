@@ -11,7 +11,7 @@ from django.db.models.fields import TextField
 from django.db.models.functions import MD5, Cast
 from scipy.spatial import distance
 
-from reviews.monitors.base import MOST_TYPICAL, Monitor, Seen, nothing, said
+from reviews.monitors.base import MOST_TYPICAL, YOUNG, Monitor, Seen, nothing, said
 from reviews.monitors.watched import Watched
 from reviews.stats import watch
 from routing import embedders
@@ -26,6 +26,8 @@ _MOST_PAIRS = 5000
 
 def read(watched: Watched) -> Seen:
     """Compare questions of the last seven days with those of the study."""
+    if not watched.has_week:
+        return nothing(YOUNG)
     before, now = (_vectors(rows) for rows in (_before(watched), _now(watched)))
     fewest = min(len(before), len(now))
     if fewest < watch.FEWEST_ROWS:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 
-from reviews.monitors.base import MOST_TYPICAL, Monitor, Row, Seen, nothing, said
+from reviews.monitors.base import MOST_TYPICAL, YOUNG, Monitor, Row, Seen, nothing, said
 from reviews.monitors.watched import Watched
 from reviews.stats import watch
 
@@ -17,6 +17,8 @@ def read(watched: Watched) -> Seen:
     """Compare the scores of the last seven days with those of the study's window."""
     if watched.reference is None:
         return nothing("The evidence of this sign-off kept no scores.")
+    if not watched.has_week:
+        return nothing(YOUNG)
     before, now = _before(watched), _now(watched)
     signal = watch.scores(before, now)
     edges = _edges(before)

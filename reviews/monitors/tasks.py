@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Count
 
-from reviews.monitors.base import Monitor, Row, Seen, nothing, said
+from reviews.monitors.base import YOUNG, Monitor, Row, Seen, nothing, said
 from reviews.monitors.shares import newest
 from reviews.monitors.watched import Watched
 from reviews.stats import watch
@@ -19,6 +19,8 @@ def read(watched: Watched) -> Seen:
     """Compare how often each task type came in the last seven days."""
     if watched.reference is None:
         return nothing("The evidence of this sign-off kept no task types.")
+    if not watched.has_week:
+        return nothing(YOUNG)
     before, now = _before(watched), _now(watched)
     signal = watch.tasks(before, now)
     return Seen(signal, _sentence(signal, before, now), _rows(before, now), "share")

@@ -94,6 +94,11 @@ class Watched:
         """Return when the last seven days begin, go-live at the earliest."""
         return max(self.begin, self.end - WINDOW_DAYS * DAY)
 
+    @property
+    def has_week(self) -> bool:
+        """Return whether the last seven days are all there: a weekend alone is no change."""
+        return self.end - self.begin >= WINDOW_DAYS * DAY
+
     @cached_property
     def reference(self) -> Reference | None:
         """Return the study's window; None where the evidence kept no columns."""

@@ -49,6 +49,15 @@ def test_the_same_traffic_is_within_every_limit_and_each_change_rings_its_own_mo
     assert seen["cost"].rows[0].before < 0.05
 
 
+@pytest.mark.django_db
+def test_a_week_that_is_not_whole_is_compared_with_none(project):
+    signed = live.signed(project)
+    live.serve(project, range(6), task="code", score=lambda x: x * 0.5)
+    seen, _, _ = read(signed, 6)
+    assert {seen[name].signal.level for name in ("scores", "tasks", "embeddings")} == {"quiet"}
+    assert "seven whole days" in seen["tasks"].sentence
+
+
 def test_a_row_that_stands_for_half_as_many_requests_is_kept_half_as_often():
     n = 4000
     order = np.random.default_rng(1).integers(0, 2**64, n, np.uint64)
