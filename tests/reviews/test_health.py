@@ -351,7 +351,7 @@ def test_who_could_not_judge_takes_nothing_from_who_did(study):
 
 def test_checks_take_few_queries(study, django_assert_max_num_queries):
     health.checks(study)
-    with django_assert_max_num_queries(33):
+    with django_assert_max_num_queries(39):
         health.checks(study)
 
 

@@ -166,6 +166,7 @@ ALSO = {
     "studies/new/": ("POST", {"lead", "admin"}),
     "studies/<int:pk>/plan/": ("POST", {"lead", "admin"}),
     "studies/<int:pk>/import/": ("POST", {"lead", "admin"}),
+    "quarters/": ("POST", {"lead", "admin"}),
     "routers/make/": ("POST", {"lead", "engineering", "admin"}),
     "routers/rules/": ("POST", {"lead", "engineering", "admin"}),
     "routers/train/": ("POST", {"lead", "engineering", "admin"}),

@@ -266,7 +266,7 @@ def test_a_dry_run_takes_as_many_queries_for_any_number(
     for n in range(12):
         add_pair(project, 0.4, query=f"prove {n}")
     dry(lead, base, PROOF)
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(42):
         dry(lead, base, PROOF)
 
 

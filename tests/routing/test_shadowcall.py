@@ -20,7 +20,7 @@ class Fails:
 async def test_a_router_that_raises_fails_its_job_with_a_reason(error):
     job = SimpleNamespace(
         pk=1, wire="anthropic", asking=Fails(error), query="?",
-        spec=SimpleNamespace(provider="anthropic"), ordinal=1,
+        spec=SimpleNamespace(provider="anthropic"), ordinal=1, request_id="r", keeping=None,
     )  # fmt: skip
     reason = f"router_error: {type(error).__name__}"
     assert await shadowcall.make(job) == (Outcome(reason=reason), None)
