@@ -8,6 +8,7 @@ with its sign-off. What follows when the floor is found broken is decided in `st
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -134,7 +135,8 @@ def look(row: SignOff) -> Look | None:
     study = row.living.select_related("policy", "project").first()
     if study is None:
         return None
-    found, plan = _said(calibration.arrays(study)), planning.as_json(study)
+    plan = planning.as_json(study)
+    found = _said(calibration.arrays(study), plan["loss"])
     there = inputs.taken(found, plan, "arrival", is_final=False)
     rows = _rows(found, there, study.policy)
     n_rated = int((rows.rated & ~np.asarray(rows.known)).sum())
@@ -144,14 +146,17 @@ def look(row: SignOff) -> Look | None:
     return Look(study, _signal(found, there, rows, plan), n_rated, n_waiting, _degradation(rows))
 
 
-def _said(found: Inputs) -> Inputs:
-    """Return what people said: until the first of them has spoken, a judge's word is no rating."""
-    if found.about.kind != Rater.Kind.LLM_JUDGE:
-        return found
-    nothing = np.full(found.columns.harm.size, np.nan)
-    return Inputs(
-        found.columns._replace(harm=nothing, adequate=nothing, strict=nothing), found.about
-    )
+def _said(found: Inputs, loss: str) -> Inputs:
+    """Return what people said: until the first of them has spoken, a judge's word is no rating.
+
+    Until then every day waits as in the queue: labels that are none left no pair out.
+    """
+    columns, about = found.columns, found.about
+    if about.kind == Rater.Kind.LLM_JUDGE:
+        nothing = np.full(columns.harm.size, np.nan)
+        columns = columns._replace(harm=nothing, adequate=nothing, strict=nothing)
+    is_silent = bool(np.isnan(inputs.loss(columns, loss)).all())
+    return Inputs(columns, replace(about, from_queue=about.from_queue or is_silent))
 
 
 def _rows(found: Inputs, there: Taken, live: Policy) -> Rows:

@@ -39,9 +39,9 @@ def go_live(row):
     return row.living.first()
 
 
-def play(study, *, days, harms, by=None):
-    """Let ten pairs a day come, all drawn and rated, so many of each ten made worse."""
-    now, by = timezone.now(), by or rating.rater_of(person("ria", "rater"))
+def come(study, *, days):
+    """Let ten pairs a day come, all drawn; return them."""
+    now = timezone.now()
     Study.objects.filter(pk=study.pk).update(created_at=now - days * DAY)
     pairs = add_pairs(study.project, [0.1] * 10 * days)
     for day in range(days):
@@ -50,7 +50,13 @@ def play(study, *, days, harms, by=None):
         Request.objects.filter(pk__in=of_day).update(received_at=at)
     study.refresh_from_db()
     sampling.extend(study)
-    for at, pair in enumerate(pairs):
+    return pairs
+
+
+def play(study, *, days, harms, by=None):
+    """Let ten pairs a day come, all drawn and rated, so many of each ten made worse."""
+    by = by or rating.rater_of(person("ria", "rater"))
+    for at, pair in enumerate(come(study, days=days)):
         said = "expensive" if at % 10 < harms else "tie"
         Verdict.objects.create(study=study, pair=pair, rater=by, preference=said)
 
@@ -116,6 +122,14 @@ def test_a_broken_floor_is_found_after_a_week(signed, settings, days, harms, lev
     look = living.look(signed)
     assert (look.signal.level, look.n_waiting) == (level, 0)
     assert look.degradation == pytest.approx(harms / 10)
+
+
+def test_what_nobody_rated_says_nothing(signed, settings):
+    settings.SHADOWEVAL_LIVING_RATE = 1.0
+    come(go_live(signed), days=10)
+    look = living.look(signed)
+    assert (look.signal.level, look.n_rated, look.n_waiting) == ("quiet", 0, 100)
+    assert look.degradation is None
 
 
 def test_a_judge_alone_breaks_no_floor(signed, settings):
