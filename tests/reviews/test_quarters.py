@@ -2,15 +2,19 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pgtrigger
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.contrib.auth.models import User
+from django.db import DatabaseError, transaction
+from django.db.models import Value
+from django.db.models.functions import Concat
 from django.utils import timezone
 
 from reviews import quarters, rating, rollout, sampling
 from reviews.errors import Conflict, NotAllowed
-from reviews.models import AuditEntry, Notice, QuarterReview, SignOff, Verdict
-from routing import policy
-from routing.models import Request, RouterVersion
+from reviews.models import AuditEntry, Notice, QuarterReview, Rater, SignOff, Verdict
+from routing import bootstrap, policy
+from routing.models import Deployment, Request, RouterVersion
 from tests.reviews.rows import add_pairs, add_request
 from tests.reviews.signing import approve, ask, person, rated_study
 
@@ -21,12 +25,26 @@ N = 20
 @pytest.fixture
 def row(project, smtp):
     """A sign-off of 0.6 whose policy is live since two days ago."""
+    signed = sign(project)
+    Request.objects.update(received_at=timezone.now() - timedelta(days=30))
+    return live_since(signed, timezone.now() - timedelta(days=2))
+
+
+def sign(project):
+    """Return a sign-off of 0.6, its policy live from now on."""
     study = rated_study(project)
     signed = ask(study, person("paula", "product", email="paula@example.org"))
     signed = approve(signed, person("erik", "engineering"), person("pat", "product"))
     rollout.run_due()
-    Request.objects.update(received_at=timezone.now() - timedelta(days=30))
-    SignOff.objects.filter(pk=signed.pk).update(decided_at=timezone.now() - timedelta(days=2))
+    signed.refresh_from_db()
+    return signed
+
+
+def live_since(signed, at):
+    """Let its policy have gone live then, the day after it was signed."""
+    SignOff.objects.filter(pk=signed.pk).update(decided_at=at - timedelta(days=1))
+    with pgtrigger.ignore("routing.Deployment:append_only"):
+        Deployment.objects.filter(policy=signed.policy_after).update(created_at=at)
     signed.refresh_from_db()
     return signed
 
@@ -94,7 +112,7 @@ def test_without_ratings_nothing_is_said(project, row):
 
 
 def test_the_clock_writes_each_quarter_once_and_tells_people(project, row):
-    SignOff.objects.filter(pk=row.pk).update(decided_at=datetime(2025, 11, 1, tzinfo=UTC))
+    live_since(row, datetime(2025, 11, 1, tzinfo=UTC))
     now = datetime(2026, 1, 2, tzinfo=UTC)
     assert [quarters.run_due(now) for _ in range(2)] == [1, 0]
     made = QuarterReview.objects.get()
@@ -105,14 +123,24 @@ def test_the_clock_writes_each_quarter_once_and_tells_people(project, row):
     assert quarters.run_due(datetime(2026, 4, 1, tzinfo=UTC)) == 1
 
 
-def test_what_cannot_be_read_of_one_project_stops_no_other(project, row):
-    SignOff.objects.filter(pk=row.pk).update(decided_at=datetime(2025, 11, 1, tzinfo=UTC))
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE reviews_evidence DISABLE TRIGGER USER")
-        cursor.execute("UPDATE reviews_evidence SET content = content - 'point'")
-        cursor.execute("ALTER TABLE reviews_evidence ENABLE TRIGGER USER")
-    assert quarters.run_due(datetime(2026, 1, 2, tzinfo=UTC)) == 0
-    assert not QuarterReview.objects.exists()
+def test_what_cannot_be_read_of_one_project_stops_no_other(starter, row, monkeypatch):
+    User.objects.update(username=Concat("username", Value("-before")))
+    Rater.objects.update(name=Concat("name", Value("-before")))
+    other = sign(bootstrap.ensure_project("other", "Other", starter))
+    asked, real = [], quarters._content
+
+    def first_fails(signed, *days):
+        asked.append(signed.pk)
+        if len(asked) == 1:
+            raise KeyError("point")
+        return real(signed, *days)
+
+    monkeypatch.setattr(quarters, "_content", first_fails)
+    for signed in (row, other):
+        live_since(signed, datetime(2025, 11, 1, tzinfo=UTC))
+    assert quarters.run_due(datetime(2026, 1, 2, tzinfo=UTC)) == 1
+    assert set(asked) == {row.pk, other.pk}
+    assert QuarterReview.objects.get().signoff_id == asked[1]
 
 
 def test_a_quarter_before_the_signature_is_not_reviewed(project, row):
