@@ -106,7 +106,7 @@ def test_no_hot_query_grows_with_what_is_stored(filled, project, api_key, client
         "pairs, far down": lambda: listing.page(project, before=str(middle)),
         "extend": lambda: sampling.extend(filled),
         "next pair": rate,
-        "usage": usage.roll,
+        "usage": lambda: usage.roll(timezone.now() + timedelta(hours=1)),  # all rows are of now
         "retention": lambda: retention.run(budget_s=0),
         "live": lambda: Live()._read(),
         "guards": lambda: guards.outcomes([filled.policy], timezone.now() - timedelta(hours=1)),
