@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run install test test-browser test-slow check bench bench-stats bench-routers bench-retrieval bench-retrieval-latency bench-upgrade soak demo clean
+.PHONY: run install test test-browser test-slow check audit sbom bench bench-stats bench-routers bench-retrieval bench-retrieval-latency bench-upgrade soak demo docs clean
 
 run: $(INSTALLED)  ## Install what is missing and run everything; Ctrl-C stops it
 	$(BIN)/python manage.py serve
@@ -23,7 +23,7 @@ test-browser: $(INSTALLED)  ## Only those in a real browser; they skip where the
 test-slow: $(INSTALLED)  ## Only the slow ones, in two processes; one has all that break things
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
 
-check: $(INSTALLED)  ## Lint, types, import rules, migrations that old processes can bear
+check: $(INSTALLED) audit  ## Lint, types, import rules, migrations that old processes can bear, known faults
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
@@ -34,7 +34,9 @@ audit: $(INSTALLED)  ## Known faults of the pinned packages; says so and goes on
 	@$(BIN)/python -m shadoweval.auditing constraints.txt
 
 sbom: $(INSTALLED)  ## Write sbom.json, a CycloneDX list of everything that is installed
-	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.json
+	$(PYTHON) -m venv .venv-sbom
+	.venv-sbom/bin/python -m pip install --quiet cyclonedx-bom==7.5.0
+	.venv-sbom/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.json
 
 bench: $(INSTALLED)  ## What one request costs, by router, shadow off and on; ten minutes or more
 	$(BIN)/python -m benchmarks.hot_path $(BENCH)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import Error, transaction
 from django.db.models import Q
+from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from reviews import alerts, expiry, monitors, stale
@@ -66,7 +67,7 @@ def look(watched: Subject, monitor: Monitor) -> bool:
             if _is_read(watched, monitor):
                 return False  # another worker was faster
             _keep(watched, monitor, seen)
-    except (Error, ValueError, ArithmeticError):
+    except (Error, ReviewError, RoutingError, OSError, ValueError, LookupError, ArithmeticError):
         log.exception("the monitor %s of %s says nothing", monitor.name, watched.project)
         return False
     return True
@@ -192,6 +193,8 @@ def shown(project: Project, signed: SignOff | None) -> list[Shown]:
     """
     is_shown = Q(signoff=signed) | Q(monitor=monitors.BUDGET.name)
     rows = Reading.objects.filter(is_shown, project=project).order_by("at")
+    # Only the newest one's picture is looked at, and a year of them is megabytes.
+    told = rows.annotate(sentence=KT("detail__sentence")).defer("detail")
     readings: dict[str, list[Reading]] = {}
     for row in told:
         readings.setdefault(row.monitor, []).append(row)

@@ -13,11 +13,10 @@ from django.utils import timezone
 
 from reviews import audit, expiry, rollout, signatures
 from reviews.models import Alarm, Reading, SignOff, Study
+from reviews.monitors.living import NAME as LIVING
 from routing import policy
 from routing.models import Policy, Project
 
-#: The monitor of ratings after go-live: it alone says that the floor is broken.
-FLOOR = "living"
 _RULES = Study.AfterAlarm
 
 
@@ -81,7 +80,7 @@ def _signed(alarm: Alarm) -> SignOff | None:
 
 def _apply(row: SignOff, alarm: Alarm) -> str:
     rule = rule_of(row)
-    if rule == _RULES.ALWAYS_EXPENSIVE or (rule == _RULES.FLOOR and alarm.monitor == FLOOR):
+    if rule == _RULES.ALWAYS_EXPENSIVE or (rule == _RULES.FLOOR and alarm.monitor == LIVING):
         rollout.fall_back(row, f"Alarm {alarm.pk}: {alarm.monitor.replace('_', ' ')}")
         return "Everything goes to the expensive tier, as the plan says."
     return "The sign-off is marked stale; its policy stays, as the plan says."

@@ -13,6 +13,7 @@ from reviews import (
     judge_calls,
     judging,
     living,
+    monitoring,
     notices,
     quarters,
     reminders,
@@ -85,6 +86,12 @@ def expire_signoffs() -> None:
 def run_monitors() -> None:
     """Read what is due of the traffic of live sign-offs."""
     monitoring.run_due()
+
+
+@shared_task
+def review_quarters() -> None:
+    """Write the reviews of the quarter that ended last."""
+    quarters.run_due()
 
 
 @shared_task

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from routing import budget, eligibility, pricing, privacy, redaction, sticky
+from routing import budget, eligibility, pricing, privacy, redaction, spans, sticky, tracing
 from routing.answer import Answer
 from routing.connection import Headers
 from routing.live import KeyInfo
@@ -154,6 +154,7 @@ def served(call: Call, answer: Answer, status: int | None = None) -> Served:
 
     Of a request that is not stored whole, nobody is asked less than the client asked.
     """
+    tracing.note(spans.of_decision(answer.decision, call.policy))
     request, decision = call.request, answer.decision
     taken: dict[str, int] = {}
     if call.key.keeping is not None:
@@ -167,7 +168,7 @@ def served(call: Call, answer: Answer, status: int | None = None) -> Served:
         api_key_id=call.key.id,
         policy_id=call.policy.pk,
         wire=call.speech.name,
-        request=request,
+        request=spans.linked(request),
         decision=decision,
         status=answer.status if status is None else status,
         error=answer.error,

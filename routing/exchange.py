@@ -10,7 +10,7 @@ import json
 import time
 from dataclasses import replace
 
-from routing import gateway, idempotency, redaction, retrieving, streaming
+from routing import gateway, idempotency, redaction, retrieving, spans, streaming, tracing
 from routing.answer import Answer
 from routing.call import (
     LEFT,

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
-from routing import collections, recording
+from routing import collections, recording, usage
 from routing.models import (
     ChallengerScore,
     Completion,
@@ -59,6 +59,7 @@ def run(budget_s: float = _BUDGET_S, now: datetime | None = None) -> bool:
     Each batch is a transaction of its own: safe to stop at any moment, and to run twice at once.
     """
     end = time.monotonic() + budget_s
+    usage.roll()  # what is deleted has been counted
     everywhere = _before(settings.SHADOWEVAL_RETENTION_DAYS, now)
     if everywhere is not None:
         collections.purge(everywhere)

@@ -23,7 +23,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from routing import loaded, policy, privacy, redaction, spend
+from routing import loaded, policy, privacy, redaction, spend, tracing
 from routing.models import Completion, Decision, Request, ShadowJob, ShadowPair
 from routing.redaction import Keeping
 from routing.routers.asking import Asking
@@ -110,6 +110,7 @@ class Job:
         reason: of the decision; so are `probe_usd` and `probe_ms`.
         asking: the router that is to judge the cheap answer, as it would have when serving.
         query: what it scores; read for such a router only.
+        traceparent: the request's trace; "" where there was none.
         keeping: how its answer is stored, None for as it is.
     """
 
@@ -137,6 +138,7 @@ class Job:
     hold: spend.Hold | None = None
     asking: Asking | None = None
     query: str = ""
+    traceparent: str = ""
     keeping: Keeping | None = None
 
     @property

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task, signals
 
-from routing import challenging, erasing, indexing, retention, shadow, shifts, upkeep
+from routing import challenging, erasing, indexing, retention, shadow, shifts, upkeep, usage
 
 #: A worker that is told to stop waits this long for calls that no running task waits for.
 _DRAIN_S = 45.0

@@ -174,6 +174,7 @@ CELERY_BEAT_SCHEDULE = {
         ("rollouts", "reviews.tasks.run_rollouts", 5),
         ("expiry", "reviews.tasks.expire_signoffs", 600),
         ("monitors", "reviews.tasks.run_monitors", 3600),
+        ("quarters", "reviews.tasks.review_quarters", 3600),
         ("notices", "reviews.tasks.send_notices", 10),
         ("trainings", "reviews.tasks.run_trainings", 5),
         ("uploads", "routing.tasks.run_uploads", 3),
@@ -188,6 +189,7 @@ INDEXING_QUEUE = "indexing"
 JUDGING_QUEUE = "judging"
 CELERY_TASK_ROUTES = {
     "reviews.tasks.run_trainings": {"queue": TRAINING_QUEUE},
+    "reviews.tasks.run_monitors": {"queue": TRAINING_QUEUE},
     "reviews.tasks.run_judge_calls": {"queue": JUDGING_QUEUE},
     "reviews.tasks.run_judge_batches": {"queue": JUDGING_QUEUE},
     "routing.tasks.run_uploads": {"queue": INDEXING_QUEUE},

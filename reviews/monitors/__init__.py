@@ -22,6 +22,7 @@ from reviews.monitors.watched import Watched, of
 
 #: Of a live sign-off, in the order of the page.
 ALL: tuple[Monitor, ...] = (
+    living.MONITOR,
     scores.MONITOR,
     shares.CHEAP,
     shares.ESCALATED,

@@ -18,6 +18,7 @@ from reviews import evidence
 from reviews.inputs import DAY_S, Columns
 from reviews.models import SignOff
 from reviews.stats.watch import WINDOW_DAYS, Days
+from routing import retention
 from routing.models import Decision, Deployment, Policy, Project
 from routing.types import Reason
 
@@ -144,7 +145,18 @@ def of(signed: SignOff, now: datetime) -> Watched | None:
     if live is None:
         return None
     begin, end = midnight(live.created_at + DAY), midnight(now)
-    return Watched(signed, begin, end) if begin < end else None
+    if begin >= end:
+        return None
+    return Watched(signed, max(begin, _whole_since(signed.project, end)), end)
+
+
+def _whole_since(project: Project, end: datetime) -> datetime:
+    """Return from when on no day lost requests to retention.
+
+    What is left of the days before are the requests that were drawn: no sample of their day.
+    """
+    before = retention.cutoff(project, end)
+    return _EPOCH if before is None else min(before + DAY, end - DAY)
 
 
 def midnight(at: datetime) -> datetime:

@@ -179,7 +179,7 @@ def sentence(found: Measured) -> str:
         return f"What routing saved in the last {found.n_days} days is not known. {found.why_not}"
     verb = "saved" if found.saved.value >= 0 else "cost more:"
     said = (
-        f"In the last {days} days routing {verb} {_usd(found.saved)} of the "
+        f"In the last {found.n_days} days routing {verb} {_usd(found.saved)} of the "
         f"{_cents(found.baseline.value)} USD that the expensive model alone would have cost"
     )
     return f"{said}; less what measuring it cost, {_usd(found.net)}."
