@@ -6,6 +6,7 @@ import pytest
 
 from routing import shadowcall
 from routing.outcomes import Outcome
+from routing.types import Tier
 
 
 class Fails:
@@ -21,6 +22,7 @@ async def test_a_router_that_raises_fails_its_job_with_a_reason(error):
     job = SimpleNamespace(
         pk=1, wire="anthropic", asking=Fails(error), query="?",
         spec=SimpleNamespace(provider="anthropic"), ordinal=1, request_id="r", keeping=None,
+        tier=Tier.CHEAP, purpose="baseline", attempts=1, traceparent="",
     )  # fmt: skip
     reason = f"router_error: {type(error).__name__}"
     assert await shadowcall.make(job) == (Outcome(reason=reason), None)
