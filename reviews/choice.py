@@ -14,6 +14,7 @@ import numpy as np
 from reviews import estimation, frames, scoring
 from reviews.estimation import Rows
 from reviews.models import Study
+from reviews.stats.curve import as_points
 from routing.models import Policy
 
 #: Between the two sides of `sided`.
@@ -82,7 +83,7 @@ def point(found: Rows, chosen: Thresholds) -> dict[str, Any]:
     Quality is None where pairs above the study's largest threshold would go to CHEAP.
     """
     rows = sided(found, chosen)
-    (figures,) = estimation.points(estimation.curve_of(rows, BETWEEN))
+    (figures,) = as_points(estimation.curve_of(rows, BETWEEN))
     is_unasked = ((rows.frame.score < BETWEEN) & (rows.frame.pi == 0)).any()
     named = {"threshold": chosen.threshold, "thresholds": dict(chosen.by_task)}
     return figures | named | (_UNKNOWN if is_unasked else {})

@@ -40,7 +40,8 @@ from reviews.opinions import Answer
 from routing import policy, pricing, recording, records, routers, shadow
 from routing.bootstrap import ensure_project
 from routing.models import Completion, Policy, Project, RouterVersion, ShadowJob, ShadowPair
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier, Usage
 
 SLUG = "demo-support-desk"
 #: Marks the demo's people: only they are removed with it.

@@ -17,7 +17,8 @@ from django.utils import timezone
 from reviews import sampling
 from routing import policy, pricing, recording, records, usage
 from routing.models import Completion, Policy, Project, ShadowJob
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier
 
 _NAMESPACE = UUID("3e0d0c0b-8f39-4c53-a1b5-5f4b8f5f0d11")
 _THRESHOLD, _RATE = 0.3, 0.5

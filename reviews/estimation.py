@@ -7,7 +7,6 @@ mean does. People, judge and answer key are never mixed: one kind of rater at a 
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -18,7 +17,8 @@ from django.db.models import Count, Max
 
 from reviews import frames, memo, missing
 from reviews.models import Rater, Study, Verdict
-from reviews.stats.curve import Curve, curve, default_thresholds
+from reviews.stats.curve import Curve, as_points, curve, default_thresholds
+from reviews.stats.inturn import best_end
 
 #: Above every score: everything is cheap.
 ALWAYS_CHEAP = 1.01
@@ -247,7 +247,7 @@ def _estimate(study: Study, kind: str, moment: Moment, without: int) -> Estimate
     frame, result = found.frame, curve_of(found, grid(study))
     return Estimate(
         curve=result,
-        points=points(result),
+        points=as_points(result),
         kind=kind,
         kinds={},
         n_frame=frame.pair_id.size,
@@ -283,7 +283,7 @@ def _sampled(whole: Columns, from_queue: bool) -> tuple[Columns, np.ndarray, int
     if not from_queue:
         return whole, spoken, int(spoken.sum())
     order = np.where(whole.pi > 0, whole.u / np.where(whole.pi > 0, whole.pi, 1.0), np.inf)
-    end, gap = _best_end(order, whole.selected & ~spoken, spoken)
+    end, gap = best_end(order, whole.selected & ~spoken, spoken)
     frame = Columns(*(column[:end] for column in whole))
     return frame, spoken[:end] & (order[:end] < gap), int(spoken.sum())
 
@@ -307,59 +307,12 @@ def _heard(
     return left, in_turn & ~alone
 
 
-def _best_end(order: np.ndarray, unrated: np.ndarray, spoken: np.ndarray) -> tuple[int, float]:
-    """Return how many rows the best frame has, and its first gap; the longer of equals.
-
-    Only the ends just before the first gap moves forward need a look: some ln(N) of them.
-    """
-    gaps = np.minimum.accumulate(np.where(unrated, order, np.inf))
-    moves = np.flatnonzero(gaps < np.append(np.inf, gaps)[: gaps.size])
-    best, best_n = (0, math.inf), -1
-    for end in (*moves, gaps.size):
-        gap = gaps[end - 1] if end else math.inf
-        n = int((spoken[:end] & (order[:end] < gap)).sum())
-        if n >= best_n:
-            best, best_n = (int(end), float(gap)), n
-    return best
-
-
 def _sha256(frame: Columns, rated: np.ndarray) -> str:
     digest = hashlib.sha256()
     hashed = [column for name, column in frame._asdict().items() if name not in _NOT_HASHED]
     for column in (*hashed, rated):
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
-
-
-def points(result: Curve) -> list[dict[str, Any]]:
-    """Return the curve as one dict per threshold, with None for what cannot be estimated."""
-    columns = {
-        "threshold": result.thresholds,
-        "cheap_share": result.cheap_share,
-        "cheap_count": result.cheap_count,
-        "adequacy": result.adequacy,
-        "adequacy_low": result.adequacy_interval.low,
-        "adequacy_high": result.adequacy_interval.high,
-        "n_adequacy": result.n_adequacy,
-        "degradation": result.degradation,
-        "degradation_low": result.degradation_interval.low,
-        "degradation_high": result.degradation_interval.high,
-        "n_harm": result.n_harm,
-        "events": result.events,
-        "cost_usd": result.cost_usd,
-        "baseline_cost_usd": result.baseline_cost_usd,
-        "saving_share": result.saving_share,
-        "weights_too_unequal": result.weights_too_unequal,
-    }
-    lists = {name: np.asarray(values).tolist() for name, values in columns.items()}
-    return [
-        {name: _known(values[i]) for name, values in lists.items()}
-        for i in range(len(result.thresholds))
-    ]
-
-
-def _known(value: float) -> float | None:
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def point_at(result: Estimate, threshold: float) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a sign-off rests on: frozen with its inputs, hashed, and made again from them by anybody.
 
 Evidence holds numbers of pairs, never a prompt or an answer. Whether it may still be approved is
-`staleness`; who may approve it is `signoff`.
+`standing`; who may approve it is `signoff`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from reviews import (
     covering,
     estimation,
     health,
-    moving,
     outcomes,
     planning,
 )
@@ -34,9 +33,7 @@ from routing import policy
 from routing.models import Policy
 
 VERSION = 2
-#: Fields that plans frozen earlier do not name, and what they meant.
-_ADDED = {"after_alarm": Study.AfterAlarm.FLOOR.value}
-_EARLIER = "This evidence is of an earlier version: its inputs were not kept."
+EARLIER = "This evidence is of an earlier version: its inputs were not kept."
 _HERE = Path(__file__).parent
 #: What a figure of the evidence can depend on, and what goes along in a pack as it is.
 _SOURCES = (
@@ -83,7 +80,7 @@ def freeze(
     inputs = calibration.arrays(study, _moment(study, estimate))
     frozen = columnar.parquet(stored(inputs.columns))
     _check_tasks(threshold, thresholds or {}, inputs.about.tasks)
-    found = _looked_after(study, Thresholds(threshold, thresholds or {}))
+    found = looked_after(study, Thresholds(threshold, thresholds or {}))
     content = {
         "version": VERSION,
         **asked,
@@ -127,7 +124,7 @@ def _check_tasks(threshold: float, thresholds: dict[str, float], known: Collecti
             raise NothingToSign(f"No pair of this study is of the task type {task}.")
 
 
-def _looked_after(study: Study, chosen: Thresholds) -> dict[str, list[dict[str, Any]]]:
+def looked_after(study: Study, chosen: Thresholds) -> dict[str, list[dict[str, Any]]]:
     """Return what may stand against a choice of thresholds now."""
     return {
         "health": [_check(one) for one in health.checks(study)],
@@ -199,11 +196,11 @@ def _of_policies(
     return {
         "policy": _policy(live),
         "point_live": choice.live_point(study, found, live),
-        "point": choice.point(found, _asked(asked)),
+        "point": choice.point(found, asked_of(asked)),
     }
 
 
-def _asked(content: dict[str, Any]) -> Thresholds:
+def asked_of(content: dict[str, Any]) -> Thresholds:
     """Return the thresholds that evidence is about."""
     return Thresholds(content["threshold"], content["thresholds"])
 
@@ -296,75 +293,5 @@ def frozen_inputs(row: Evidence) -> bytes:
         Conflict: for evidence of an earlier version, which has none.
     """
     if row.inputs is None:
-        raise Conflict(_EARLIER)
+        raise Conflict(EARLIER)
     return bytes(row.inputs)
-
-
-def staleness(row: Evidence) -> list[str]:
-    """Return why evidence can no longer be approved, a sentence each; empty while it can.
-
-    Ratings that came since count only when they move what is certified. Of evidence that is not
-    certified they count, too, when they move a figure out of the interval that was signed. When
-    nothing was drawn or said since, no curve is computed.
-    """
-    study, content = row.study, row.content
-    if row.inputs is None:
-        return [_EARLIER]
-    found = [*_other_policy(study, content), *changed_plan(study, content)]
-    moved = _certificate_moved(study, content["certificate"])
-    if not moved and not content["is_certified"]:
-        moved = _figures_moved(study, content)
-    return [*found, *moved, *blocks_now(row)]
-
-
-def blocks_now(row: Evidence) -> list[str]:
-    """Return what stands against going live on this evidence since it was frozen, a sentence each.
-
-    A check of the study's health that fails, a guardrail that is breached. One that the evidence
-    shows was signed with it. Nothing stands against always expensive.
-    """
-    if row.inputs is None:
-        return [_EARLIER]
-    content, asked = row.content, _asked(row.content)
-    if covering.is_always_expensive(asked.threshold, content["thresholds"]):
-        return []
-    return covering.new_blocks(_looked_after(row.study, asked), content)
-
-
-def _certificate_moved(study: Study, frozen: dict[str, Any]) -> list[str]:
-    is_as_it_was = str(calibration.moment_of(study)) == frozen["moment"]
-    if is_as_it_was and bool(study.closed_at) == frozen["is_final"]:
-        return []
-    return moving.certificate(frozen, calibration.certificate(study).as_json())
-
-
-def _figures_moved(study: Study, content: dict[str, Any]) -> list[str]:
-    """Return the figures of now that lie outside the intervals that were frozen."""
-    moment = estimation.Moment.now(study)
-    if str(moment) == content["moment"]:
-        return []
-    found = estimation.rows(study, content["raters"], moment)
-    return moving.figures(content["point"], choice.point(found, _asked(content)))
-
-
-def _other_policy(study: Study, content: dict[str, Any]) -> list[str]:
-    live = policy.live(study.project)
-    if live is None or live.pk != content["policy"]["id"]:
-        return ["Another policy went live since this was requested."]
-    return []
-
-
-def changed_plan(study: Study, content: dict[str, Any]) -> list[str]:
-    """Return that the study's plan is no longer the one that was frozen, or nothing."""
-    if _plan_of(planning.as_json(study)) != _plan_of(content["plan"]):
-        return ["The plan was changed since."]
-    return []
-
-
-def _plan_of(plan: dict[str, Any]) -> bytes:
-    """Return what of a plan may not change; that the study was closed since is no change.
-
-    Nor is a field that plans got since, at the value that stands for what they did before.
-    """
-    kept = {name: value for name, value in plan.items() if name != "closed"}
-    return chain.canonical(_ADDED | kept)

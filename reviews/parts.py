@@ -20,7 +20,7 @@ from reviews.estimation import Estimate, Moment, Rows
 from reviews.models import Study
 from reviews.stats import bands, daily, rows
 from reviews.stats.bands import Band
-from reviews.stats.curve import Curve
+from reviews.stats.curve import Curve, as_points
 
 #: Scores drawn under the curve, of each kind; the first of the queue, which are a random sample.
 MOST_TICKS = 300
@@ -245,7 +245,7 @@ def _points(
     result: Curve, money: daily.Month, band: Band, adequate: np.ndarray
 ) -> list[dict[str, Any]]:
     """Return the curve's points with money, chance and a perfect router."""
-    points = estimation.points(result)
+    points = as_points(result)
     random, oracle = _lines(result)
     columns = {
         "band_low": band.low,
@@ -309,7 +309,7 @@ def _tasks(study: Study, found: Rows) -> list[dict[str, Any]]:
 def _task(study: Study, found: Rows, code: int) -> dict[str, Any]:
     mask = found.frame.task == code
     result = estimation.curve_of(_only(found, mask), estimation.grid(study))
-    points = estimation.points(result)
+    points = as_points(result)
     return {
         "name": frames.task_names()[code],
         "n_frame": int(mask.sum()),

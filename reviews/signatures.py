@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from reviews import evidence, permissions, planning
+from reviews import permissions, planning, standing
 from reviews.models import Approval, SignOff
 from routing import policy
 
@@ -99,7 +99,7 @@ def staleness(row: SignOff) -> list[str]:
     """Return why an open request can no longer be approved as it is, a sentence each."""
     if row.state not in SignOff.OPEN:
         return []
-    return left(row) + evidence.staleness(row.evidence)
+    return left(row) + standing.staleness(row.evidence)
 
 
 def signers(row: SignOff) -> list[User]:

@@ -25,6 +25,7 @@ from reviews import (
     rollout,
     scoring,
     signatures,
+    standing,
     statements,
 )
 from reviews.asking import Asked
@@ -244,7 +245,7 @@ def _check_still(row: SignOff) -> None:
     if signatures.is_overtaken(row):
         raise Conflict(signatures.OVERTAKEN)
     study = Study.objects.select_for_update(no_key=True).get(pk=row.study_id)
-    changed = evidence.changed_plan(study, row.evidence.content)
+    changed = standing.changed_plan(study, row.evidence.content)
     _refuse(signatures.left(row) + changed)
 
 

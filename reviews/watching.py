@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from scipy import stats
 
-from reviews import evidence, health
+from reviews import health, standing
 from reviews.models import Rollout, SignOff
 from routing import guards, policy
 from routing.proportions import WORSE_BELOW, Comparison
@@ -40,7 +40,7 @@ def look(way: Rollout) -> Look:
     step there is nothing to compare; what came up against the evidence since it was signed fails.
     """
     if not way.done:
-        return Look([], evidence.blocks_now(way.signoff.evidence))
+        return Look([], standing.blocks_now(way.signoff.evidence))
     target, rest = way.signoff.policy_after, way.signoff.policy_before
     last = policy.deployment(way.project)
     assert target is not None, "the database holds it"

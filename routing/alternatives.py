@@ -28,7 +28,7 @@ from routing.models import (
 )
 from routing.retrieval import searching
 from routing.retrieval.index import Index
-from routing.shadow import Job
+from routing.shadowjob import Job
 from routing.types import Source, Tier
 from routing.wire import sources as wire
 

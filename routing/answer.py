@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from routing.providers.base import EventStream
-from routing.types import DecisionValue, Dialect, Probe, Reply
+from routing.served import Probe
+from routing.types import DecisionValue, Dialect, Reply
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from routing.models import Policy
 from routing.overload import load
 from routing.ramp import Ramp
 from routing.records import skip_reason
-from routing.types import ChatRequest, Dialect, Reason, Reply, RetrievalValue, Served, Tier
+from routing.served import Served
+from routing.types import ChatRequest, Dialect, Reason, Reply, RetrievalValue, Tier
 from routing.wire import shape, translation
 from routing.wire.shape import Shape
 from routing.wire.speech import Speech

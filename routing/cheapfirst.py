@@ -22,17 +22,8 @@ from routing.probing import Bill, Finding, Question
 from routing.providers.base import Provider
 from routing.routers.asking import Asking, is_asking
 from routing.routers.base import Router
-from routing.types import (
-    ChatRequest,
-    DecisionValue,
-    Outgoing,
-    Probe,
-    Reason,
-    Reply,
-    Score,
-    Tier,
-    TierSpec,
-)
+from routing.served import Probe
+from routing.types import ChatRequest, DecisionValue, Outgoing, Reason, Reply, Score, Tier, TierSpec
 from routing.wire import retell, translation
 from routing.wire.body import LARGE_BYTES
 

@@ -23,7 +23,8 @@ from routing import alternatives, pricing, probing, redaction, repeats, spend
 from routing.alternatives import Elsewhere
 from routing.models import Completion, ShadowJob, ShadowPair
 from routing.records import clean, clean_json
-from routing.shadow import Job, end
+from routing.shadow import end
+from routing.shadowjob import Job
 from routing.types import Reply, Tier
 
 log = logging.getLogger(__name__)

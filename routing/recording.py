@@ -25,7 +25,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from routing import records, tally
 from routing.errors import place
 from routing.journal import Journal, Mark, Orphan, orphans
-from routing.types import Served
+from routing.served import Served
 
 log = logging.getLogger(__name__)
 

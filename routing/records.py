@@ -20,7 +20,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from psycopg.types.json import Json
 
 from routing import redaction, statements
-from routing.types import Probe, Reply, RetrievalValue, Served
+from routing.served import Probe, Served
+from routing.types import Reply, RetrievalValue
 
 log = logging.getLogger(__name__)
 

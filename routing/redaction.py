@@ -19,7 +19,8 @@ from typing import Any
 
 import re2
 
-from routing.types import ChatRequest, Reply, RetrievalValue, Served
+from routing.served import Served
+from routing.types import ChatRequest, Reply, RetrievalValue
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from routing import policy, records
 from routing.models import Completion, Policy, Project, RepeatPair, ShadowJob, ShadowPair
-from routing.shadow import Job
+from routing.shadowjob import Job
 from routing.types import Tier
 
 if TYPE_CHECKING:

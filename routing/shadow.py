@@ -12,11 +12,10 @@ import json
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -25,18 +24,12 @@ from django.utils import timezone
 
 from routing import loaded, policy, privacy, redaction, spend, tracing
 from routing.models import Completion, Decision, Request, ShadowJob, ShadowPair
-from routing.redaction import Keeping
-from routing.routers.asking import Asking
-from routing.types import Reason, Tier, TierSpec
+from routing.shadowjob import Job
+from routing.types import Reason, Tier
 
 log = logging.getLogger(__name__)
 
 _STATES = ShadowJob.State
-_ORDINALS = {
-    ShadowJob.Purpose.PAIR.value: 1,
-    ShadowJob.Purpose.REPEAT.value: Completion.SECOND,
-    ShadowJob.Purpose.RETRIEVAL.value: Completion.ELSEWHERE,
-}
 #: Longer than a call may take, by what writing its outcome may take while the database is away.
 LEASE_MARGIN_S = 60
 #: Begin reasons of failures that are our own: they say nothing of the model that was to answer.
@@ -92,64 +85,6 @@ JOIN routing_decision AS decision ON decision.request_id = request.id
 JOIN routing_project AS project ON project.id = request.project_id
 WHERE request.id = ANY(%s)
 """
-
-
-@dataclass(frozen=True)
-class Job:
-    """A claimed job with all that its call and its pair need.
-
-    Attributes:
-        purpose: of `ShadowJob.Purpose`.
-        attempts: counted with this one.
-        lease_until: names this claim: whoever takes the job next has a later one.
-        spec: who plays the shadow tier under the policy that decided the request.
-        terms: of that policy.
-        cap_usd: of the project's day, None for none.
-        payload_bytes: of the payload as JSON.
-        hold: the money that is kept for the call, None without a cap.
-        reason: of the decision; so are `probe_usd` and `probe_ms`.
-        asking: the router that is to judge the cheap answer, as it would have when serving.
-        query: what it scores; read for such a router only.
-        traceparent: the request's trace; "" where there was none.
-        keeping: how its answer is stored, None for as it is.
-    """
-
-    pk: int
-    request_id: UUID
-    project_id: int
-    purpose: str
-    tier: Tier
-    rate: float
-    attempts: int
-    lease_until: datetime
-    spec: TierSpec
-    terms: policy.Terms
-    wire: str
-    payload: dict[str, Any]
-    payload_bytes: int
-    headers: dict[str, str]
-    url_query: str
-    task: str
-    score: float | None
-    cap_usd: Decimal | None
-    reason: str = ""
-    probe_usd: Decimal | None = None
-    probe_ms: float | None = None
-    hold: spend.Hold | None = None
-    asking: Asking | None = None
-    query: str = ""
-    traceparent: str = ""
-    keeping: Keeping | None = None
-
-    @property
-    def ordinal(self) -> int:
-        """Which of the tier's answers it asks for; the first is half of a pair."""
-        return _ORDINALS[self.purpose]
-
-    @property
-    def calls(self) -> int:
-        """How many calls it makes at once."""
-        return 1 if self.asking is None else max(self.asking.asks.samples, 1)
 
 
 def claim(

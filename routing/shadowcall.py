@@ -27,7 +27,7 @@ from routing.models import Completion
 from routing.outcomes import Judged, Outcome
 from routing.providers.base import Provider
 from routing.routers.asking import Asking
-from routing.shadow import Job
+from routing.shadowjob import Job
 from routing.types import DIALECTS, Reply
 from routing.wire import sources, translation
 

@@ -23,7 +23,7 @@ from django.db import InterfaceError, OperationalError, connection
 from routing import alternatives, gauges, outcomes, shadow, shadowcall
 from routing.brakes import Brakes, Closed
 from routing.outcomes import End, Outcome
-from routing.shadow import Job
+from routing.shadowjob import Job
 from routing.shared import Shared
 
 log = logging.getLogger(__name__)

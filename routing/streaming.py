@@ -31,7 +31,8 @@ from routing.errors import ProviderUnreachable, RequestError, ServiceUnavailable
 from routing.idempotency import Kept
 from routing.providers.base import EventStream
 from routing.recording import Recorder
-from routing.types import Reply, Served, Usage
+from routing.served import Served
+from routing.types import Reply, Usage
 from routing.wire import assemble, sse, translation
 
 log = logging.getLogger(__name__)

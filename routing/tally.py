@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from routing import gauges, pricing
-from routing.types import Served
+from routing.served import Served
 
 _count_decision = gauges.counted(
     "decisions", "Requests by where they went and why.", "tier", "reason"

@@ -6,7 +6,6 @@
 
 import os
 import secrets
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ import plotly
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from shadoweval import embedded, env, mail
+from shadoweval import embedded, env, logconfig, mail, schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("SHADOWEVAL_VAR", str(BASE_DIR / "var"))).resolve()
@@ -152,49 +151,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": 2,
 }
-CELERY_BEAT_SCHEDULE = {
-    name: {
-        "task": task,
-        "schedule": timedelta(seconds=every_s),
-        "options": {"expires": every_s},  # while all hands are busy, messages must not pile up
-    }
-    for name, task, every_s in (
-        ("shadow", "routing.tasks.run_shadow_jobs", 5),
-        ("shadow-recover", "routing.tasks.recover_shadow_jobs", 30),
-        ("samples", "reviews.tasks.extend_samples", 30),
-        ("closing", "reviews.tasks.close_studies", 60),
-        ("judge-pairs", "reviews.tasks.extend_judges", 30),
-        ("judge", "reviews.tasks.run_judge_calls", 10),
-        ("judge-batches", "reviews.tasks.run_judge_batches", 60),
-        ("judge-recover", "reviews.tasks.recover_judge_calls", 60),
-        ("challengers", "routing.tasks.run_challengers", 5),
-        ("usage", "routing.tasks.roll_usage_up", 300),
-        ("retention", "routing.tasks.delete_old_requests", 600),
-        ("reminders", "reviews.tasks.remind_raters", 3600),
-        ("rollouts", "reviews.tasks.run_rollouts", 5),
-        ("expiry", "reviews.tasks.expire_signoffs", 600),
-        ("monitors", "reviews.tasks.run_monitors", 3600),
-        ("quarters", "reviews.tasks.review_quarters", 3600),
-        ("notices", "reviews.tasks.send_notices", 10),
-        ("trainings", "reviews.tasks.run_trainings", 5),
-        ("uploads", "routing.tasks.run_uploads", 3),
-        ("indexes", "routing.tasks.build_indexes", 3),
-    )
-}
-# Trainings compute for minutes: a worker of their own takes them, and no shadow call waits.
-TRAINING_QUEUE = "training"
-#: So does indexing.
-INDEXING_QUEUE = "indexing"
-#: And judges, whose provider may be slow for minutes.
-JUDGING_QUEUE = "judging"
-CELERY_TASK_ROUTES = {
-    "reviews.tasks.run_trainings": {"queue": TRAINING_QUEUE},
-    "reviews.tasks.run_monitors": {"queue": TRAINING_QUEUE},
-    "reviews.tasks.run_judge_calls": {"queue": JUDGING_QUEUE},
-    "reviews.tasks.run_judge_batches": {"queue": JUDGING_QUEUE},
-    "routing.tasks.run_uploads": {"queue": INDEXING_QUEUE},
-    "routing.tasks.build_indexes": {"queue": INDEXING_QUEUE},
-}
+CELERY_BEAT_SCHEDULE = schedule.BEAT
+CELERY_TASK_ROUTES = schedule.ROUTES
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- people -------------------------------------------------------------------------------
@@ -286,38 +244,10 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 
 # --- logs: never a prompt, an answer or a secret --------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "shadoweval.loglines.Line",
-            "format": "{asctime} {levelname} {name}: {message}",
-            "style": "{",
-        },
-        "json": {"()": "shadoweval.loglines.Json"},
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": env.choice("SHADOWEVAL_LOG_FORMAT", "line", ("line", "json")),
-        }
-    },
-    "root": {"handlers": ["console"], "level": env.text("SHADOWEVAL_LOG_LEVEL", "INFO")},
-    "loggers": {
-        # These print request bodies or URLs at INFO and below.
-        "httpx": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
-        "anthropic": {"level": "WARNING"},
-        "sentence_transformers": {"level": "WARNING"},
-        # These tell every step of setting a report.
-        "weasyprint": {"level": "ERROR"},
-        "fontTools": {"level": "WARNING"},
-        # Repeats itself while the database is away; whoever needed a connection says so once.
-        "psycopg.pool": {"level": "ERROR"},
-    },
-}
+LOGGING = logconfig.logging(
+    env.choice("SHADOWEVAL_LOG_FORMAT", "line", ("line", "json")),
+    env.text("SHADOWEVAL_LOG_LEVEL", "INFO"),
+)
 
 # --- routing ------------------------------------------------------------------------------
 #: Whether a base URL that is typed into a page may lead into a private network, such as to a model

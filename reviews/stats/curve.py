@@ -7,16 +7,24 @@ One pass bins the N rows between neighbouring thresholds; running sums over the 
 every threshold, so no N x T array is ever built.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reviews.stats.curveframe import (
+    FloatArray,
+    Frame,
+    boolean,
+    check_shapes,
+    checked_frame,
+    checked_thresholds,
+)
 from reviews.stats.intervals import Interval, korn_graubard
 from reviews.stats.weighting import fewest_heavy_events
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
@@ -71,22 +79,6 @@ class Curve:
     weights_too_unequal: NDArray[np.bool_]
     n_frame: int
     level: float
-
-
-class _Frame(NamedTuple):
-    """Hold the checked inputs; `bins` is the first threshold that routes a row cheap, or T."""
-
-    bins: NDArray[np.intp]
-    traffic: FloatArray
-    cost_cheap: FloatArray
-    cost_expensive: FloatArray
-    cost_baseline: FloatArray
-    weight: FloatArray
-    adequate: FloatArray
-    harm: FloatArray
-    has_adequate: NDArray[np.bool_]
-    has_harm: NDArray[np.bool_]
-    n_thresholds: int
 
 
 class _Sums(NamedTuple):
@@ -179,9 +171,9 @@ def curve(
         >>> asking.cost_usd.round(2).tolist(), asking.baseline_cost_usd.tolist()[1]
         ([4.0, 2.33, 1.0], 4.0)
     """
-    grid = _checked_thresholds(thresholds)
+    grid = checked_thresholds(thresholds)
     traffic = np.ones(np.size(score)) if traffic is None else traffic
-    frame = _checked_frame(
+    frame = checked_frame(
         score, traffic, cost_cheap, cost_expensive, weight, rated, adequate, harm, grid,
         cost_expensive if cost_baseline is None else cost_baseline,
     )  # fmt: skip
@@ -216,12 +208,43 @@ def curve(
     )
 
 
-def _covered(frame: _Frame, drawable: ArrayLike | None) -> float:
+def as_points(result: Curve) -> list[dict[str, Any]]:
+    """Return the curve as one dict per threshold, with None for what cannot be estimated."""
+    columns = {
+        "threshold": result.thresholds,
+        "cheap_share": result.cheap_share,
+        "cheap_count": result.cheap_count,
+        "adequacy": result.adequacy,
+        "adequacy_low": result.adequacy_interval.low,
+        "adequacy_high": result.adequacy_interval.high,
+        "n_adequacy": result.n_adequacy,
+        "degradation": result.degradation,
+        "degradation_low": result.degradation_interval.low,
+        "degradation_high": result.degradation_interval.high,
+        "n_harm": result.n_harm,
+        "events": result.events,
+        "cost_usd": result.cost_usd,
+        "baseline_cost_usd": result.baseline_cost_usd,
+        "saving_share": result.saving_share,
+        "weights_too_unequal": result.weights_too_unequal,
+    }
+    lists = {name: np.asarray(values).tolist() for name, values in columns.items()}
+    return [
+        {name: _known(values[i]) for name, values in lists.items()}
+        for i in range(len(result.thresholds))
+    ]
+
+
+def _known(value: float) -> float | None:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _covered(frame: Frame, drawable: ArrayLike | None) -> float:
     """Return the share of the traffic that could be drawn, exact for this frame."""
     if drawable is None or frame.bins.size == 0:
         return 1.0
-    marked = _boolean(drawable)
-    _check_shapes(frame.traffic, marked)
+    marked = boolean(drawable)
+    check_shapes(frame.traffic, marked)
     return float(frame.traffic[marked].sum() / frame.traffic.sum())
 
 
@@ -232,13 +255,13 @@ def _exact_where_nothing_is_cheap(
     return Interval(interval.low, np.where((cheap_count == 0) & (n > 0), 0.0, interval.high))
 
 
-def _adequacy_sums(frame: _Frame) -> _Sums:
+def _adequacy_sums(frame: Frame) -> _Sums:
     """Sum over the rated rows routed cheap: a domain mean, whose size moves with t."""
     running = _running(frame, frame.has_adequate, frame.adequate)
     return _Sums(*(total[:-1] for total in running))
 
 
-def _degradation_sums(frame: _Frame) -> _Sums:
+def _degradation_sums(frame: Frame) -> _Sums:
     """Sum over all rated rows, where z = R * harm is 0 above the threshold."""
     running = _running(frame, frame.has_harm, frame.harm)
     # Totals come from the same running sums, so that z = 1 everywhere gives exactly d = 1, V = 0.
@@ -246,7 +269,7 @@ def _degradation_sums(frame: _Frame) -> _Sums:
     return _Sums(n, w, ww, *(total[:-1] for total in running[3:]))
 
 
-def _running(frame: _Frame, rows: NDArray[np.bool_], values: FloatArray) -> _Sums:
+def _running(frame: Frame, rows: NDArray[np.bool_], values: FloatArray) -> _Sums:
     """Sum over the given rows below each threshold, then over all of them: shape (T + 1,)."""
     w = np.where(rows, frame.weight, 0.0)
     z = np.where(rows, values, 0.0)
@@ -268,7 +291,7 @@ def _estimate(sums: _Sums, level: float) -> tuple[FloatArray, Interval[FloatArra
     return mean, interval, _whole(n)
 
 
-def _costs(frame: _Frame, grid: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
+def _costs(frame: Frame, grid: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
     """Return cost, baseline cost, saving share and rows left out, each of shape (T,)."""
     costs = (frame.cost_cheap, frame.cost_expensive, frame.cost_baseline)
     known = ~np.isnan(costs).any(axis=0)
@@ -282,7 +305,7 @@ def _costs(frame: _Frame, grid: FloatArray) -> tuple[FloatArray, FloatArray, Flo
     return baseline - _ratio(saved, n_known), baseline, _ratio(saved, total), _whole(unknown)
 
 
-def _weights_too_unequal(frame: _Frame) -> NDArray[np.bool_]:
+def _weights_too_unequal(frame: Frame) -> NDArray[np.bool_]:
     """Say at each threshold whether the weights are too unequal for a short interval: (T,)."""
     weights = frame.weight[frame.has_harm]
     if weights.size == 0:
@@ -293,103 +316,10 @@ def _weights_too_unequal(frame: _Frame) -> NDArray[np.bool_]:
     return too_few
 
 
-def _below(frame: _Frame, term: NDArray[Any]) -> FloatArray:
+def _below(frame: Frame, term: NDArray[Any]) -> FloatArray:
     """Sum a term over the rows below each threshold; the last entry is the sum over all rows."""
     per_bin = np.bincount(frame.bins, weights=term, minlength=frame.n_thresholds + 1)
     return np.cumsum(per_bin)
-
-
-def _checked_thresholds(thresholds: ArrayLike) -> FloatArray:
-    """Return the thresholds as an array of shape (T,)."""
-    grid = np.array(thresholds, dtype=np.float64)
-    if grid.ndim != 1 or not np.isfinite(grid).all() or not (np.diff(grid) > 0).all():
-        raise ValueError("thresholds must be finite, strictly increasing and of shape (T,)")
-    return grid
-
-
-def _checked_frame(
-    score: ArrayLike,
-    traffic: ArrayLike,
-    cost_cheap: ArrayLike,
-    cost_expensive: ArrayLike,
-    weight: ArrayLike,
-    rated: ArrayLike,
-    adequate: ArrayLike,
-    harm: ArrayLike,
-    grid: FloatArray,
-    cost_baseline: ArrayLike,
-) -> _Frame:
-    """Return the inputs as arrays of one length, refusing what no frame holds."""
-    scores, requests, cheap, expensive, alone, weights, adequates, harms = (
-        np.asarray(values, dtype=np.float64)
-        for values in (
-            score, traffic, cost_cheap, cost_expensive, cost_baseline, weight, adequate, harm
-        )
-    )  # fmt: skip
-    is_rated = _boolean(rated)
-    _check_shapes(scores, requests, cheap, expensive, alone, weights, is_rated, adequates, harms)
-    _check_scores(scores)
-    _check_weights("weight", weights[is_rated])
-    _check_weights("traffic", requests)
-    _check_costs(cost_cheap=cheap, cost_expensive=expensive, cost_baseline=alone)
-    has_adequate = is_rated & ~_unit("adequate", adequates)
-    has_harm = is_rated & ~_unit("harm", harms)
-    bins = np.searchsorted(grid, scores, side="right")
-    return _Frame(
-        bins=bins,
-        traffic=requests,
-        cost_cheap=cheap,
-        cost_expensive=expensive,
-        cost_baseline=alone,
-        weight=weights,
-        adequate=adequates,
-        harm=harms,
-        has_adequate=has_adequate,
-        has_harm=has_harm,
-        n_thresholds=grid.size,
-    )
-
-
-def _boolean(rated: ArrayLike) -> NDArray[np.bool_]:
-    """Return the mask; a float mask is refused because nan would read as True."""
-    mask = np.asarray(rated)
-    if mask.size and mask.dtype != np.bool_:
-        raise ValueError("rated and drawable must be boolean")
-    return mask.astype(np.bool_)
-
-
-def _check_shapes(*arrays: NDArray[Any]) -> None:
-    """Refuse inputs that do not describe the same N rows."""
-    shapes = {array.shape for array in arrays}
-    if len(shapes) > 1 or arrays[0].ndim != 1:
-        raise ValueError(f"every input must have the same shape (N,), got {sorted(shapes)}")
-
-
-def _check_scores(scores: FloatArray) -> None:
-    """Refuse an impossible score; nan means that the router gave none and stays."""
-    if not (np.isnan(scores) | ((scores >= 0) & (scores <= 1))).all():
-        raise ValueError("score must lie in [0, 1], or be nan where the router gave none")
-
-
-def _check_weights(name: str, weights: FloatArray) -> None:
-    """Refuse a row that could not have been sampled."""
-    if not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError(f"{name} must be finite and above 0 on every row that counts")
-
-
-def _check_costs(**named: FloatArray) -> None:
-    """Refuse negative and infinite costs; nan means unknown and stays."""
-    for name, costs in named.items():
-        if not (np.isnan(costs) | (np.isfinite(costs) & (costs >= 0))).all():
-            raise ValueError(f"{name} must be finite and not negative, or nan where unknown")
-
-
-def _unit(name: str, values: FloatArray) -> NDArray[np.bool_]:
-    """Return where values are missing, refusing those outside [0, 1]."""
-    missing = np.isnan(values)
-    if not (missing | ((values >= 0) & (values <= 1))).all():
-        raise ValueError(f"{name} must lie in [0, 1], or be nan where unrated")
-    return missing
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:

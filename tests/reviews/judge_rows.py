@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from routing import policy, recording, records, shadow
 from routing.models import Completion, ShadowJob
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier, Usage
 
 
 def _reply(text):

@@ -11,7 +11,8 @@ from django.utils import timezone
 from reviews import rollout, sampling
 from reviews.models import SignOff, Verdict
 from routing import policy, recording
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier, Usage
 from tests.reviews import labelled
 from tests.reviews.rated import rater
 from tests.reviews.rows import add_pairs

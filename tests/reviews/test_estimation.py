@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from reviews import estimation, rating, sampling
 from reviews.models import Rater, Verdict
+from reviews.stats.inturn import best_end
 from routing import policy
 from routing.models import ShadowJob
 from routing.types import Tier
@@ -250,7 +251,7 @@ def test_the_best_end_is_found_among_all_ends():
             gaps = order[:end][~spoken[:end]]
             gap = gaps.min() if gaps.size else np.inf
             counts.append(int((spoken[:end] & (order[:end] < gap)).sum()))
-        end, gap = estimation._best_end(order, ~spoken, spoken)
+        end, gap = best_end(order, ~spoken, spoken)
         assert (spoken[:end] & (order[:end] < gap)).sum() == max(counts)
         assert end == max(n for n, count in enumerate(counts) if count == max(counts))
 

@@ -21,6 +21,7 @@ from reviews import (
     planning,
     rollout,
     sampling,
+    standing,
 )
 from reviews.errors import Conflict, NothingToSign
 from reviews.models import Evidence, Rater
@@ -71,10 +72,10 @@ def test_a_plan_frozen_before_there_were_alarms_keeps_its_hash_and_is_not_change
     row = evidence.freeze(study, 0.4)
     del row.content["plan"]["after_alarm"]
     assert evidence.recompute(row) == chain.canonical(row.content)
-    assert evidence.changed_plan(study, row.content) == []
+    assert standing.changed_plan(study, row.content) == []
     type(study).objects.filter(pk=study.pk).update(after_alarm="mark")
     study.refresh_from_db()
-    assert evidence.changed_plan(study, row.content) == ["The plan was changed since."]
+    assert standing.changed_plan(study, row.content) == ["The plan was changed since."]
 
 
 def test_another_process_makes_it_again(study, tmp_path):
@@ -279,20 +280,20 @@ def test_what_was_looked_at_is_what_is_frozen(running):
 def test_fresh_evidence_is_not_stale(study, django_assert_max_num_queries):
     row = evidence.freeze(study, 0.4)
     with django_assert_max_num_queries(39):  # most of them of the checks, which are kept elsewhere
-        assert evidence.staleness(row) == []
+        assert standing.staleness(row) == []
 
 
 def test_another_policy_makes_it_stale(study):
     row = evidence.freeze(study, 0.4)
     policy.roll_back(study.project, by=certified.person("erik", "engineering"), reason="test")
-    assert evidence.staleness(row) == ["Another policy went live since this was requested."]
+    assert standing.staleness(row) == ["Another policy went live since this was requested."]
 
 
 def test_a_changed_plan_makes_it_stale(running):
     row = evidence.freeze(running, 0.4)
     lead = certified.person("lena", "lead")
     planning.change(running, {"floor": 0.25}, by=lead, reason="the product says so")
-    assert "The plan was changed since." in evidence.staleness(Evidence.objects.get(pk=row.pk))
+    assert "The plan was changed since." in standing.staleness(Evidence.objects.get(pk=row.pk))
 
 
 def test_more_ratings_alone_do_not_make_it_stale(running):
@@ -300,13 +301,13 @@ def test_more_ratings_alone_do_not_make_it_stale(running):
     certified.rate(
         running, Rater.objects.create(kind="human", name="bob"), lambda score: score > 0.6
     )
-    assert evidence.staleness(Evidence.objects.get(pk=row.pk)) == []
+    assert standing.staleness(Evidence.objects.get(pk=row.pk)) == []
 
 
 def test_ratings_that_move_the_certified_threshold_do(running):
     row = evidence.freeze(running, 0.4)
     certified.rate(running, Rater.objects.create(kind="human", name="bob"), lambda score: True)
-    (reason,) = evidence.staleness(Evidence.objects.get(pk=row.pk))
+    (reason,) = standing.staleness(Evidence.objects.get(pk=row.pk))
     assert reason.startswith("Later ratings move what is certified from 0.")
 
 
@@ -317,7 +318,7 @@ def test_ratings_that_move_an_uncertified_figure_out_of_its_interval_do(project)
         add_pair(project, place / 20)
     sampling.extend(study)
     certified.rate(study, Rater.objects.get(kind="human"), lambda score: True)
-    (reason,) = evidence.staleness(Evidence.objects.get(pk=row.pk))
+    (reason,) = standing.staleness(Evidence.objects.get(pk=row.pk))
     assert reason.startswith("By later ratings 71.4 % of all requests are made worse; ")
 
 
@@ -326,9 +327,9 @@ def test_a_check_that_fails_since_makes_it_stale_unless_nothing_goes_cheap(study
     for place in range(30):
         lose(study.project, place / 30, tier="expensive")
     into_window(study)
-    (reason,) = evidence.staleness(Evidence.objects.get(pk=cheap.pk))
+    (reason,) = standing.staleness(Evidence.objects.get(pk=cheap.pk))
     assert reason.startswith("Missing pairs: ")
-    assert evidence.blocks_now(Evidence.objects.get(pk=nothing.pk)) == []
+    assert standing.blocks_now(Evidence.objects.get(pk=nothing.pk)) == []
 
 
 def test_a_failing_check_that_was_signed_with_it_does_not(project):
@@ -336,13 +337,13 @@ def test_a_failing_check_that_was_signed_with_it_does_not(project):
         lose(project, place / 30, tier="expensive")
     study = certified.closed(project, certified_only=False)
     assert [one.name for one in health.failing(study)] == ["missing"]
-    assert evidence.blocks_now(evidence.freeze(study, 0.4)) == []
+    assert standing.blocks_now(evidence.freeze(study, 0.4)) == []
 
 
 def test_a_guardrail_breached_since_makes_it_stale(guarded):
     row = evidence.freeze(guarded, 0.0, {"math": 0.4})
     complain(guarded)
-    (reason,) = evidence.staleness(Evidence.objects.get(pk=row.pk))
+    (reason,) = standing.staleness(Evidence.objects.get(pk=row.pk))
     assert reason.startswith("Guardrail: Task completed")
 
 

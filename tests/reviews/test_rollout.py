@@ -12,7 +12,8 @@ from reviews.errors import BadInput, Conflict, NotAllowed
 from reviews.models import Rollout, RolloutEvent, SignedDeployment
 from routing import policy, proportions, recording
 from routing.models import Deployment
-from routing.types import ChatRequest, DecisionValue, Reason, Served, Tier
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Tier
 from tests.reviews.race import after
 from tests.reviews.rows import reply
 from tests.reviews.signing import approve, ask, person, rated_study

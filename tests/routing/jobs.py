@@ -6,7 +6,8 @@ from uuid import uuid4
 from django.utils import timezone
 
 from routing import policy, recording
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier, Usage
 from tests.routing import standin
 
 PAYLOAD = {"messages": [{"role": "user", "content": "q"}], "max_tokens": 100}

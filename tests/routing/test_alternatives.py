@@ -40,15 +40,14 @@ from routing.models import (
 from routing.outcomes import Outcome, finish
 from routing.records import is_drawn
 from routing.retrieval.base import Found
+from routing.served import Probe, Served
 from routing.types import (
     ChatRequest,
     DecisionValue,
     Price,
-    Probe,
     Reason,
     Reply,
     RetrievalValue,
-    Served,
     Source,
     Tier,
     TierSpec,

@@ -11,17 +11,8 @@ from django.utils import timezone
 
 from routing import policy, recording, shifts, spend
 from routing.models import Completion, Project, Request, RouterVersion, ShadowJob, ShadowPair
-from routing.types import (
-    ChatRequest,
-    DecisionValue,
-    Probe,
-    Reason,
-    Reply,
-    Served,
-    Tier,
-    TierSpec,
-    Usage,
-)
+from routing.served import Probe, Served
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier, TierSpec, Usage
 from tests.routing import cascades, standin
 from tests.routing.cascades import ANSWER, CHEAP_USD, PRICE, answer, sure
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 from reviews import projects
 from routing import bootstrap, counts, policy, recording, shifts
 from routing.models import Decision, Project, ShadowJob, ShadowPair, StoredCount
-from routing.types import ChatRequest, DecisionValue, Reason, Served, Tier
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Tier
 from tests.reviews.rows import add_pair, reply
 
 STATES = ShadowJob.State

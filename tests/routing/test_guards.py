@@ -11,7 +11,8 @@ from routing import access, guards, importing, policy, recording
 from routing.call import LEFT, STOPPING
 from routing.guards import Outcomes
 from routing.models import ShadowJob
-from routing.types import ChatRequest, DecisionValue, Reason, Served, Tier
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Tier
 from tests.reviews.rows import reply
 
 pytestmark = pytest.mark.django_db

@@ -26,14 +26,13 @@ from routing.models import (
     ShadowJob,
     ShadowPair,
 )
+from routing.served import Probe, Served
 from routing.types import (
     ChatRequest,
     DecisionValue,
-    Probe,
     Reason,
     Reply,
     RetrievalValue,
-    Served,
     Source,
     Tier,
     Usage,

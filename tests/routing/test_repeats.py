@@ -13,17 +13,8 @@ from routing import bootstrap, counts, policy, recording, repeats, retention, sh
 from routing.models import Completion, RepeatPair, Request, ShadowJob, ShadowPair
 from routing.outcomes import Outcome, finish
 from routing.records import is_drawn
-from routing.types import (
-    ChatRequest,
-    DecisionValue,
-    Price,
-    Reason,
-    Reply,
-    Served,
-    Tier,
-    TierSpec,
-    Usage,
-)
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Price, Reason, Reply, Tier, TierSpec, Usage
 from tests.routing import standin
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,17 +10,8 @@ from django.utils import timezone
 
 from routing import policy, providers, recording, shadow, shifts
 from routing.models import Completion, ShadowJob, ShadowPair
-from routing.types import (
-    ChatRequest,
-    DecisionValue,
-    Outgoing,
-    Reason,
-    Reply,
-    Served,
-    Tier,
-    TierSpec,
-    Usage,
-)
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Outgoing, Reason, Reply, Tier, TierSpec, Usage
 from tests.routing import standin
 
 pytestmark = [

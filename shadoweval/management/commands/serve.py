@@ -22,6 +22,7 @@ from django.db import connections
 from shadoweval import embedded, firststart, reach, running
 from shadoweval.charges import Service, ServiceGaveUp
 from shadoweval.embedded import EmbeddedError
+from shadoweval.schedule import INDEXING_QUEUE, JUDGING_QUEUE, TRAINING_QUEUE
 from shadoweval.supervisor import Supervisor
 
 _READY_WITHIN_S = 120
@@ -157,14 +158,14 @@ def _services(listener: socket.socket) -> list[Service]:
         ),
         Service(
             "worker",
-            [*celery, "worker", "--queues", f"celery,{settings.JUDGING_QUEUE}"]
+            [*celery, "worker", "--queues", f"celery,{JUDGING_QUEUE}"]
             + ["--pool", "threads", "--concurrency", "2", "-l", "warning"],
             stop_timeout_s=60,  # the shadow calls in hand are paid for: let most of them end
             nice=_WORKER_NICE,
         ),
         # A training stops at its next step and begins anew later; so does an upload, where it was.
-        _apart(celery, "trainer", settings.TRAINING_QUEUE, 1, _TRAINER_NICE),
-        _apart(celery, "indexer", settings.INDEXING_QUEUE, 2, _INDEXER_NICE),
+        _apart(celery, "trainer", TRAINING_QUEUE, 1, _TRAINER_NICE),
+        _apart(celery, "indexer", INDEXING_QUEUE, 2, _INDEXER_NICE),
         Service(
             "beat",
             [*celery, "beat", "-l", "warning", "--schedule", schedule],

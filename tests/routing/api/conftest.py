@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from routing import access, policy, recording
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier, Usage
 
 
 @pytest.fixture
