@@ -1,5 +1,6 @@
 """Fixtures that many tests share: a tiny router, a project, and the running service."""
 
+import asyncio
 import functools
 import hashlib
 import os
@@ -11,8 +12,9 @@ import numpy as np
 import pgtrigger
 import pytest
 import uvicorn
+from django.conf import settings as django_settings
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, override_settings
 from hypothesis import HealthCheck, settings
 
 from routing import access, bootstrap
@@ -50,6 +52,14 @@ def _emptier():
     return Emptier(connection.settings_dict["HOST"], connection.settings_dict["NAME"])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords():
+    """Hash passwords once, not a million times: what is tested is who comes in."""
+    quick = "django.contrib.auth.hashers.MD5PasswordHasher"
+    with override_settings(PASSWORD_HASHERS=[quick, *django_settings.PASSWORD_HASHERS]):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def same_draws(request, monkeypatch):
     """Each test's own ids and draws, the same in every run: who is sampled follows from ids."""
@@ -58,10 +68,17 @@ def same_draws(request, monkeypatch):
     monkeypatch.setattr(random, "_urandom", drawn.randbytes)  # secrets
 
 
+@pytest.fixture(scope="session")
+def all_indexes(tmp_path_factory):
+    """The folder of all tests' index files."""
+    return tmp_path_factory.mktemp("indexes")
+
+
 @pytest.fixture(autouse=True)
-def own_indexes(settings, tmp_path):
-    """Index files of a test's collections go with it: their ids come again."""
-    settings.SHADOWEVAL_INDEX_DIR = tmp_path / "indexes"
+def own_indexes(request, settings, all_indexes):
+    """Index files of a test's collections are its own: their ids come again."""
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()
+    settings.SHADOWEVAL_INDEX_DIR = all_indexes / name
 
 
 @pytest.fixture
@@ -113,13 +130,22 @@ def service(server):
     return f"http://127.0.0.1:{port}"
 
 
+class Prompt(uvicorn.Server):
+    """Ends when it shall; uvicorn's own looks ten times a second, and each test would wait."""
+
+    async def main_loop(self):
+        """Serve until told to end."""
+        while not await self.on_tick(0):  # noqa: ASYNC110 - another thread tells it
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 def server(transactional_db, project):
     """The whole ASGI application on a real socket."""
     from shadoweval.asgi import Application
 
     config = uvicorn.Config(Application(), port=0, log_level="warning", lifespan="on")
-    server = uvicorn.Server(config)
+    server = Prompt(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started and thread.is_alive():
