@@ -3,11 +3,13 @@
 Loaded before Django reads its settings.
 """
 
+import gc
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import certifi
 import pytest
 
 #: Names the URLs that a run set itself: its workers start servers of their own instead.
@@ -25,6 +27,7 @@ def pytest_load_initial_conftests(early_config):
     from shadoweval import embedded
     from tests import migrated
 
+    gc.disable()
     root = Path(tempfile.mkdtemp(prefix="shadoweval-tests-"))
     root.chmod(0o755)  # as root, the database's own account must get through
     early_config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
@@ -34,6 +37,10 @@ def pytest_load_initial_conftests(early_config):
     os.environ["SHADOWEVAL_SECRET_KEY"] = "only-for-tests"
     # Drawn by random ids: a test that wants repeats says so in its policy.
     os.environ["SHADOWEVAL_REPEAT_RATE"] = "0"
+    os.environ["SSL_CERT_FILE"] = str(_one_authority(root))
+    # As many processes as cores: more threads in each only wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Where tests share two cores with the service, its loop is often late: nothing is shed for it.
     os.environ["SHADOWEVAL_SHADOW_LATE_MS"] = "1000000"
     os.environ.pop("ANTHROPIC_API_KEY", None)
@@ -53,3 +60,17 @@ def pytest_load_initial_conftests(early_config):
         if name == "DATABASE_URL":
             migrated.rename(os.environ[name])
         os.environ[_OURS] = f"{os.environ.get(_OURS, '')} {name}"
+
+
+def _one_authority(folder: Path) -> Path:
+    """Write a file with one authority: every client reads all that it trusts, and calls none."""
+    end = "-----END CERTIFICATE-----\n"
+    path = folder / "authority.pem"
+    path.write_text(Path(certifi.where()).read_text(encoding="ascii").partition(end)[0] + end)
+    return path
+
+
+def pytest_collection_finish():
+    """Collect garbage from here on, and leave alone what was loaded: it is there to the end."""
+    gc.freeze()
+    gc.enable()
