@@ -19,13 +19,14 @@ def person(name, *roles):
 def rate(study, who, harmed):
     """Say of each drawn pair that nobody of `who` rated whether CHEAP harmed, by its score."""
     drawn = study.sample.filter(selected=True).exclude(pair__verdicts__rater=who)
-    for draw in drawn.select_related("pair"):
-        is_harm = harmed(draw.pair.score)
-        preference = "expensive" if is_harm else "tie"
-        Verdict.objects.create(
-            study=study, pair=draw.pair, rater=who, preference=preference,
-            cheap_adequate=not is_harm,
-        )  # fmt: skip
+    Verdict.objects.bulk_create(
+        Verdict(
+            study=study, pair=draw.pair, rater=who, cheap_adequate=not is_harm,
+            preference="expensive" if is_harm else "tie",
+        )
+        for draw in drawn.select_related("pair")
+        for is_harm in [harmed(draw.pair.score)]
+    )  # fmt: skip
 
 
 def running(project, n=40, **plan):

@@ -9,11 +9,9 @@ from django.utils import timezone
 
 from reviews.models import Verdict
 from routing import policy, recording, records
-from routing.models import Completion, ShadowJob, ShadowPair
-from routing.served import Served
-from routing.types import ChatRequest, DecisionValue, Reason, Tier
+from routing.types import ChatRequest, DecisionValue, Reason, Served, Tier
 from tests.reviews import training_draws
-from tests.reviews.rows import reply
+from tests.reviews.rows import reply, shadowed
 
 _HARD = (
     "Prove by induction that the sum of the first {} odd numbers is a square.",
@@ -60,24 +58,10 @@ def _pairs(project, asked):
     live, begun = policy.live(project), timezone.now() - timedelta(hours=1)
     served = [_served(live, begun + timedelta(seconds=k), *one) for k, one in enumerate(asked)]
     recording.write(served)
-    ids = [one.request_id for one in served]
-    fields = records.completion_fields(
+    cheap = records.completion_fields(
         replace(reply("from cheap"), model="small"), "simulated", Decimal("0.01")
     )
-    cheap = Completion.objects.bulk_create(
-        Completion(request_id=pk, tier=Tier.CHEAP.value, is_shadow=True, **fields) for pk in ids
-    )
-    answers = Completion.objects.filter(request__in=ids, tier=Tier.EXPENSIVE.value)
-    expensive = {one.request_id: one for one in answers}
-    ShadowJob.objects.filter(request__in=ids).update(state="done", finished_at=timezone.now())
-    return ShadowPair.objects.bulk_create(
-        ShadowPair(
-            request_id=one.request_id, project=project, cheap=low,
-            expensive=expensive[low.request_id],
-            score=0.5, task=one.decision.task, router=live.router, rate=1.0,
-        )
-        for one, low in zip(served, cheap, strict=True)
-    )  # fmt: skip
+    return shadowed(served, live.router, cheap)
 
 
 def _served(live, at, text, task):

@@ -6,10 +6,9 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from routing import policy, recording, records, shadow
-from routing.models import Completion, RepeatPair, Retrieval, RetrievalPair, ShadowJob
-from routing.served import Served
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier, Usage
+from routing import policy, recording, records
+from routing.models import Completion, RepeatPair, Retrieval, RetrievalPair, ShadowJob, ShadowPair
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 
 
 def reply(text):
@@ -28,27 +27,48 @@ def add_pairs(
 ):  # fmt: skip
     """Write requests served by EXPENSIVE, their cheap shadows, and the pairs, in their order.
 
-    The task may be a function of the place in that order.
+    The task and the query may be functions of the place in that order.
     """
     live = policy.live(project)
-    tasks = [task(place) if callable(task) else task for place in range(len(scores))]
     rows = [
-        _served(live, score, query, expensive, expensive_usd, shadow_rate, name, reason, payload)
-        for score, name in zip(scores, tasks, strict=True)
-    ]
+        _served(
+            live, score, _at(query, place), expensive, expensive_usd, shadow_rate,
+            _at(task, place), reason, payload,
+        )
+        for place, score in enumerate(scores)
+    ]  # fmt: skip
     recording.write(rows)
     fields = records.completion_fields(reply(cheap), "simulated", Decimal(cheap_usd))
-    cheaps = Completion.objects.bulk_create(
-        Completion(request_id=row.request_id, tier=Tier.CHEAP.value, is_shadow=True, **fields)
-        for row in rows
-    )
+    return shadowed(rows, live.router, fields)
+
+
+def _at(value, place):
+    return value(place) if callable(value) else value
+
+
+def shadowed(rows, router, cheap):
+    """Write the shadows of recorded requests and their pairs at once, not as jobs do one by one.
+
+    Args:
+        rows: what was served.
+        router: that decided.
+        cheap: fields of each answer of CHEAP.
+    """
     ids = [row.request_id for row in rows]
+    cheaps = Completion.objects.bulk_create(
+        Completion(request_id=pk, tier=Tier.CHEAP.value, is_shadow=True, **cheap) for pk in ids
+    )
+    answers = Completion.objects.filter(request__in=ids, tier=Tier.EXPENSIVE.value)
+    expensive = {each.request_id: each for each in answers}
     ShadowJob.objects.filter(request__in=ids).update(state="done", finished_at=timezone.now())
-    jobs = ShadowJob.objects.filter(request__in=ids).select_related("request__decision__policy")
-    job_of = {job.request_id: job for job in jobs}
-    of_expensive = Completion.objects.filter(request__in=ids, tier=Tier.EXPENSIVE.value)
-    served = {each.request_id: each for each in of_expensive}
-    return [shadow.pair(job_of[c.request_id], served[c.request_id], c) for c in cheaps]
+    return ShadowPair.objects.bulk_create(
+        ShadowPair(
+            request_id=row.request_id, project_id=row.project_id, cheap=low,
+            expensive=expensive[row.request_id], score=row.decision.score,
+            task=row.decision.task, router=router, rate=row.shadow_rate,
+        )
+        for row, low in zip(rows, cheaps, strict=True)
+    )  # fmt: skip
 
 
 def _served(live, score, query, expensive, expensive_usd, shadow_rate, task, reason, payload):

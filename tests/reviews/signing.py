@@ -34,6 +34,8 @@ def rated_study(project, n=8):
     live = policy.live(project)
     study = sampling.start(live, name="Rated", seed="7", rate=1.0, certified_only=False)
     rita = rating.rater_of(person("rita", "rater"))
-    for row in study.sample.filter(selected=True):
-        Verdict.objects.create(study=study, pair=row.pair, rater=rita, preference="tie")
+    Verdict.objects.bulk_create(
+        Verdict(study=study, pair=row.pair, rater=rita, preference="tie")
+        for row in study.sample.filter(selected=True).select_related("pair")
+    )
     return study

@@ -7,7 +7,7 @@ from reviews.models import Gold, Rating, SampledPair, Slot, Verdict
 from routing import policy
 from routing.types import Tier
 from tests.reviews.rated import rater, say
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pairs
 
 pytestmark = pytest.mark.django_db
 ALWAYS = {"second_share": 0, "origin_every": 0, "check_every": 1}
@@ -15,7 +15,7 @@ ALWAYS = {"second_share": 0, "origin_every": 0, "check_every": 1}
 
 @pytest.fixture
 def pairs(project):
-    return [add_pair(project, n / 40) for n in range(40)]
+    return add_pairs(project, [n / 40 for n in range(40)])
 
 
 def start(project, rate=0.5, **plan):

@@ -145,8 +145,7 @@ def test_what_was_rated_before_the_frame_grew_does_not_count_double(project, sta
     for _ in range(10):
         rate_next(study, ann, lambda score: score < 0.5)
     assert at(study, estimation.ALWAYS_CHEAP)["degradation"] == 1.0
-    for _ in range(90):
-        add_pair(project, 0.1)
+    add_pairs(project, [0.1] * 90)
     sampling.extend(study)
     for _ in range(20):
         rate_next(study, ann, lambda score: score < 0.5)
@@ -220,8 +219,7 @@ def test_the_inputs_hash_moves_with_every_input(study):
 
 
 def test_pairs_that_come_later_do_not_take_back_what_was_rated(project, starter):
-    for nth in range(30):
-        add_pair(project, nth / 30)
+    add_pairs(project, [nth / 30 for nth in range(30)])
     study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0, check_every=0)
     ann = rater("ann")
     while rating.hand_out(study, ann):

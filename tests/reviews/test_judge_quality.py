@@ -10,14 +10,14 @@ from reviews import judge_quality, judging, sampling
 from reviews.models import JudgeCall, Rater, Verdict
 from routing import policy
 from routing.types import TierSpec
-from tests.reviews.judge_rows import add_answers
+from tests.reviews.rows import add_pairs
 
 pytestmark = pytest.mark.django_db
 
 
 def study_of(project, n, rate=1.0, tasks=("math",)):
-    for place in range(n):
-        add_answers(project, "short", "a longer one", task=tasks[place % len(tasks)])
+    texts = {"cheap": "short", "expensive": "a longer one"}
+    add_pairs(project, [0.5] * n, **texts, task=lambda place: tasks[place % len(tasks)])
     return sampling.start(policy.live(project), name="S", seed="s", rate=rate)
 
 

@@ -22,7 +22,7 @@ from routing.models import Feedback, Request
 from tests.reviews import training_draws
 from tests.reviews.challenged import version
 from tests.reviews.rated import form, lead, rate_all, rater
-from tests.reviews.rows import add_pair, add_request
+from tests.reviews.rows import add_pair, add_pairs, add_request
 from tests.reviews.training_draws import judge, person, spoken
 
 pytestmark = pytest.mark.django_db
@@ -247,7 +247,7 @@ def test_labels_come_in_request_order_and_may_be_the_newest_only(project):
 
 
 def test_weights_stand_for_what_was_not_drawn(project):
-    pairs = [add_pair(project, 0.5, shadow_rate=0.5) for _ in range(40)]
+    pairs = add_pairs(project, [0.5] * 40, shadow_rate=0.5)
     study = training_draws.start(project, rate=0.1, train_rate=0.4)
     drawn = study.sample.filter(selected=True, purpose="train").values_list("pair_id", flat=True)
     model = judge(study)

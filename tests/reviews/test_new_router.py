@@ -24,7 +24,7 @@ from routing.types import Tier
 from tests.reviews import labelled
 from tests.reviews.planted import plant, query
 from tests.reviews.rated import rate_all, rater
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pairs
 from tests.reviews.signing import approve, ask, person
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,8 @@ def trained(project, lead, name="mine"):
 
 def traffic(project, n=80):
     """Let the live router bring pairs in; return which of them needed the expensive model."""
-    return {add_pair(project, 0.5, query=query(200 + k)).pk: k % 2 == 1 for k in range(n)}
+    pairs = add_pairs(project, [0.5] * n, query=lambda place: query(200 + place))
+    return {pair.pk: place % 2 == 1 for place, pair in enumerate(pairs)}
 
 
 def studied(project, router, lead):

@@ -8,14 +8,14 @@ from reviews import sampling
 from reviews.models import SampledPair, Slot, Study
 from reviews.plan import Plan
 from routing import policy
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pair, add_pairs
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def pairs(project):
-    return [add_pair(project, n / 60) for n in range(60)] + [add_pair(project, None)]
+    return add_pairs(project, [*(n / 60 for n in range(60)), None])
 
 
 def start(project, **plan):
