@@ -44,10 +44,11 @@ def sent(client, shown):
     return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "TOKEN", whole)
 
 
-def test_two_hundred_showings_differ_in_the_two_texts_only(client, rita, project):
+@pytest.mark.parametrize("n", [12, pytest.param(200, marks=pytest.mark.slow)])
+def test_many_showings_differ_in_the_two_texts_only(client, rita, project, n):
     add_pair(project, 0.5, cheap=CHEAP, expensive=DEAR)
     slot = start(project).slots.get()
-    drawn = [blinding.present(slot, rita) for _ in range(200)]
+    drawn = [blinding.present(slot, rita) for _ in range(n)]
     by_side = {left: {sent(client, s) for s in drawn if s.left == left} for left in Tier}
     assert [len(variants) for variants in by_side.values()] == [1, 1]
     (cheap_left,), (cheap_right,) = by_side[Tier.CHEAP], by_side[Tier.EXPENSIVE]
@@ -64,11 +65,12 @@ def test_two_hundred_showings_differ_in_the_two_texts_only(client, rita, project
     assert swapped == pages[1]
 
 
-def test_the_side_is_a_fair_coin_and_is_never_sent(client, rita, project):
+@pytest.mark.parametrize("n", [49, pytest.param(400, marks=pytest.mark.slow)])
+def test_the_side_is_a_fair_coin_and_is_never_sent(client, rita, project, n):
     add_pair(project, 0.5)
     slot = start(project).slots.get()
-    lefts = [blinding.present(slot, rita).left for _ in range(400)]
-    assert 140 < lefts.count(Tier.CHEAP) < 260  # six standard deviations
+    lefts = [blinding.present(slot, rita).left for _ in range(n)]
+    assert abs(lefts.count(Tier.CHEAP) - n / 2) < 3 * n**0.5  # six standard deviations
     fields = set(blinding.Blind.__dataclass_fields__)
     assert fields == {
         "token", "query_html", "turns_html", "prefill_html", "left_html", "right_html", "is_long",

@@ -88,6 +88,7 @@ def test_before_it_is_loaded_nothing_is_named_and_nobody_waits():
     assert held.name("Write a poem about the sea.") == "writing"
 
 
+@pytest.mark.slow
 def test_the_stored_classifier_is_what_its_queries_give(model):
     made = tasktypes_fit.fit()
     with np.load(io.BytesIO(made.artifact), allow_pickle=False) as arrays:

@@ -76,6 +76,7 @@ def test_few_losses_make_the_error_by_bins_noise():
     assert not measured(*scored(rng, 2000), resamples=1).is_noisy
 
 
+@pytest.mark.slow
 def test_intervals_of_the_area_cover():
     rng, hits = np.random.default_rng(4), 0
     truth = routers.auroc(*scored(np.random.default_rng(5), 400_000)[:2])

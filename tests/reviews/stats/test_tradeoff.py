@@ -161,6 +161,7 @@ def test_the_interval_is_wide_as_the_sample_is_small_and_the_level_high():
     assert width(1, level=0.5) < width(1, level=0.95)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
     inside, rng = 0, np.random.default_rng(11)
     population = rng.random(200_000)
