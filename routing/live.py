@@ -1,7 +1,7 @@
 """What this process knows of keys and of the policies that decide.
 
 Read by every request without waiting; refreshed in the background each second. With Postgres
-away, what was known last stays true. Routers are loaded once per version.
+away, what was known last stays true, after a start too. Routers are loaded once per version.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from django.db import connection
+from django.db import OperationalError, connection
 
-from routing import counts, policy, privacy, routers
+from routing import counts, lastknown, policy, privacy, routers
 from routing.models import ApiKey, Deployment, RouterVersion
 from routing.ramp import Ramp
 from routing.redaction import Keeping
@@ -71,12 +72,15 @@ class Live:
     Attributes:
         tried_at: when the database was asked last, monotonic seconds.
         is_fresh: whether that attempt succeeded.
+        has_read: whether any did since the start.
     """
 
     def __init__(self) -> None:
         self.snapshot = Snapshot()
         self.tried_at = 0.0
-        self.is_fresh = False
+        self.is_fresh = self.has_read = False
+        self._rows: tuple[list[Deployment], list[ApiKey]] = ([], [])
+        self._written: Snapshot | None = None
         self._routers: dict[int, Router] = {}
         self._unloadable: set[int] = set()
         self._wake = threading.Event()
@@ -87,11 +91,18 @@ class Live:
     def start(self) -> None:
         """Load once, then keep refreshing in a thread.
 
+        With the database away it begins with what a process beside or before it knew last.
+
         Raises:
-            django.db.Error: when the first load finds no database.
+            django.db.Error: when there is a database, and it is not ours or not migrated.
         """
-        self._stopping = False
-        self.refresh()
+        self._stopping, self.has_read, self._written = False, False, None
+        try:
+            self.refresh()
+        except OperationalError as exc:
+            log.warning("no database, going by what was known last: %s", type(exc).__name__)
+            self._take(*lastknown.read())
+        self._write()
         policy.on_deploy(self._wake.set)
         self._thread = threading.Thread(target=self._run, name="live-refresh", daemon=True)
         self._thread.start()
@@ -120,7 +131,7 @@ class Live:
                 self.is_fresh, self.tried_at = False, time.monotonic()
                 raise
             else:
-                self.is_fresh, self.tried_at = True, start
+                self.is_fresh, self.has_read, self.tried_at = True, True, start
             finally:
                 connection.close()  # back to the pool: this thread may never come again
 
@@ -130,13 +141,30 @@ class Live:
             .distinct("project_id")
             .select_related("policy__router", "policy__project", "rest__router", "rest__project")
         )
-        ramps = {row.project_id: Ramp.of(row) for row in newest}
-        rows = ApiKey.objects.filter(revoked_at=None).select_related("project")
-        keys = {key.digest: KeyInfo.of(key) for key in rows}
+        keys = ApiKey.objects.filter(revoked_at=None).select_related("project")
+        self._rows = list(newest), list(keys)
+        self._take(*self._rows)
+        self.snapshot = replace(self.snapshot, backlog=counts.backlog())
+
+    def _take(self, deployments: Sequence[Deployment], accepted: Sequence[ApiKey]) -> None:
+        ramps = {row.project_id: Ramp.of(row) for row in deployments}
+        keys = {key.digest: KeyInfo.of(key) for key in accepted}
         self.snapshot = replace(self.snapshot, keys=keys)  # a router may take seconds to load
         for policy_row in (one for ramp in ramps.values() for one in ramp.policies):
             self._load(policy_row.router)
-        self.snapshot = Snapshot(keys, ramps, counts.backlog())
+        self.snapshot = replace(self.snapshot, ramps=ramps)
+
+    def _write(self) -> None:
+        """Keep what was read for a start without the database, where it is not what was kept."""
+        with self._lock:
+            now, rows = replace(self.snapshot, backlog=0), self._rows
+        if not self.has_read or now == self._written:
+            return
+        try:
+            lastknown.write(*rows)
+        except OSError as exc:
+            log.error("what is live cannot be kept for a next start: %s", type(exc).__name__)
+        self._written = now
 
     def router(self, version: RouterVersion) -> Router | None:
         """Return the loaded router, or None when its artifact could not be read."""
@@ -160,6 +188,7 @@ class Live:
             self._wake.clear()
             try:
                 self.refresh()
+                self._write()
             except Exception as exc:
                 log.warning("keeping the known policies: %s", type(exc).__name__)
 

@@ -77,7 +77,7 @@ class Application:
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await self._lifespan(scope, receive, send)
         elif scope["type"] == "http" and _is_of_api(scope["path"]):
             await self._api(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] == "/readyz":
@@ -96,8 +96,9 @@ class Application:
         elif not await serving.limit_cold(connection):
             await django_application(scope, receive, send)
 
-    async def _lifespan(self, receive: Any, send: Any) -> None:
+    async def _lifespan(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         await receive()
+        scope.get("state", {})["is_ready"] = _is_ready  # for shadoweval.web
         try:
             await asyncio.to_thread(live.start)
         except Exception as exc:
@@ -135,9 +136,15 @@ def _is_of_api(path: str) -> bool:
     return path.startswith(("/v1/", "/api/")) or path in serving.ASTRAY
 
 
+def _is_ready() -> bool:
+    return live.has_read
+
+
 async def _tell_readiness(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Say whether new requests should come here; without Django, which refuses a strange Host."""
     problem = "" if live.snapshot.ramps else "no policy known"
+    if not live.has_read:
+        problem = "the database was not reached yet"
     if scope.get("state", {}).get("draining"):  # shadoweval.web says so
         problem = "draining"
     body = f'{{"status": "{problem or "ok"}"}}'.encode()

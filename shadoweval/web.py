@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import resource
 import select
@@ -38,8 +39,9 @@ GRACE_S = 3.0
 DRAIN_S = 30.0
 #: What replies that were cut have to note how far they came.
 CUT_S = 5.0
-#: In the ASGI scope's state: this process is about to end.
+#: In the ASGI scope's state: this process is about to end; whether the application is ready.
 DRAINING = "draining"
+IS_READY = "is_ready"
 
 _POLL_S = 0.05
 
@@ -103,6 +105,7 @@ class Server(uvicorn.Server):
         """
         super().__init__(config)
         self._notice_s = notice_s
+        self._telling: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -120,16 +123,24 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell the supervisor."""
+        """Start; the supervisor is told when the application is ready."""
         await super().startup(sockets)
         fd = os.environ.pop(READY_FD, "")
         if fd and self.started:
-            with contextlib.suppress(OSError), os.fdopen(int(fd), "wb", buffering=0) as supervisor:
-                supervisor.write(b"\n")
+            self._telling = asyncio.create_task(self._tell(int(fd)), name="ready")
+
+    async def _tell(self, fd: int) -> None:
+        """Tell the supervisor: until then the process that this one replaces stays."""
+        is_ready = self.lifespan.state[IS_READY]
+        with contextlib.suppress(OSError), os.fdopen(fd, "wb", buffering=0) as supervisor:
+            await self._wait(math.inf, is_ready)
+            supervisor.write(b"\n")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let everything in hand end, then the application."""
         self.lifespan.state[DRAINING] = True
+        if self._telling is not None:
+            self._telling.cancel()
         await self._wait(self._notice_s, lambda: False)
         for listener in (*self.servers, *(sockets or ())):
             listener.close()

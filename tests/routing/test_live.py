@@ -1,12 +1,15 @@
 """What a process knows of keys and policies, when the database answers and when it does not."""
 
+import hashlib
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import OperationalError
 
-from routing import access, policy
+from routing import access, lastknown, policy
 from routing.live import Live
 from routing.models import RouterVersion
 from routing.ramp import Ramp
@@ -90,3 +93,74 @@ def test_a_router_that_cannot_be_loaded_is_logged_once(project, starter, caplog)
     known.refresh()
     assert known.router(router) is None
     assert caplog.text.count("cannot be loaded") == 1
+
+
+class Gone(Live):
+    """A process whose database is away until it `is_back`."""
+
+    is_back = False
+
+    def _read(self):
+        if not self.is_back:
+            raise OperationalError
+        super()._read()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_start_without_the_database_goes_by_what_was_known_last(project, api_key, settings):
+    project.keeps = "redacted"
+    project.save()
+    known, gone = Live(), Gone()
+    known.start()
+    known.stop()
+    gone.start()
+    ramp, key = gone.snapshot.ramps[project.pk], gone.snapshot.keys[access.digest(api_key)]
+    try:
+        assert (ramp, key) == (known.snapshot.ramps[project.pk], known.snapshot.keys[key_of(gone)])
+        assert ramp.target.tier_spec(Tier.CHEAP) == policy.live(project).tier_spec(Tier.CHEAP)
+        assert gone.router(ramp.target.router) is not None
+        assert (gone.is_fresh, gone.has_read) == (False, False)
+        gone.is_back = True
+        gone.refresh()
+        assert (gone.is_fresh, gone.has_read) == (True, True)
+    finally:
+        gone.stop()
+    assert {path.stat().st_mode & 0o777 for path in settings.SHADOWEVAL_INDEX_DIR.iterdir()} == {
+        0o600
+    }
+
+
+def key_of(known):
+    """Return the digest of the only key that is known."""
+    (digest,) = known.snapshot.keys
+    return digest
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_known_last_follows_changes_and_forgets_old_routers(project, starter, api_key):
+    known = Live()
+    known.start()
+    artifact = bytes(starter.artifact) + b" "
+    sha256 = hashlib.sha256(artifact).hexdigest()
+    router = RouterVersion.objects.create(
+        name="test-2", kind="gone", embedder="", artifact=artifact, sha256=sha256
+    )
+    tiers = {tier.value: policy.live(project).tier_spec(tier) for tier in Tier}
+    target = policy.create(project=project, router=router, threshold=0.4, **tiers)
+    policy.deploy(target, by=None, reason="test")
+    known.refresh()
+    known.stop()
+    known._write()
+    (deployment,), (key,) = lastknown.read()
+    assert (deployment.policy, deployment.rest, key.project) == (target, None, project)
+    assert deployment.policy.router.artifact == artifact
+    (held,) = Path(django_settings.SHADOWEVAL_INDEX_DIR).glob("router-*")
+    held.write_bytes(b"another")
+    assert lastknown.read()[0][0].policy.router.artifact == b""
+
+
+def test_what_was_known_last_is_taken_from_nobody_else(settings, caplog):
+    lastknown.write([], [])
+    settings.SECRET_KEY = "another installation's"
+    assert lastknown.read() == ([], [])
+    assert "BadSignature" in caplog.text

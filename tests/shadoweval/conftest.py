@@ -77,11 +77,11 @@ class Web:
         process: it.
     """
 
-    def __init__(self, *options):
+    def __init__(self, *options, env=None):
         self.port = free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "shadoweval.web", "--port", str(self.port), *options],
-            cwd=ROOT, env=os.environ | stores(), text=True,
+            cwd=ROOT, env=os.environ | stores() | (env or {}), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
@@ -110,8 +110,8 @@ def web(transactional_db, eventually):  # noqa: F811
     """Return a function that starts a web process and waits until it serves."""
     started = []
 
-    def start(*options):
-        started.append(Web(*options))
+    def start(*options, env=None):
+        started.append(Web(*options, env=env))
         eventually(started[-1].accepts, limit_s=200)
         return started[-1]
 

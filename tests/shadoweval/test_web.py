@@ -1,14 +1,20 @@
 """The web process alone: how it ends, and what its clients see of that."""
 
+import contextlib
 import json
 import resource
 import signal
+import socket
+import threading
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from routing.live import live
 from routing.models import Completion, Request
 from shadoweval import web as web_process
 from tests.routing.conformance.provider import TEXT
+from tests.shadoweval.conftest import free_port, stores
 
 ASKED = {"model": "auto", "max_tokens": 20, "messages": [{"role": "user", "content": "Why?"}]}
 
@@ -18,6 +24,46 @@ def get(client, path, **headers):
     client.request("GET", path, headers=headers)
     reply = client.getresponse()
     return reply.status, json.loads(reply.read()), reply.getheader("connection") == "close"
+
+
+def ask(running, key):
+    """Ask for an answer; return its status and the type of its error."""
+    client = running.connect()
+    client.request("POST", "/v1/messages", json.dumps(ASKED), {"x-api-key": key})
+    reply = client.getresponse()
+    return reply.status, json.loads(reply.read()).get("error", {}).get("type", "")
+
+
+def through(port):
+    """Return the URL of the tests' database behind a port of loopback."""
+    url = urlsplit(stores()["DATABASE_URL"])
+    return f"postgresql://{url.username}@127.0.0.1:{port}{url.path}"
+
+
+@contextlib.contextmanager
+def forwarding(port):
+    """Let the port lead to the socket of the tests' database."""
+    place = unquote(urlsplit(stores()["DATABASE_URL"]).netloc.rpartition("@")[2])
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        threading.Thread(target=_accept, args=(listener, place), daemon=True).start()
+        yield
+
+
+def _accept(listener, place):
+    with contextlib.suppress(OSError):  # closed
+        while True:
+            client, _ = listener.accept()
+            there = socket.socket(socket.AF_UNIX)
+            there.connect(f"{place}/.s.PGSQL.5432")
+            for ends in ((client, there), (there, client)):
+                threading.Thread(target=_copy, args=ends, daemon=True).start()
+
+
+def _copy(source, target):
+    with contextlib.suppress(OSError):
+        while said := source.recv(65_536):
+            target.sendall(said)
+        target.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture
@@ -112,3 +158,29 @@ def test_without_a_policy_it_is_not_ready(transactional_db, web):
     running = web()
     assert get(running.connect(), "/readyz") == (503, {"status": "no policy known"}, False)
     assert get(running.connect(), "/healthz")[0] == 200
+
+
+@pytest.mark.slow
+def test_without_its_database_it_starts_answers_and_recovers(
+    point, project, api_key, web, eventually, settings
+):
+    point()
+    live.start()
+    live.stop()
+    port, indexes = free_port(), str(settings.SHADOWEVAL_INDEX_DIR)
+    away = {"DATABASE_URL": through(port)}
+    unknowing = web(env=away | {"SHADOWEVAL_INDEX_DIR": indexes + "-none"})
+    knowing = web(env=away | {"SHADOWEVAL_INDEX_DIR": indexes})
+    assert ask(unknowing, api_key) == (503, "api_error")
+    assert ask(knowing, api_key) == (200, "")
+    not_ready = (503, {"status": "the database was not reached yet"}, False)
+    assert get(knowing.connect(), "/readyz") == get(unknowing.connect(), "/readyz") == not_ready
+    with forwarding(port):
+        for running in (unknowing, knowing):
+            eventually(lambda r=running: get(r.connect(), "/readyz")[0] == 200, limit_s=60)
+            assert ask(running, api_key) == (200, "")
+        eventually(lambda: Request.objects.count() == 3, limit_s=60)
+        for running in (unknowing, knowing):
+            running.process.send_signal(signal.SIGTERM)
+            code, said = running.finish()
+            assert (code, "Traceback" in said) == (0, False), said
