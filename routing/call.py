@@ -88,6 +88,21 @@ async def looked_through(call: Call) -> Call:
     return replace(call, stored=stored)
 
 
+async def as_stored(row: Served) -> Served:
+    """Return the record with its answers as they are stored, long ones looked through in a thread.
+
+    Others stay for the recorder, and so do those that cannot be looked through: it says why.
+    """
+    replies = [one.reply for one in row.probes] + ([row.reply] if row.reply is not None else [])
+    is_long = sum(len(one.body) for one in replies) >= _LOOKED_THROUGH_AT_ONCE
+    if row.keeping is None or not is_long:
+        return row
+    try:
+        return await asyncio.to_thread(redaction.replies, row)
+    except Exception:
+        return row
+
+
 def reply_headers(
     call: Call, answer: Answer, row: Served, overhead_ms: float, cost: str
 ) -> Headers:

@@ -29,7 +29,7 @@ _TRIES = 10
 _POLL_S, _LONGEST_POLL_S = 0.05, 1.0
 _LONGEST_KEY = 255
 #: Larger replies are not kept: Redis would have to hold them for a day.
-_MOST_BYTES = 8_000_000
+MOST_BYTES = 8_000_000
 _RENEW = """
 if redis.call("get", KEYS[1]) == ARGV[1] then redis.call("expire", KEYS[1], ARGV[2]) end
 return 1
@@ -72,7 +72,7 @@ class Claim:
 
     async def keep(self, kept: Kept) -> None:
         """Keep the reply for those who ask again; one that cannot be kept frees the key."""
-        if kept.status != 200 or len(kept.body) > _MOST_BYTES:
+        if kept.status != 200 or len(kept.body) > MOST_BYTES:
             await self.free()
             return
         head = {

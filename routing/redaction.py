@@ -262,7 +262,7 @@ def answered(reply: Reply, keeping: Keeping) -> tuple[Reply, dict[str, int]]:
 
 
 def replies(row: Served) -> Served:
-    """Return a served reply with its answers as they are stored."""
+    """Return a served reply with its answers as they are stored; a second time changes nothing."""
     keeping = row.keeping
     if keeping is None:
         return row
@@ -278,7 +278,8 @@ def replies(row: Served) -> Served:
         probes.append(replace(probe, reply=left))
     taken = {**row.redacted, **({"answer": dict(counts)} if counts else {})}
     skip = row.skip or (ANSWER_UNSEEN if UNSEEN in counts else "")
-    return replace(row, reply=reply, probes=tuple(probes), redacted=taken, skip=skip)
+    left = replace(row, reply=reply, probes=tuple(probes), redacted=taken, skip=skip)
+    return replace(left, keeping=None)
 
 
 def own(said: Sequence[dict[str, str]]) -> tuple[Redactor, ...]:

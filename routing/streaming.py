@@ -10,15 +10,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from routing import pricing, providers, tracing
+from routing import idempotency, pricing, providers, tracing
 from routing.answer import Answer
 from routing.call import (
     LEFT,
     STOPPING,
     Call,
+    as_stored,
     cost_text,
     is_paid,
     remember,
@@ -47,14 +48,23 @@ _LETTERS_A_TOKEN = 4
 class Streamed:
     """What a stream came to: the provider's reply as far as it came, and why it is not whole.
 
-    `sent` is what the client got, where that is to be kept. A whole answer is recorded before its
-    last event leaves: who has it, finds it recorded.
+    `sent` is what the client got, where that is to be kept and is not too long for it. A whole
+    answer is recorded before its last event leaves: who has it, finds it recorded.
     """
 
     reply: Reply | None = None
     error: str = ""
     sent: list[bytes] | None = None
+    sent_bytes: int = 0
     is_recorded: bool = False
+
+    def keep(self, piece: bytes) -> None:
+        """Keep what the client gets."""
+        self.sent_bytes += len(piece)
+        if self.sent_bytes > idempotency.MOST_BYTES:
+            self.sent = None
+        if self.sent is not None:
+            self.sent.append(piece)
 
 
 async def stream(
@@ -73,11 +83,20 @@ async def stream(
     headers |= {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
     streamed = Streamed(sent=[] if keeps else None)
 
-    def record() -> None:
-        """Keep what the stream came to, once."""
-        if not streamed.is_recorded:
-            streamed.is_recorded = True
-            recorder.put(timed(call, _with_reply(call, answer, row, streamed), row.overhead_ms))
+    def come_to() -> Served:
+        """Return what the stream came to; asked once."""
+        streamed.is_recorded = True
+        return timed(call, _with_reply(call, answer, row, streamed), row.overhead_ms)
+
+    async def record() -> None:
+        """Keep what the stream came to, once; also when this is cancelled meanwhile."""
+        if streamed.is_recorded:
+            return
+        known = come_to()
+        try:
+            known = await as_stored(known)
+        finally:
+            recorder.put(known)
 
     try:
         pump = _pump(call, answer, stream, connection, headers, streamed, record)
@@ -87,7 +106,7 @@ async def stream(
     except asyncio.CancelledError:
         streamed.error = streamed.error or STOPPING
         if not streamed.is_recorded:
-            record()  # first: a client that does not read may hold up what follows
+            recorder.put(come_to())  # first: a client that does not read may hold up what follows
             await _say_goodbye(call, connection)
         raise
     except Exception as exc:
@@ -96,7 +115,7 @@ async def stream(
     finally:
         tracing.tell(stream, streamed.reply, streamed.error.partition(":")[0])
         stream.close()
-        record()
+        await record()
     if streamed.error or streamed.sent is None:
         return None
     return Kept(200, headers, b"".join(streamed.sent), row.end_user)
@@ -118,7 +137,7 @@ async def _pump(
     connection: Connection,
     headers: Headers,
     streamed: Streamed,
-    record: Callable[[], None],
+    record: Callable[[], Awaitable[None]],
 ) -> None:
     """Relay until the end; what goes wrong amid a stream becomes the API's own error event."""
     start = time.perf_counter()
@@ -127,8 +146,7 @@ async def _pump(
 
     async def write(piece: bytes) -> None:
         if piece:
-            if streamed.sent is not None:
-                streamed.sent.append(piece)
+            streamed.keep(piece)
             await connection.write(piece)
 
     await connection.begin(200, headers)
@@ -141,7 +159,7 @@ async def _pump(
             if parts.is_whole and not streamed.is_recorded:
                 streamed.reply = _assembled(answer, stream, parts, _ms_since(start))
                 streamed.error = _why_partial(parts)
-                record()
+                await record()
             await write(relay.feed(raw, event))
             if parts.is_whole:
                 stream.hurry(_AFTER_END_S)

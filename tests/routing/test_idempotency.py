@@ -8,6 +8,7 @@ from routing import idempotency
 from routing.errors import InvalidRequest
 from routing.idempotency import Claim, Kept
 from routing.shared import Shared
+from routing.streaming import Streamed
 
 REPLY = Kept(200, {"content-type": "application/json"}, b"{}")
 
@@ -79,3 +80,13 @@ async def test_what_is_too_large_to_keep_frees_the_key(shared):
     claim = await idempotency.claim(7, "f", b"q")
     await claim.keep(Kept(200, {}, b"x" * (idempotency._MOST_BYTES + 1)))
     assert isinstance(await idempotency.claim(7, "f", b"q"), Claim)
+
+
+def test_of_a_stream_that_is_too_long_to_be_kept_nothing_stays_in_memory(monkeypatch):
+    monkeypatch.setattr(idempotency, "MOST_BYTES", 5)
+    streamed = Streamed(sent=[])
+    streamed.keep(b"12345")
+    assert streamed.sent == [b"12345"]
+    streamed.keep(b"6")
+    streamed.keep(b"7")
+    assert streamed.sent is None

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import threading
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
@@ -16,14 +18,28 @@ from django.utils import timezone
 from reviews import forgetting, permissions, revealing, sampling
 from reviews.errors import BadInput
 from reviews.models import AuditEntry, Rater, Verdict
-from routing import access, erasing, journal, policy, privacy, recording, retention, usage
+from routing import (
+    access,
+    call,
+    erasing,
+    journal,
+    policy,
+    privacy,
+    recording,
+    redaction,
+    retention,
+    usage,
+)  # fmt: skip
 from routing.live import live
 from routing.models import Completion, Erasure, Feedback, Project, Request, ShadowJob, ShadowPair
+from routing.redaction import Keeping
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
 from tests.reviews.rows import add_pair
 
 #: Everything a client may say, and what a provider may answer.
 PLANTED = "ada.lovelace@example.org"
 CARD, KEY, PHONE = "4111 1111 1111 1111", "sk-ant-api03-abcdefghijklmnop", "+49 30 901820"
+DECISION = DecisionValue(Tier.EXPENSIVE, Reason.AT_OR_ABOVE_THRESHOLD, 0.5)
 TEXT = f"I am {PLANTED}, {PHONE}, card {CARD}, key {KEY}."
 
 
@@ -190,6 +206,27 @@ def test_a_job_whose_project_stores_no_texts_any_more_asks_nobody(project, keeps
     keeps("nothing")
     assert shadow.claim(5) == []
     assert ShadowJob.objects.get().reason.startswith("not_kept")
+
+
+async def test_a_long_answer_is_looked_through_beside_the_event_loop():
+    seen = []
+
+    def redactor(text):
+        seen.append(threading.current_thread())
+        return text.replace("Ada", "[name]"), {"name": text.count("Ada")}
+
+    body = json.dumps({"text": "Ada " * 3000}).encode()
+    reply = Reply(body, "Ada", "m", "end_turn", Usage(1, 1), 1.0)
+    row = Served(
+        uuid4(), timezone.now(), 1, None, 1, "anthropic", ChatRequest({}, "q", "auto"), DECISION,
+        200, "", "simulated", reply, None, 0.0, 0.0, 0.0, keeping=Keeping("redacted", (redactor,)),
+    )  # fmt: skip
+    left = await call.as_stored(row)
+    assert (left.reply.text, left.redacted) == ("[name]", {"answer": {"name": 3000}})
+    assert threading.current_thread() not in seen
+    assert redaction.replies(left) == left
+    short = replace(row, reply=replace(reply, body=b"{}"))
+    assert await call.as_stored(short) is short
 
 
 @pytest.mark.django_db
