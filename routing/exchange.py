@@ -16,6 +16,7 @@ from routing.call import (
     LEFT,
     STOPPING,
     Call,
+    as_stored,
     cost_text,
     later,
     looked_through,
@@ -101,7 +102,7 @@ async def _serve(
     """
     if call.request.collection or call.request.context:
         with tracing.step("look up"):
-            call = await watch.while_there(_looked_up(call))
+            call = await watch.while_there(_looked_up(call, recorder))
     call = await watch.while_there(looked_through(call))
     policy, router, found = call.policy, live.router(call.policy.router), call.request.retrieval
     with tracing.step("decide") as step:
@@ -136,19 +137,33 @@ async def _serve(
     return await _whole(call, answer, overhead_ms, connection, watch, recorder)
 
 
-async def _looked_up(call: Call) -> Call:
+async def _looked_up(call: Call, recorder: Recorder) -> Call:
     """Look up what the request is to be answered from, and count what was paid for it at once.
 
-    Its shape and who decides stay: they follow from what the client sent.
+    Its shape and who decides stay: they follow from what the client sent. A request that fails here
+    is recorded where something was paid for it.
     """
     bill = Bill()
     try:
         policy, project_id = call.policy, call.key.project_id
         request = await retrieving.prepare(call.request, project_id, policy, bill)
+    except RequestError as exc:
+        if bill.begun is not None:
+            await _record_paid(call, bill, exc, recorder)
+        raise
     finally:
         if bill.begun is not None:
             spend(call, bill.usd)
     return replace(call, request=request)
+
+
+async def _record_paid(call: Call, bill: Bill, error: RequestError, recorder: Recorder) -> None:
+    """Keep a request whose search failed, with the decision that it would have got without one."""
+    asked, paid = call.request, retrieving.paid_for(call.request, bill)
+    decision = await gateway.decide(asked, call.shape, call.policy, live.router(call.policy.router))
+    known = await looked_through(replace(call, request=replace(asked, retrieval=paid)))
+    answer = Answer(decision, status=error.status, error=f"retrieval_failed: {error.message}")
+    _record(known, answer, Bill(), recorder)
 
 
 async def _answered(call: Call, probed: Answer) -> Answer:
@@ -190,7 +205,11 @@ async def _whole(
     headers = reply_headers(call, answer, row, overhead_ms, cost_text(call, answer))
     if answer.reply is not None:
         remember(call, answer, answer.reply)
-    recorder.put(timed(call, row, overhead_ms))  # before it leaves: who has it, finds it recorded
+    known = timed(call, row, overhead_ms)
+    try:
+        known = await as_stored(known)
+    finally:
+        recorder.put(known)  # before it leaves: who has it, finds it recorded
     await connection.reply(status, body, content_type, headers)
     return Kept(status, {**headers, "content-type": content_type}, body, row.end_user)
 

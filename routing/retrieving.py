@@ -93,6 +93,16 @@ async def _searched(
     return replace(made, ms=_ms_since(start) - (asked.ms or 0.0))
 
 
+def paid_for(request: ChatRequest, bill: Bill) -> RetrievalValue:
+    """Return the record of a look-up that failed after its query was rewritten: nothing found."""
+    asked = request.strategy or "auto"
+    return RetrievalValue(
+        strategy="", asked=asked, chooser="", query="", sources=(), confidence=None, ms=0.0,
+        collection=request.collection, rewritten_by=rewriting.CHEAP, rewrite_ms=bill.ms,
+        cost_usd=bill.usd,
+    )  # fmt: skip
+
+
 def _search(opened: Open, strategy: str, k: int, asked: Rewritten) -> RetrievalValue:
     vector = opened.embedder.embed(asked.query)
     again = rerank(opened.index) if opened.reranks else None

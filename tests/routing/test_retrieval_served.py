@@ -12,7 +12,16 @@ from django.utils import timezone
 from routing import collections, indexes, shifts, trying
 from routing.embedders import ids
 from routing.live import live
-from routing.models import ApiKey, Collection, Completion, Decision, Request, Retrieval, ShadowPair
+from routing.models import (
+    ApiKey,
+    Collection,
+    Completion,
+    Decision,
+    Request,
+    Retrieval,
+    ShadowJob,
+    ShadowPair,
+)
 from routing.providers import simulated
 from routing.retrieval import confidence
 from routing.types import Source, TierSpec
@@ -256,6 +265,20 @@ def test_a_search_that_fails_is_no_answer_without_sources(
     assert "cannot be searched" in got.json()["detail"]
     assert provider.seen == []
     assert QUESTION not in caplog.text
+
+
+def test_a_rewrite_that_a_failing_search_follows_is_recorded_with_its_cost(
+    terms, project, point, post, provider, eventually
+):
+    libraries.put(project, "broken", is_broken=True)
+    point(cheap="openai:small", price=PRICE)
+    provider.play(answer("openai", QUESTION))
+    assert post(messages=TURNS, collection="broken").status_code == 503
+    row = eventually(Request.objects.select_related("retrieval", "decision").first)
+    assert (row.status, row.error.partition(":")[0]) == (503, "retrieval_failed")
+    assert (row.retrieval.rewritten_by, row.retrieval.sources) == ("cheap", [])
+    assert row.retrieval.cost_usd > 0
+    assert ShadowJob.objects.get().state == "skipped"
 
 
 def test_a_turn_without_text_has_nothing_to_search_for(terms, point, post):
