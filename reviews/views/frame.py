@@ -128,6 +128,12 @@ def notices(project: Project | None, about_policy: Policy | None = None) -> dict
     }
 
 
+def _names_no_project(request: HttpRequest) -> bool:
+    """Return whether the address names a project that does not exist: another's is no answer."""
+    slug = request.GET.get("project", "")
+    return bool(slug) and not Project.objects.filter(slug=slug).exists()
+
+
 def _has_nul(request: HttpRequest) -> bool:
     """Return whether a name or a value holds the one character that Postgres takes in no text."""
     sent = [*request.GET.lists(), *request.POST.lists()]
@@ -151,6 +157,8 @@ def page(action: str) -> Callable[[View], View]:
                 return HttpResponse("A NUL character cannot be stored.", status=400)
             try:
                 permissions.check(request.user, action)
+                if _names_no_project(request):
+                    return render(request, "reviews/no_project.html", status=404)
                 return view(request, *args, **kwargs)
             except NotAllowed as exc:
                 return render(request, "reviews/refused.html", {"reason": str(exc)}, status=403)

@@ -25,6 +25,13 @@ def test_a_nul_character_is_refused(as_role, project, address):
     assert as_role("lead").get(address).status_code == 400
 
 
+def test_a_project_that_does_not_exist_is_said_and_no_other_is_shown(as_role, project):
+    client = as_role("lead")
+    answer = client.get("/overview/?project=gone")
+    assert (answer.status_code, "No such project" in answer.text) == (404, True)
+    assert client.get("/overview/?project=").status_code == 200
+
+
 @pytest.mark.parametrize("study", ["²", "x", "-1", "9" * 30, "9" * 5000, ""])
 def test_a_study_that_cannot_be_is_no_error(as_role, project, study):
     assert as_role("lead").get("/threshold/", {"study": study}).status_code == 200
