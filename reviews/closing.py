@@ -51,8 +51,9 @@ def close(study: Study, *, by: User | None, basis: str, why: str = "") -> Study:
     """Close a running study.
 
     One transaction brings in the last pairs, freezes the newest draw and verdict that count and
-    the basis, and writes a deviation when it is closed by hand before its window is over. A second
-    run is refused.
+    the basis, and writes a deviation when it is closed by hand before its window is over. How many
+    requests still wait for their second answer, and are left out, is said with why. A second run
+    is refused.
 
     Args:
         study: a running one.
@@ -71,10 +72,11 @@ def close(study: Study, *, by: User | None, basis: str, why: str = "") -> Study:
     _check(row, basis, why)
     _wait_for_verdicts()
     moment = Moment.now(row)
+    left_out = _left_out(missing.n_open(row))
     if basis == _BASIS.BY_HAND:
-        _deviate(row, by, why)
+        _deviate(row, by, f"{why.strip()} {left_out}".strip())
     row.state, row.closed_at, row.closed_by = Study.State.CLOSED, timezone.now(), by
-    row.closed_basis, row.closed_why = basis, why.strip()[:_MOST_WHY]
+    row.closed_basis, row.closed_why = basis, _cut(why, left_out)
     row.closed_draw, row.closed_verdict = moment.draw_id, moment.verdict_id
     row.save()
     study.refresh_from_db()
@@ -92,6 +94,24 @@ def _check(study: Study, basis: str, why: str) -> None:
         raise Conflict("A useful threshold can still be certified; look again.")
     if basis == _BASIS.BY_HAND and not why.strip():
         raise BadInput("Say in a sentence why the study ends before its window.")
+
+
+def _left_out(n: int) -> str:
+    """Say how many of a study's requests have no pair yet; nothing of none.
+
+    Example:
+        >>> _left_out(1)
+        '1 request still waited for a second answer and is left out.'
+    """
+    if n == 1:
+        return "1 request still waited for a second answer and is left out."
+    return f"{n} requests still waited for a second answer and are left out." if n else ""
+
+
+def _cut(why: str, left_out: str) -> str:
+    """Return both as one text that has room on the row."""
+    room = _MOST_WHY - len(left_out) - 1 if left_out else _MOST_WHY
+    return f"{why.strip()[:room]} {left_out}".strip()
 
 
 def _wait_for_verdicts() -> None:
@@ -181,7 +201,9 @@ def consequence(study: Study) -> str:
         else "no threshold would be certified"
     )
     unrated = f" {found.n_waiting} unrated pairs count as worse." if found.n_waiting else ""
-    early = "" if basis == _BASIS.WINDOW else _before_the_window(study)
+    n = missing.n_open(study)
+    left_out = f" {n} requests that wait for a second answer are left out." if n else ""
+    early = left_out if basis == _BASIS.WINDOW else left_out + _before_the_window(study)
     return (
         f"Closed now, {what}, on {found.n_rated} rated pairs.{unrated}{early} Ratings stay; raters "
         "get no more pairs; a closed study is never opened again."

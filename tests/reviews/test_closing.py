@@ -223,3 +223,14 @@ def test_a_rating_that_is_being_written_still_counts(project):
     study.refresh_from_db()
     assert calibration.moment_of(study) == estimation.Moment.now(study)
     assert study.closed_verdict > 0
+
+
+def test_by_hand_it_says_how_many_wait_for_their_second_answer(project, lead):
+    study, _ = labelled.start(project, SCORES[:5])
+    open_jobs = ShadowJob.objects.order_by("pk").values("pk")[:2]
+    ShadowJob.objects.filter(pk__in=open_jobs).update(state="pending", finished_at=None)
+    assert " 2 requests that wait for a second answer are left out." in closing.consequence(study)
+    closing.close(study, by=lead, basis="by_hand", why="E" * 300)
+    left_out = " 2 requests still waited for a second answer and are left out."
+    assert (len(study.closed_why), study.closed_why.endswith(left_out)) == (200, True)
+    assert study.plan_changes.get().reason == "E" * 300 + left_out
