@@ -21,7 +21,7 @@ from django.utils import timezone
 from reviews import chain, untold
 from reviews.models import AuditEntry, AuditHead
 from routing import policy
-from routing.models import Project
+from routing.models import Challenger, Project
 
 
 @transaction.atomic
@@ -61,6 +61,13 @@ def write(
     entry.save()
     _move(head, entry)
     return entry
+
+
+def challenger_stopped(row: Challenger, by: User | None, why: str = "") -> None:
+    """Note that a router challenges no more: somebody stopped it, or what it did."""
+    detail = {"router": row.router.name, "sha256": row.router.sha256}
+    detail |= {"why": why} if why else {}
+    write(row.project, by, "challenger.stopped", f"challenger {row.pk}", detail)
 
 
 def _move(head: AuditHead | None, entry: AuditEntry) -> None:

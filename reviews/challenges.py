@@ -123,7 +123,8 @@ def start(project: Project, router: RouterVersion, by: User) -> Challenger:
             row = Challenger.objects.create(project=project, router=router, started_by=by)
     except IntegrityError:
         raise Conflict(f"{router} challenges already.") from None
-    _note(row, by, "challenger.started")
+    detail = {"router": router.name, "sha256": router.sha256}
+    audit.write(project, by, "challenger.started", f"challenger {row.pk}", detail)
     return row
 
 
@@ -165,12 +166,7 @@ def stop(challenger: Challenger, by: User) -> None:
     permissions.check(by, "train_routers")
     running = Challenger.objects.filter(pk=challenger.pk, stopped_at=None)
     if running.update(stopped_at=timezone.now()):
-        _note(challenger, by, "challenger.stopped")
-
-
-def _note(row: Challenger, by: User, event: str) -> None:
-    detail = {"router": row.router.name, "sha256": row.router.sha256}
-    audit.write(row.project, by, event, f"challenger {row.pk}", detail)
+        audit.challenger_stopped(challenger, by)
 
 
 def draft(challenger: Challenger) -> Policy:

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -49,6 +50,14 @@ _PASS_S = 3600
 ABSTAINED = (Reason.TOOLS, Reason.CONTEXT_LENGTH, Reason.UNPRICED)
 #: What clients or conversations chose, or an API: no score decides it, so none is asked for.
 _NOT_BY_SCORE = (Reason.FORCED, Reason.BYPASSED, Reason.STICKY, Reason.UNTRANSLATABLE)
+
+
+_on_stopped: list[Callable[[Challenger, str], None]] = []
+
+
+def on_stopped(callback: Callable[[Challenger, str], None]) -> None:
+    """Have a challenger that is stopped for what it does, and why, told in that transaction."""
+    _on_stopped.append(callback)
 
 
 class _Hangs(Exception):
@@ -135,7 +144,10 @@ def _stop(challenger: Challenger, why: str) -> None:
     log.error("challenger %s was stopped: %s", challenger.pk, why)
     running = Challenger.objects.filter(pk=challenger.pk, stopped_at=None)
     challenger.stopped_at = timezone.now()
-    running.update(stopped_at=challenger.stopped_at, stopped_because=why)
+    with transaction.atomic():
+        if running.update(stopped_at=challenger.stopped_at, stopped_because=why):
+            for callback in _on_stopped:
+                callback(challenger, why)
 
 
 def _score_group(challenger: Challenger, router: Router, until: float, hangs_s: float) -> bool:
