@@ -6,7 +6,8 @@ did is not read: it may have been decided by a third one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 from uuid import UUID
 
@@ -35,7 +36,6 @@ class Switch(NamedTuple):
     """A request that would go to another tier; a score is None where its router failed."""
 
     request_id: UUID
-    query: str
     task: str
     old_score: float | None
     new_score: float | None
@@ -43,10 +43,22 @@ class Switch(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """What would change: `n` requests were looked at, newest first, and these would switch."""
+    """What would change: `n` requests were looked at, newest first, and these would switch.
+
+    Attributes:
+        at_medians: whether each router was taken at its own median score.
+    """
 
     n: int
     switched: list[Switch]
+    at_medians: bool = False
+
+
+class _Scored(NamedTuple):
+    request_id: UUID
+    task: str
+    old: float | None
+    new: float | None
 
 
 def between(
@@ -60,7 +72,8 @@ def between(
     """Return which of the newest recorded requests would switch, at the same thresholds.
 
     Requests that no score decides, such as forced ones, are not looked at. A router that fails
-    sends to EXPENSIVE, as it does live.
+    sends to EXPENSIVE, as it does live. Where no threshold lets anything be cheap, no router could
+    change that: each is taken at its own median score then, so that both send the same share.
 
     Args:
         project: whose requests.
@@ -75,18 +88,35 @@ def between(
     """
     rows = newest(project).values_list("id", "query", "task", "retrieval__confidence")
     total = min(rows.count(), most)
-    switched: list[Switch] = []
-    done = 0
+    found: list[_Scored] = []
     for request_id, query, task, sure in rows[:most].iterator(chunk_size=_CHUNK):
-        threshold = thresholds.by_task.get(task, thresholds.threshold)
-        before, after = scored(old, query, sure), scored(new, query, sure)
-        was, will = tier(before, threshold), tier(after, threshold)
-        if was is not will:
-            switched.append(Switch(request_id, query, task, before, after, will))
-        done += 1
+        found.append(_Scored(request_id, task, scored(old, query, sure), scored(new, query, sure)))
         if progress is not None:
-            progress(done, max(total, done))
-    return Differences(done, switched)
+            progress(len(found), max(total, len(found)))
+    if not any((thresholds.threshold, *thresholds.by_task.values())):
+        at = _median([one.old for one in found]), _median([one.new for one in found])
+        return Differences(len(found), list(_switched(found, lambda task: at)), True)
+    by_task, other = thresholds.by_task, thresholds.threshold
+    return Differences(
+        len(found), list(_switched(found, lambda task: (by_task.get(task, other),) * 2))
+    )
+
+
+def _switched(
+    found: Iterable[_Scored], thresholds: Callable[[str], tuple[float, float]]
+) -> Iterator[Switch]:
+    """Give the requests that go elsewhere, by the old and the new router's threshold of a task."""
+    for one in found:
+        before, after = thresholds(one.task)
+        was, will = tier(one.old, before), tier(one.new, after)
+        if was is not will:
+            yield Switch(*one, will)
+
+
+def _median(scores: Iterable[float | None]) -> float:
+    """Return the median of the scores that are known; 0 without any."""
+    known = [score for score in scores if score is not None]
+    return statistics.median(known) if known else 0.0
 
 
 def scored(router: Router, query: str, confidence: float | None = None) -> float | None:

@@ -254,6 +254,7 @@ def _differences(
     return {
         **against,
         "n": found.n,
+        "at_medians": found.at_medians,
         "switched": len(found.switched),
         "to_cheap": sum(one.to == "cheap" for one in found.switched),
         "examples": [

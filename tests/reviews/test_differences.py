@@ -7,6 +7,7 @@ import pytest
 from reviews import differences
 from reviews.choice import Thresholds
 from reviews.errors import CannotTell
+from routing.models import Request
 from routing.routers import assembled, rules
 from routing.routers.assembled import Parts
 from routing.types import Reason, Score, Tier
@@ -38,6 +39,10 @@ def texts(project):
     return [f"q{n}" for n in range(4)]
 
 
+def asked(switch):
+    return Request.objects.get(pk=switch.request_id).query
+
+
 def between(project, old, new, threshold=0.5, by_task=None, **more):
     tables = (ByText(dict(zip([f"q{n}" for n in range(4)], t, strict=True))) for t in (old, new))
     return differences.between(project, *tables, Thresholds(threshold, by_task or {}), **more)
@@ -46,7 +51,7 @@ def between(project, old, new, threshold=0.5, by_task=None, **more):
 def test_the_newest_come_first_with_both_scores(project, texts):
     found = between(project, (0.1, 0.9, 0.1, 0.9), (0.2, 0.4, 0.6, 0.8))
     assert found.n == 4
-    assert [(s.query, s.old_score, s.new_score, s.to) for s in found.switched] == [
+    assert [(asked(s), s.old_score, s.new_score, s.to) for s in found.switched] == [
         ("q2", 0.1, 0.6, Tier.EXPENSIVE),
         ("q1", 0.9, 0.4, Tier.CHEAP),
     ]
@@ -59,10 +64,20 @@ def test_the_same_router_switches_nothing(project, texts):
 
 def test_a_task_type_goes_by_its_own_threshold(project, texts):
     moved = ((0.3, 0.3, 0.3, 0.3), (0.6, 0.6, 0.6, 0.6))
-    assert {s.query for s in between(project, *moved).switched} == set(texts)
+    assert {asked(s) for s in between(project, *moved).switched} == set(texts)
     found = between(project, *moved, by_task={"code": 0.2})
-    assert {s.query for s in found.switched} == {"q0", "q1"}
-    assert between(project, *moved, threshold=0.0).switched == []
+    assert {asked(s) for s in found.switched} == {"q0", "q1"}
+
+
+def test_where_nothing_is_cheap_each_router_is_taken_at_its_median(project, texts):
+    scores = (0.1, 0.2, 0.8, 0.9), (0.91, 0.92, 0.98, 0.93)
+    found = between(project, *scores, threshold=0.0)
+    assert (found.at_medians, found.switched) == (True, [])
+    found = between(project, scores[0], scores[1][::-1], threshold=0.0)
+    assert [(asked(s), s.to) for s in found.switched] == [
+        ("q3", Tier.CHEAP), ("q2", Tier.CHEAP), ("q1", Tier.EXPENSIVE), ("q0", Tier.EXPENSIVE),
+    ]  # fmt: skip
+    assert not between(project, *scores, threshold=0.0, by_task={"code": 0.5}).at_medians
 
 
 @pytest.mark.parametrize("broken", [None, Score(float("nan")), Score(1.7), Score(-0.1)])
@@ -72,7 +87,7 @@ def test_a_router_that_fails_sends_to_expensive(project, texts, broken):
     if broken is None:
         del new.scores["q3"]
     (switch,) = differences.between(project, old, new, Thresholds(0.5)).switched
-    assert (switch.query, switch.new_score, switch.to) == ("q3", None, Tier.EXPENSIVE)
+    assert (asked(switch), switch.new_score, switch.to) == ("q3", None, Tier.EXPENSIVE)
 
 
 def test_a_router_that_asks_first_cannot_be_told(project, texts):

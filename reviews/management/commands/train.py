@@ -150,4 +150,5 @@ def _number(value: float | None) -> str:
 def _switching(found: dict[str, Any] | None) -> str:
     if found is None or found["switched"] is None:
         return "not known" if found is None else found["why"]
-    return f"{found['switched']:,} of {found['n']:,} recorded requests"
+    where = ", each router at its median score" if found["at_medians"] else ""
+    return f"{found['switched']:,} of {found['n']:,} recorded requests{where}"
