@@ -188,7 +188,8 @@ def test_settings_are_changed_or_refused(as_role, handbook):
 def test_a_collection_is_deleted_by_typing_its_name(as_role, filled):
     client, address = as_role("lead"), f"/collections/{filled.pk}/delete/"
     assert "type handbook" in said(client.post(address, {"name": "hand"}))
-    assert client.get(f"/collections/{filled.pk}/").status_code == 200
+    page = client.get(f"/collections/{filled.pk}/")
+    assert (page.status_code, "keep the passages they were" in page.text) == (200, True)
     client.post(address, {"name": "handbook"})
     assert client.get(f"/collections/{filled.pk}/").status_code == 404
     assert not Document.objects.exists()
