@@ -78,7 +78,7 @@ async def test_a_reply_is_kept_although_redis_was_away_for_a_moment(shared, monk
 
 async def test_what_is_too_large_to_keep_frees_the_key(shared):
     claim = await idempotency.claim(7, "f", b"q")
-    await claim.keep(Kept(200, {}, b"x" * (idempotency._MOST_BYTES + 1)))
+    await claim.keep(Kept(200, {}, b"x" * (idempotency.MOST_BYTES + 1)))
     assert isinstance(await idempotency.claim(7, "f", b"q"), Claim)
 
 
