@@ -248,7 +248,7 @@ def _differences(row: Reconciliation) -> list[Difference]:
 def _apart(line: dict[str, Any]) -> float | None:
     """Return by what share we have more: of cost where both say it, else of tokens.
 
-    None where one side has nothing.
+    None where one side has nothing, or they say nothing in common.
     """
     theirs, ours = (_extent(line[side], _is_priced(line)) for side in ("theirs", "ours"))
     if theirs is None or ours is None:
@@ -263,7 +263,10 @@ def _is_priced(line: dict[str, Any]) -> bool:
 def _extent(used: dict[str, Any] | None, is_priced: bool) -> float | None:
     if used is None:
         return None
-    return float(used["cost_usd"]) if is_priced else used["input_tokens"] + used["output_tokens"]
+    if is_priced:
+        return float(used["cost_usd"])
+    tokens = [used[name] for name in ("input_tokens", "output_tokens")]
+    return None if None in tokens else sum(tokens)
 
 
 def _amount(text: str) -> Decimal | None:

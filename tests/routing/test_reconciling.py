@@ -19,6 +19,7 @@ ANTHROPIC = (
     "usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens\n"
 )
 OPENAI = "start_time,end_time,start_time_iso,num_model_requests,model,input_tokens,output_tokens\n"
+OPENAI_COST = "start_time,end_time,amount_value,amount_currency,line_item\n"
 DAY = date(2026, 11, 1)
 
 
@@ -37,11 +38,57 @@ def test_the_three_kinds_are_told_apart_by_their_columns():
     }  # fmt: skip
 
 
+def test_older_and_newer_usage_exports_of_anthropic_are_read():
+    head = "usage_date_utc,model_version,usage_input_tokens_no_cache,"
+    older = "usage_input_tokens_cache_write,usage_input_tokens_cache_read,usage_output_tokens\n"
+    assert parse(f"{head}{older}2026-11-01,m,1,2,3,4\n").used == {(DAY, "m"): Used(6, 4)}
+    newer = ANTHROPIC[:-1] + ",web_search_count,inference_geo,speed\n"
+    row = "2026-11-01,m,k,w,standard,≤ 200k,1,2,3,4,5,0,global,\n"
+    assert parse(newer + row).used == {(DAY, "m"): Used(10, 5)}
+
+
+def test_cost_exports_are_compared_by_plain_names():
+    head = (
+        "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd,"
+        "list_price_usd,cost_type,inference_geo,speed\n"
+    )
+    kinds = (("input_no_cache", "0.05"), ("output", "0.25"))
+    rows = [
+        f"2026-11-01,Claude Haiku 4.5,w,k,message,≤ 200k,{kind},{usd},{usd},token,global,\n"
+        for kind, usd in kinds
+    ]
+    found = parse(head + "".join(rows) + "2026-11-01,,w,k,web_search,,,1.00,1.00,search,,\n")
+    assert found.used == {(DAY, "claude-haiku-4-5"): Used(cost_usd=Decimal("0.30"))}
+    ours = {(DAY, "claude-haiku-4-5-20251001"): Used(9, 9, Decimal("0.30"))}
+    (line,) = reconciling.compare(found, ours)
+    assert (line.theirs, line.ours) == (Used(cost_usd=Decimal("0.30")), Used(9, 9, Decimal("0.30")))
+    assert line.as_json()["theirs"] == {
+        "input_tokens": None, "output_tokens": None, "cost_usd": "0.3",
+    }  # fmt: skip
+
+
+def test_openais_cost_export_is_read_by_line_item():
+    rows = (
+        "1793491200,1793577600,,,\n"
+        '1793491200,1793577600,0.5,usd,"gpt-5-nano-2025-08-07, input"\n'
+        '1793491200,1793577600,0.25,usd,"gpt-5-nano-2025-08-07, output"\n'
+    )
+    assert parse(OPENAI_COST + rows) == Export(
+        "openai", {(DAY, "gpt-5-nano"): Used(cost_usd=Decimal("0.75"))}, is_plain=True
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "columns"),
-        ("a,b\n1,2\n", "columns are of no export that is known: a, b"),
+        ("a,b\n1,2\n", "columns are of no export that is known: a, b. Expected of Anthropic"),
+        (
+            "usage_date_utc,model,token_type\n",
+            "nearest to Anthropic's cost export, and lacks cost_usd",
+        ),
+        (OPENAI_COST + "1793491200,1793577600,0.5,usd,\n", "Line 2 is of no model: .* line item"),
+        (OPENAI_COST + "1793491200,1793577600,0.5,eur,m\n", "Line 2: amount_currency"),
         (PLAIN, "no line with a model"),
         (PLAIN + "yesterday,m,1,1,1\n", "Line 2: day cannot be 'yesterday'"),
         (PLAIN + "1026-01-01,m,1,1,1\n", "Line 2: day"),
