@@ -10,7 +10,7 @@ import httpx2
 
 from shadoweval_client import connecting
 from shadoweval_client.exchange import Call, Done, Exchange, Pause, Steps, steps
-from shadoweval_client.operations import Operations, Progress
+from shadoweval_client.operations import Operations, Progress, Reading
 from shadoweval_client.shapes import Answer, Asking, Curve, Entry, Imported, Item, Pair, Route
 from shadoweval_client.tables import Table
 
@@ -77,17 +77,19 @@ class Client:
         """Read one request of the ledger in full."""
         return self._run(self._does.request(request_id))
 
-    def requests(self, **filters: Any) -> Iterator[Item]:
-        """Read the ledger, newest first; filters are those of `GET /api/v1/requests`.
+    def requests(self, *, limit: int | None = None, **filters: Any) -> Iterator[Item]:
+        """Read the ledger, newest first, as it is iterated over; page by page.
 
-        All of it, page by page: `limit` is what one call reads. Stop when you have enough.
+        Args:
+            limit: read no more than so many; the whole ledger when None.
+            filters: those of `GET /api/v1/requests`: `task`, `tier`, `since` and so on.
+
+        Raises:
+            ValueError: the limit is negative.
         """
-        cursor: str | None = None
-        while True:
-            page = self._run(self._does.page(filters, cursor))
-            yield from page.items
-            if (cursor := page.next_cursor) is None:
-                return
+        to_read = Reading(limit)
+        while to_read.goes_on:
+            yield from to_read.taken(self._run(self._does.page(filters, to_read)))
 
     def import_pairs(
         self, pairs: Iterable[Pair], *, batch: int = 100, progress: Progress | None = None

@@ -26,6 +26,39 @@ Progress = Callable[[Imported], object]
 
 #: Fields of `Asking` that are headers of the request.
 _HEADERS = {"tier": "x-shadoweval-tier", "session": "x-shadoweval-session"}
+#: Items of one page: the most that the service gives.
+_PAGE = 200
+
+
+class Reading:
+    """How far the ledger was read: after which cursor to go on, and how many items are left.
+
+    Args:
+        limit: how many items at most; all when None.
+
+    Raises:
+        ValueError: the limit is negative.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        if limit is not None and limit < 0:
+            raise ValueError("limit must not be negative")
+        self.left = limit
+        self.cursor: str | None = None
+        self.goes_on = limit != 0
+
+    @property
+    def page_size(self) -> int:
+        """Return how many items the next call asks for."""
+        return _PAGE if self.left is None else min(self.left, _PAGE)
+
+    def taken(self, page: Page) -> list[Item]:
+        """Return the items of a page, and note where the next begins."""
+        self.cursor = page.next_cursor
+        if self.left is not None:
+            self.left -= len(page.items)
+        self.goes_on = self.cursor is not None and self.left != 0
+        return page.items
 
 
 @dataclass(frozen=True)
@@ -54,9 +87,10 @@ class Operations:
         """Read one request in full."""
         return Entry.of((yield from self._read(f"requests/{request_id}")))
 
-    def page(self, filters: Mapping[str, Any], cursor: str | None) -> Exchange[Page]:
-        """Read one page of the ledger."""
-        found = yield from self._read("requests", {**filters, "cursor": cursor})
+    def page(self, filters: Mapping[str, Any], to_read: Reading) -> Exchange[Page]:
+        """Read the next page of the ledger."""
+        place = {"limit": to_read.page_size, "cursor": to_read.cursor}
+        found = yield from self._read("requests", {**filters, **place})
         return Page([Item.of(one) for one in found["items"]], found["next_cursor"])
 
     def import_pairs(

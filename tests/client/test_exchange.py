@@ -123,9 +123,25 @@ def test_the_ledger_is_read_to_its_end():
 
     assert asyncio.run(read()) == ["a", "b"]
     assert [dict(request.url.params) for request in pages.asked] == [
-        {"task": "math"},
-        {"task": "math", "cursor": "c"},
+        {"task": "math", "limit": "200"},
+        {"task": "math", "limit": "200", "cursor": "c"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "found", "sizes"), [(2, "aa", ["2", "1"]), (1, "a", ["1"]), (0, "", [])]
+)
+def test_a_limit_is_how_many_are_read(limit, found, sizes):
+    pages = Answers(*(httpx2.Response(200, json=PAGES[0]) for _ in sizes))
+    transport = httpx2.MockTransport(pages)
+    with Client("http://service", "key", transport=transport) as client:
+        assert "".join(item.id for item in client.requests(limit=limit)) == found
+    assert [request.url.params["limit"] for request in pages.asked] == sizes
+
+
+def test_a_negative_limit_is_none():
+    with Client("http://service", "key") as client, pytest.raises(ValueError, match="negative"):
+        next(client.requests(limit=-1))
 
 
 def test_reports_pass_as_the_service_says_them():

@@ -75,7 +75,8 @@ def test_a_study_becomes_frames(client, project):
 
 def test_the_ledger_becomes_frames(client):
     client.import_pairs([pair(n) for n in range(3)])
-    items = list(client.requests(limit=2))
+    assert len(list(client.requests(limit=2))) == 2
+    items = list(client.requests())
     assert len(items) == 3
     assert to_polars(items)["tokens_cache_read"].to_list() == [0, 0, 0]
     assert list(to_pandas(items)["tier"]) == ["expensive"] * 3
