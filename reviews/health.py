@@ -48,7 +48,8 @@ def checks(study: Study, moment: Moment | None = None) -> list[Check]:
         moment: the draws and verdicts that count; what the study was closed with, or now, if None.
     """
     moment = moment or _moment(study)
-    return list(_known.get(_name(study, moment), lambda: _all(vitals.of(study, moment))))
+    with memo.look():
+        return list(_known.get(_name(study, moment), lambda: _all(vitals.of(study, moment))))
 
 
 def failing(study: Study, moment: Moment | None = None) -> list[Check]:

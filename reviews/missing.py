@@ -173,6 +173,7 @@ def n_open(study: Study) -> int:
     return _open(_about(study)[0]) + sampling.waiting(study).count()
 
 
+@memo.once
 def by_why(study: Study) -> dict[str, int]:
     """Count the study's requests that were to have a pair and have none, by tier and why."""
     missing = dict(_lost(*_about(study)))
