@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
-from django.db import connection
 from numpy.typing import NDArray
 
+from reviews import cheapserved
 from reviews.models import Rating
 from reviews.stats import savings as stats
 from reviews.stats.intervals import Interval
@@ -30,43 +30,6 @@ LEVEL = 0.95
 #: Full days that a forecast looks back on.
 FORECAST_DAYS = 28
 _DAY = timedelta(days=1)
-
-# Cached tokens are re-priced as what they were: written, or read.
-_CHEAP_SERVED = """
-SELECT floor(extract(epoch FROM request.received_at - %(since)s) / 86400)::int,
-    served.cost_usd::float8, job.rate, dear.cost_usd::float8,
-    ((served.input_tokens * (price ->> 'input_usd')::numeric
-    + served.output_tokens * (price ->> 'output_usd')::numeric
-    + served.cache_write_tokens
-        * coalesce(price ->> 'cache_write_usd', price ->> 'input_usd')::numeric
-    + served.cache_write_1h_tokens
-        * coalesce(price ->> 'cache_write_1h_usd', price ->> 'input_usd')::numeric
-    + served.cache_read_tokens
-        * coalesce(price ->> 'cache_read_usd', price ->> 'input_usd')::numeric)
-    * CASE WHEN served.input_tokens + served.cache_write_tokens + served.cache_write_1h_tokens
-            + served.cache_read_tokens > (price ->> 'long_over_tokens')::numeric
-        THEN coalesce((price ->> 'long_factor')::numeric, 1) ELSE 1 END / 1000000)::float8,
-    decision.reason IN ('bypassed', 'forced', 'sticky')
-FROM routing_request AS request
-JOIN routing_decision AS decision ON decision.request_id = request.id
-JOIN routing_policy AS policy ON policy.id = decision.policy_id
-JOIN routing_completion AS served ON served.request_id = request.id AND NOT served.is_shadow
-    AND served.tier = 'cheap'
-JOIN routing_shadowjob AS job ON job.request_id = request.id AND job.purpose = 'pair'
-LEFT JOIN routing_completion AS dear ON dear.request_id = request.id AND dear.is_shadow
-    AND dear.tier = 'expensive' AND dear.ordinal = 1
-CROSS JOIN LATERAL (SELECT policy.expensive -> 'price' AS price) AS at_price
-WHERE request.project_id = %(project)s AND request.received_at >= %(since)s
-    AND request.received_at < %(until)s
-"""
-_ASKED_FIRST = """
-SELECT floor(extract(epoch FROM request.received_at - %(since)s) / 86400)::int,
-    sum(probe.cost_usd)::float8
-FROM routing_request AS request
-JOIN routing_completion AS probe ON probe.request_id = request.id AND probe.is_probe
-WHERE request.project_id = %(project)s AND request.received_at >= %(since)s
-    AND request.received_at < %(until)s GROUP BY 1
-"""
 
 
 class Money(NamedTuple):
@@ -156,33 +119,28 @@ def measure(project: Project, days: int, now: datetime) -> Measured:
     """
     days = _whole_days(project, days, now)
     since, until = period(days, now)
-    about = {"project": project.pk, "since": since, "until": until}
-    fetched = _columns(_CHEAP_SERVED, about, 6)
-    is_outside = fetched[5] == 1.0
-    is_known = ~is_outside & ~np.isnan(fetched[1]) & ~np.isnan(fetched[4]) & (fetched[2] > 0)
-    day, cheap, rate, dear, repriced, _ = fetched[:, is_known]
-    asked = _by_day(_columns(_ASKED_FIRST, about, 2), days)
+    served = cheapserved.read(project, since, until, days)
     spent = _spent(project, since, until, days)
     overhead = _overhead(project, since, until, spent)
-    estimate, why_not = _estimate(repriced, rate, dear, day)
-    paid = float(cheap.sum() + asked.sum())
-    gross = None if estimate is None else _less(estimate, paid)
-    daily = np.bincount(day.astype(int), weights=cheap, minlength=days) + asked + _measuring(spent)
+    estimate, why_not = _estimate(served.rows)
+    paid, dear = float(served.paid_usd.sum()), float(spent["expensive"].sum())
     return Measured(
         n_days=days,
-        n_cheap=int(is_known.sum()),
-        n_outside=int(is_outside.sum()),
-        n_unknown=int((~is_outside & ~is_known).sum()),
+        n_cheap=served.rows.n,
+        n_outside=served.n_outside,
+        n_unknown=served.n_unknown,
         cheap_usd=paid,
-        expensive_usd=float(spent["expensive"].sum()),
+        expensive_usd=dear,
         overhead=overhead,
         estimate=estimate,
         why_not=why_not,
-        baseline=None if estimate is None else _less(estimate, -float(spent["expensive"].sum())),
-        saved=gross,
+        baseline=None if estimate is None else _less(estimate, -dear),
+        saved=None if estimate is None else _less(estimate, paid),
         net=None if estimate is None else _less(estimate, paid + overhead.total_usd),
-        naive_usd=float(repriced.sum()) - paid,
-        month=None if estimate is None else _month(project, estimate, daily, since, overhead),
+        naive_usd=float(served.rows.repriced.sum() + served.rows.others_repriced.sum()) - paid,
+        month=None
+        if estimate is None
+        else _month(project, estimate, served.paid_usd + _measuring(spent), since, overhead),
     )
 
 
@@ -194,30 +152,13 @@ def _whole_days(project: Project, days: int, now: datetime) -> int:
     return max(min(days, kept.days), 1)
 
 
-def _columns(statement: str, about: dict[str, Any], n: int) -> FloatArray:
-    """Return what a statement selects, as columns: (n, N), nan where there is nothing."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, about)
-        rows = cursor.fetchall()
-    return np.array(rows, dtype=np.float64).reshape(-1, n).T
-
-
-def _by_day(columns: FloatArray, days: int) -> FloatArray:
-    amounts = np.nan_to_num(columns[1])
-    found = np.bincount(columns[0].astype(int), weights=amounts, minlength=days)
-    return found.astype(np.float64)
-
-
-def _estimate(
-    repriced: FloatArray, rate: FloatArray, dear: FloatArray, day: FloatArray
-) -> tuple[Estimate | None, str]:
-    if not repriced.size:
+def _estimate(of: stats.Rows) -> tuple[Estimate | None, str]:
+    if not of.n:
         return None, "No request was served by the cheap model because of its score."
-    of = stats.rows(repriced, rate, ~np.isnan(dear), np.nan_to_num(dear), day)
     try:
         return stats.estimate(of, LEVEL), ""
     except TooFew as exc:
-        return None, f"The cheap model served {repriced.size} requests. {exc}"
+        return None, f"The cheap model served {of.n} requests. {exc}"
 
 
 def _less(estimate: Estimate, amount: float) -> Money:
@@ -256,9 +197,7 @@ def _month(
 ) -> Month | None:
     """Forecast what 30 days save net; what raters cost is spread over the days evenly."""
     days = daily.size
-    by_day = np.zeros(days)
-    by_day[: estimate.by_day.size] = estimate.by_day
-    net = by_day - daily - (overhead.ratings_usd or 0.0) / days
+    net = estimate.by_day - daily - (overhead.ratings_usd or 0.0) / days
     try:
         return stats.month(net[_first_full(project, since, days) : days - 1], LEVEL)
     except TooFew:

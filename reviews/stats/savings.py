@@ -30,21 +30,28 @@ class TooFew(ValueError):
 
 
 class Rows(NamedTuple):
-    """Hold requests that CHEAP served.
+    """Hold requests that CHEAP served: the shadowed ones, and of the others their sums by day.
 
     Attributes:
-        repriced: (N,) served tokens at the expensive tier's price.
-        rate: (N,) probability in (0, 1] with which each was to be shadowed.
-        is_known: (N,) whether the expensive tier answered too, at a known cost.
-        expensive: (N,) what that cost; read only where it is known.
-        day: (N,) whole numbers from 0.
+        repriced: (n,) served tokens of the shadowed at the expensive tier's price.
+        rate: (n,) probability in (0, 1] with which each was to be shadowed.
+        expensive: (n,) what the expensive tier's answer cost.
+        day: (n,) whole numbers from 0.
+        others: (D,) how many more were served on each day.
+        others_repriced: (D,) their served tokens at the expensive tier's price.
     """
 
     repriced: FloatArray
     rate: FloatArray
-    is_known: NDArray[np.bool_]
     expensive: FloatArray
     day: NDArray[np.int64]
+    others: FloatArray
+    others_repriced: FloatArray
+
+    @property
+    def n(self) -> int:
+        """Return how many rows there are, shadowed or not."""
+        return self.rate.size + int(self.others.sum())
 
 
 class Estimate(NamedTuple):
@@ -80,9 +87,18 @@ class Month(NamedTuple):
 
 
 class _Fit(NamedTuple):
-    """Hold a linear working model: (N, P) columns, (P,) slopes, (n,) weights and residuals."""
+    """Hold a linear working model.
+
+    Attributes:
+        columns: (n, P) of the shadowed.
+        sums: (D, P) of all rows, by day.
+        slopes: (P,).
+        weight: (n,) one over the rate.
+        residual: (n,).
+    """
 
     columns: FloatArray
+    sums: FloatArray
     slopes: FloatArray
     weight: FloatArray
     residual: FloatArray
@@ -91,27 +107,41 @@ class _Fit(NamedTuple):
 def rows(
     repriced: ArrayLike, rate: ArrayLike, is_known: ArrayLike, expensive: ArrayLike, day: ArrayLike
 ) -> Rows:
-    """Return checked rows.
+    """Return rows that are given one by one.
+
+    Args:
+        repriced: (N,) as of `Rows`, and so are the others.
+        rate: (N,).
+        is_known: (N,) whether the expensive tier answered too, at a known cost.
+        expensive: (N,); read only where it is known.
+        day: (N,).
 
     Raises:
         ValueError: lengths differ, a rate outside (0, 1], or a cost that is no number.
     """
-    found = Rows(
-        np.asarray(repriced, dtype=np.float64),
-        np.asarray(rate, dtype=np.float64),
-        np.asarray(is_known, dtype=np.bool_),
-        np.asarray(expensive, dtype=np.float64),
-        np.asarray(day, dtype=np.int64),
-    )
-    if len({column.shape for column in found}) != 1 or found.rate.ndim != 1:
+    known = np.asarray(is_known, dtype=np.bool_)
+    x, pi, y = (np.asarray(one, dtype=np.float64) for one in (repriced, rate, expensive))
+    place = np.asarray(day, dtype=np.int64)
+    if len({column.shape for column in (known, x, pi, y, place)}) != 1 or pi.ndim != 1:
         raise ValueError("all columns must have the same shape (N,)")
-    if not ((found.rate > 0) & (found.rate <= 1)).all():
+    n_days = int(place.max(initial=-1)) + 1
+    others = _daily(place[~known], np.ones(int((~known).sum())), n_days)
+    others_repriced = _daily(place[~known], x[~known], n_days)
+    return checked(Rows(x[known], pi[known], y[known], place[known], others, others_repriced))
+
+
+def checked(of: Rows) -> Rows:
+    """Return the same rows.
+
+    Raises:
+        ValueError: a rate outside (0, 1], or a cost that is no number.
+    """
+    if not ((of.rate > 0) & (of.rate <= 1)).all():
         raise ValueError("rate must lie in (0, 1]")
-    if not (
-        np.isfinite(found.repriced).all() and np.isfinite(found.expensive[found.is_known]).all()
-    ):
+    amounts = (of.repriced, of.expensive, of.others_repriced)
+    if not all(np.isfinite(one).all() for one in amounts):
         raise ValueError("repriced, and expensive where it is known, must be finite")
-    return found
+    return of
 
 
 def estimate(of: Rows, level: float = 0.95, method: str = "") -> Estimate:
@@ -141,14 +171,14 @@ def estimate(of: Rows, level: float = 0.95, method: str = "") -> Estimate:
         >>> round(estimate(of, method="ratio").value, 6)
         200.0
     """
-    n = int(of.is_known.sum())
+    n = of.rate.size
     if n < FEWEST:
         raise TooFew(f"{n} of them were shadowed; from {FEWEST} on their cost can be estimated.")
     chosen = method or _method(of, n)
     fit = _fit(of, chosen)
-    value = float((fit.columns @ fit.slopes).sum() + (fit.weight * fit.residual).sum())
-    half = float(stats.t.ppf((1 + level) / 2, n - fit.slopes.size or 1)) * _error(of, fit)
-    naive = float(of.repriced.sum())
+    value = float((fit.sums @ fit.slopes).sum() + (fit.weight * fit.residual).sum())
+    half = float(stats.t.ppf((1 + level) / 2, n - fit.slopes.size or 1)) * _error(fit)
+    naive = float(of.repriced.sum() + of.others_repriced.sum())
     return Estimate(
         value=value,
         interval=Interval(value - half, value + half),
@@ -157,7 +187,7 @@ def estimate(of: Rows, level: float = 0.95, method: str = "") -> Estimate:
         bias=naive - value,
         bias_interval=Interval(naive - value - half, naive - value + half),
         n=n,
-        n_rows=of.rate.size,
+        n_rows=of.n,
         method=chosen,
     )
 
@@ -186,10 +216,9 @@ def month(daily: ArrayLike, level: float = 0.95) -> Month:
 
 
 def _method(of: Rows, n: int) -> str:
-    known = of.repriced[of.is_known]
-    if not known.sum() > 0:
+    if not of.repriced.sum() > 0:
         return "total"
-    return "regression" if n >= _FEWEST_TO_FIT and np.ptp(known) > 0 else "ratio"
+    return "regression" if n >= _FEWEST_TO_FIT and np.ptp(of.repriced) > 0 else "ratio"
 
 
 def _fit(of: Rows, method: str) -> _Fit:
@@ -199,45 +228,48 @@ def _fit(of: Rows, method: str) -> _Fit:
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}")
-    known, weight = of.is_known, 1 / of.rate[of.is_known]
+    weight, n_days = 1 / of.rate, of.others.size
     if method == "total":
-        return _Fit(np.zeros((of.rate.size, 0)), np.zeros(0), weight, of.expensive[known])
+        return _Fit(np.zeros((weight.size, 0)), np.zeros((n_days, 0)), np.zeros(0), weight,
+                    of.expensive)  # fmt: skip
+    naive = of.others_repriced + _daily(of.day, of.repriced, n_days)
     if method == "ratio":
-        columns = of.repriced[:, None]
-        slopes = np.array([(weight * of.expensive[known]).sum() / (weight @ of.repriced[known])])
+        columns, sums = of.repriced[:, None], naive[:, None]
+        slopes = np.array([(weight @ of.expensive) / (weight @ of.repriced)])
     else:
-        columns = np.column_stack([np.ones(of.rate.size), of.repriced])
+        columns = np.column_stack([np.ones(weight.size), of.repriced])
+        sums = np.column_stack([of.others + _daily(of.day, columns[:, 0], n_days), naive])
         root = np.sqrt(weight)
-        slopes = np.linalg.lstsq(
-            columns[known] * root[:, None], of.expensive[known] * root, rcond=None
-        )[0]
-    return _Fit(columns, slopes, weight, of.expensive[known] - columns[known] @ slopes)
+        slopes = np.linalg.lstsq(columns * root[:, None], of.expensive * root, rcond=None)[0]
+    return _Fit(columns, sums, slopes, weight, of.expensive - columns @ slopes)
 
 
-def _error(of: Rows, fit: _Fit) -> float:
+def _error(fit: _Fit) -> float:
     """Return the standard error: sum of g w (g w - 1) e^2, with g the calibration of a weight."""
     n, p = fit.residual.size, fit.slopes.size
-    full = fit.weight * _calibration(of, fit)
+    full = fit.weight * _calibration(fit)
     spread = np.maximum(full * (full - 1), 0) * fit.residual**2
     return float(np.sqrt(spread.sum() * n / max(n - p, 1)))
 
 
-def _calibration(of: Rows, fit: _Fit) -> FloatArray:
+def _calibration(fit: _Fit) -> FloatArray:
     """Return by what each weight is multiplied so that the rows' naive figures add up: (n,)."""
-    known = fit.columns[of.is_known]
-    if not known.shape[1]:
+    known, total = fit.columns, fit.sums.sum(axis=0)
+    if not total.size:
         return np.ones(fit.weight.size)
-    if known.shape[1] == 1:
-        return np.full(fit.weight.size, fit.columns.sum() / (fit.weight @ known[:, 0]))
-    missing = fit.columns.sum(axis=0) - fit.weight @ known
+    if total.size == 1:
+        return np.full(fit.weight.size, total[0] / (fit.weight @ known[:, 0]))
     inner = (known * fit.weight[:, None]).T @ known
+    missing = total - fit.weight @ known
     found: FloatArray = 1 + known @ np.linalg.lstsq(inner, missing, rcond=None)[0]
     return found
 
 
 def _by_day(of: Rows, fit: _Fit) -> FloatArray:
     """Return the estimate of each day: (D,)."""
-    n_days = int(of.day.max(initial=-1)) + 1
-    modelled = np.bincount(of.day, weights=fit.columns @ fit.slopes, minlength=n_days)
-    seen = np.bincount(of.day[of.is_known], weights=fit.weight * fit.residual, minlength=n_days)
-    return np.asarray(modelled + seen, dtype=np.float64)
+    seen: FloatArray = fit.sums @ fit.slopes
+    return seen + _daily(of.day, fit.weight * fit.residual, of.others.size)
+
+
+def _daily(day: NDArray[np.int64], amounts: FloatArray, n_days: int) -> FloatArray:
+    return np.bincount(day, weights=amounts, minlength=n_days).astype(np.float64)

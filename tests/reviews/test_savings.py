@@ -3,15 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from django.core.cache import cache
 
 from reviews import judging, sampling, savings
 from reviews.models import JudgeCall
+from reviews.stats import savings as estimates
 from routing import policy, usage
 from routing.models import Project
 from routing.models.usage import Budget
-from routing.types import Price, Reason, TierSpec
+from routing.types import Price, Reason, Tier, TierSpec
 from tests.reviews.rows import add_pair
 from tests.reviews.saved import add_cheap, add_days, price
 
@@ -48,6 +50,29 @@ def test_what_nobody_drew_for_a_shadow_call_is_left_out(priced):
     add_cheap(priced, NOW - timedelta(days=40))
     found = savings.measure(priced, 30, NOW)
     assert (found.n_cheap, found.n_outside) == (30, 3)
+
+
+def test_sums_of_the_database_say_what_rows_one_by_one_do(priced):
+    cache.clear()
+    rng, live = np.random.default_rng(5), policy.live(priced)
+    n, rates, shadowed = 60, rng.choice([0.25, 1.0], 60), rng.random(60) < 0.6
+    tokens, dear = rng.integers(1, 90_000, n), rng.integers(1, 900, n)
+    days = rng.integers(0, 5, n)
+    for rate, is_known, out, usd, ago in zip(
+        rates.tolist(), shadowed, tokens.tolist(), dear.tolist(), days.tolist(), strict=True
+    ):
+        cost = Decimal(usd) / 100 if is_known else None
+        at = NOW - timedelta(days=ago, seconds=1)
+        add_cheap(priced, at, rate=rate, expensive_usd=cost, tokens=out)
+    found = savings.measure(priced, 7, NOW)
+    repriced = tokens * float(live.tier_spec(Tier.EXPENSIVE).price.output_usd) / 1e6
+    one_by_one = estimates.rows(repriced, rates, shadowed, dear / 100, 6 - days)
+    expected = estimates.estimate(one_by_one, savings.LEVEL)
+    assert (found.n_cheap, found.estimate.n) == (n, shadowed.sum())
+    assert found.estimate.method == expected.method == "regression"
+    assert found.estimate.by_day == pytest.approx(expected.by_day)
+    assert found.estimate.interval == pytest.approx(expected.interval)
+    assert found.naive_usd == pytest.approx(repriced.sum() - n * 0.01)
 
 
 def test_days_that_retention_thinned_out_are_no_part_of_it(priced):
