@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from reviews.stats import watch, year
 from reviews.stats.daychart import Days, cost_chart, share_chart
 from reviews.stats.rows import Rows
 from reviews.stats.watch import Level
-from reviews.stats.year import REFERENCE_DAYS, TASKS, THRESHOLD, Day
+from reviews.stats.year import REFERENCE_DAYS, TASKS, THRESHOLD, Day, Plot, World
 
 #: A drift that was not found by then counts as missed.
 MOST_DAYS = 150
@@ -58,31 +59,31 @@ class Planted(NamedTuple):
     first: dict[str, int]
 
 
-def _nobody() -> None: ...
+#: Applies a function to each seed, in order: `map`, or what does several at once.
+Each = Callable[[Callable[[int], Any], Sequence[int]], Iterable[Any]]
 
 
 def stationary(
-    seeds: Sequence[int], tell: Callable[[], None] = _nobody, days: int = year.YEAR_DAYS
+    seeds: Sequence[int],
+    each: Each = map,
+    days: int = year.YEAR_DAYS,
+    usual: World = year.USUAL,
 ) -> Stationary:
-    """Play years of so many days without a drift; `tell` is called after each."""
-    rang = []
-    for seed in seeds:
-        rang += opened(year.days(seed, days), seed)
-        tell()
+    """Play years of so many days without a drift."""
+    rang = [one for found in each(partial(_quiet, days, usual), seeds) for one in found]
     counted = Counter(one.monitor for one in rang)
     alarms = sum(one.level is Level.ALARM for one in rang)
     return Stationary(len(seeds), dict(counted.most_common()), alarms)
 
 
-def planted(drift: str, seeds: Sequence[int], tell: Callable[[], None] = _nobody) -> Planted:
-    """Play years with a drift until it is found; `tell` is called after each.
+def planted(
+    drift: str, seeds: Sequence[int], each: Each = map, usual: World = year.USUAL
+) -> Planted:
+    """Play years with a drift until it is found.
 
     What opened before the drift began is a false alarm and finds nothing.
     """
-    firsts = []
-    for seed in seeds:
-        firsts.append(_first(drift, seed))
-        tell()
+    firsts = list(each(partial(_first, drift, usual), seeds))
     days = [
         np.nan if one is None else one.day - year.begins(seed) + 1
         for one, seed in zip(firsts, seeds, strict=True)
@@ -90,10 +91,15 @@ def planted(drift: str, seeds: Sequence[int], tell: Callable[[], None] = _nobody
     return Planted(drift, np.array(days), dict(Counter(one.monitor for one in firsts if one)))
 
 
-def _first(drift: str, seed: int) -> Found | None:
+def _quiet(days: int, usual: World, seed: int) -> list[Found]:
+    return opened(year.days(Plot(seed, usual=usual), days), seed)
+
+
+def _first(drift: str, usual: World, seed: int) -> Found | None:
     """Return the first alarm since the drift; windows are slow, and only looked at until then."""
-    begin = year.begins(seed)
-    played = year.days(seed, begin + MOST_DAYS, year.DRIFTS[drift][1])
+    plot = Plot(seed, year.DRIFTS[drift][1], usual)
+    begin = plot.begin
+    played = year.days(plot, begin + MOST_DAYS)
     quick = [one for one in _opened(_by_day(played)) if one.day >= begin]
     until = min((one.day for one in quick), default=begin + MOST_DAYS - 1)
     slow = _opened(_windows(played, seed, begin, until, stops=True))
@@ -178,10 +184,10 @@ def _living(days: Sequence[Day]) -> list[Level]:
         np.concatenate([getattr(day, name) for day in days]) for name in ("score", "rated", "harm")
     )
     edges = np.cumsum([0, *(day.score.size for day in days)])
-    rows = Rows(score, np.full(score.size, year.World().living), rated, harm)
+    rows = Rows(score, np.full(score.size, year.USUAL.living), rated, harm)
     bet = watch.Bet(
         floor=year.FLOOR,
-        n_plan=int(year.World().requests * watch.LIVING_EVERY),
+        n_plan=int(year.USUAL.requests * watch.LIVING_EVERY),
         most_starts=math.ceil(year.YEAR_DAYS / watch.LIVING_EVERY),
         edges=edges,
         starts=edges[: -1 : watch.LIVING_EVERY].tolist(),

@@ -41,7 +41,7 @@ class World:
         judge_loss: share of judged pairs where the cheap answer lost.
         harm: share of all cheap-routed requests made worse.
         escalated: share of cheap-routed requests that end at the expensive tier.
-        judged: share of cheap-routed requests that a judge sees.
+        judged: share of cheap-routed requests that a judge sees after go-live; in the study all.
         living: share of all requests that people rate.
         model: what comes back as the cheap tier's model.
     """
@@ -54,9 +54,14 @@ class World:
     judge_loss: float = 0.08
     harm: float = 0.05
     escalated: float = 0.06
-    judged: float = 0.15
+    judged: float = 14 / 90
     living: float = 0.01
     model: str = KNOWN_MODEL
+
+
+#: The shares are those of the service as it is shipped: a judge's cap, made for the two weeks of a
+#: study, lasts for the ninety days of a signature.
+USUAL = World()
 
 
 class Day(NamedTuple):
@@ -123,24 +128,43 @@ DRIFTS: dict[str, tuple[str, Drift]] = {
 }
 
 
-def days(seed: int, n: int, drift: Drift | None = None) -> list[Day]:
-    """Play the study's window and n days after go-live: 14 + n days.
+@dataclass(frozen=True)
+class Plot:
+    """Say what a year is made of.
 
-    Args:
+    Attributes:
         seed: of everything; a drift changes no random number before it begins.
-        n: days after go-live.
-        drift: planted from day `begins(seed)` after go-live on; None for a stationary year.
+        drift: what is planted; None for a stationary year.
+        usual: what traffic is like without it.
+        first: the day after go-live on which it begins; `begins(seed)` when None.
     """
-    rng = np.random.default_rng(seed)
+
+    seed: int
+    drift: Drift | None = None
+    usual: World = USUAL
+    first: int | None = None
+
+    @property
+    def begin(self) -> int:
+        """Return the day after go-live on which the drift begins."""
+        return begins(self.seed) if self.first is None else self.first
+
+    def world(self, at: int) -> World:
+        """Return what the day is like that comes so many days after go-live, below 0 before it."""
+        if at < 0:
+            return replace(self.usual, judged=1.0)
+        if self.drift is None or at < self.begin:
+            return self.usual
+        return self.drift(self.usual, at - self.begin + 1)
+
+
+def days(plot: Plot, n: int) -> list[Day]:
+    """Play the study's window and n days after go-live: 14 + n days."""
+    rng = np.random.default_rng(plot.seed)
     centres = np.random.default_rng(7).normal(size=(len(TASKS), _WIDTH))
-    first = begins(seed)
-    played = []
-    for at in range(-REFERENCE_DAYS, n):
-        world = World()
-        if drift is not None and at >= first:
-            world = drift(world, at - first + 1)
-        played.append(_day(world, (at + seed) % 7, centres, rng))
-    return played
+    return [
+        _day(plot.world(at), (at + plot.seed) % 7, centres, rng) for at in range(-REFERENCE_DAYS, n)
+    ]
 
 
 def begins(seed: int) -> int:

@@ -3,6 +3,7 @@
 from io import StringIO
 
 import numpy as np
+from django.core.management.base import OutputWrapper
 from rich.console import Console
 
 from reviews.management.commands import simulate
@@ -15,6 +16,12 @@ def test_a_missed_drift_is_counted_and_not_averaged():
     console.print(simulate._table([found]))
     row = console.file.getvalue().splitlines()[-2]
     assert [cell.strip() for cell in row.strip("│").split("│")[1:]] == ["5", "6", "1", "tasks 2"]
+
+
+def test_a_bar_is_drawn_in_parts_of_a_line():
+    out = StringIO()
+    simulate._console(OutputWrapper(out)).print("a part", end="")
+    assert out.getvalue() == "a part"
 
 
 def test_false_alarms_are_said_per_year():

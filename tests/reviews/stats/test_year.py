@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from reviews.stats import trial, year
+from reviews.stats.year import Plot
 
 #: Days within which docs/guides/monitors.md says that each drift is found.
 WITHIN = {"share": 14, "model": 30, "renamed": 1, "mix": 14, "price": 45, "creep": 90}
@@ -11,7 +12,8 @@ WITHIN = {"share": 14, "model": 30, "renamed": 1, "mix": 14, "price": 45, "creep
 
 def test_a_drift_changes_nothing_before_it_begins():
     begin = year.REFERENCE_DAYS + year.begins(2)
-    plain, moved = year.days(2, 70), year.days(2, 70, year.DRIFTS["mix"][1])
+    plain = year.days(Plot(2), 70)
+    moved = year.days(Plot(2, year.DRIFTS["mix"][1]), 70)
     assert all(
         (a.score == b.score).all() for a, b in zip(plain[:begin], moved[:begin], strict=True)
     )
@@ -19,7 +21,7 @@ def test_a_drift_changes_nothing_before_it_begins():
 
 
 def test_years_have_a_rhythm():
-    sizes = [day.score.size for day in year.days(0, 28)]
+    sizes = [day.score.size for day in year.days(Plot(0), 28)]
     assert np.mean(sizes[5::7]) < 0.7 * np.mean(sizes[1::7])
 
 
