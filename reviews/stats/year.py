@@ -41,7 +41,7 @@ class World:
         judge_loss: share of judged pairs where the cheap answer lost.
         harm: share of all cheap-routed requests made worse.
         escalated: share of cheap-routed requests that end at the expensive tier.
-        judged: share of cheap-routed requests that a judge sees after go-live; in the study all.
+        judged: share of cheap-routed requests that a judge sees after go-live.
         living: share of all requests that people rate.
         model: what comes back as the cheap tier's model.
     """
@@ -54,13 +54,13 @@ class World:
     judge_loss: float = 0.08
     harm: float = 0.05
     escalated: float = 0.06
-    judged: float = 14 / 90
+    judged: float = 0.15
     living: float = 0.01
     model: str = KNOWN_MODEL
 
 
-#: The shares are those of the service as it is shipped: a judge's cap, made for the two weeks of a
-#: study, lasts for the ninety days of a signature.
+#: As the service is shipped: the pairs that a judge saw in two weeks, spread over ninety days of
+#: a signature, are about .15. Of the study it sees as much here, though it may have seen all.
 USUAL = World()
 
 
@@ -152,7 +152,7 @@ class Plot:
     def world(self, at: int) -> World:
         """Return what the day is like that comes so many days after go-live, below 0 before it."""
         if at < 0:
-            return replace(self.usual, judged=1.0)
+            return replace(self.usual, judged=USUAL.judged)
         if self.drift is None or at < self.begin:
             return self.usual
         return self.drift(self.usual, at - self.begin + 1)
