@@ -11,6 +11,7 @@ from reviews.monitors import (
     judge,
     living,
     models,
+    prices,
     scores,
     shares,
     tasks,
@@ -29,6 +30,7 @@ ALL: tuple[Monitor, ...] = (
     tasks.MONITOR,
     embeddings.MONITOR,
     cost.MONITOR,
+    prices.MONITOR,
     models.MONITOR,
     judge.MONITOR,
 )

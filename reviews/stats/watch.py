@@ -263,7 +263,8 @@ class Rule:
 SLOWLY = Rule()
 #: An unknown model and a broken floor are sure at the first reading.
 AT_ONCE = Rule(opens_after=1, closes_after=7)
-RULES: Mapping[str, Rule] = {"models": AT_ONCE, "living": AT_ONCE, "budget": Rule(opens_after=1)}
+_FIRST = Rule(opens_after=1)
+RULES = {"models": AT_ONCE, "living": AT_ONCE, "budget": _FIRST, "prices": _FIRST}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from reviews import costcharts, permissions, savings
 from reviews.costcharts import Line
 from reviews.errors import BadInput
 from reviews.memo import Memo
+from reviews.monitors import prices
 from reviews.savings import Measured, Money
 from reviews.stats.daily import DAYS_A_MONTH
 from reviews.views.collections import content_of
@@ -142,6 +143,8 @@ def reconcile(request: HttpRequest) -> HttpResponse:
     except BadFile as exc:
         raise BadInput(str(exc)) from exc
     messages.success(request, f"{row.name} was compared.")
+    for one in prices.apart(row, project):
+        messages.warning(request, f"{one}.")
     return to_page("cost", project)
 
 

@@ -33,7 +33,7 @@ def test_the_same_traffic_is_within_every_limit_and_each_change_rings_its_own_mo
     live.serve(project, range(7))
     seen, loud, _ = read(signed, 7)
     quiet = {name for name, one in seen.items() if one.signal.level == "quiet"}
-    assert (loud, quiet) == (set(), {"escalations", "judge", "living"})
+    assert (loud, quiet) == (set(), {"escalations", "judge", "living", "prices"})
     new = live.serve(
         project, range(7, 14), score=lambda x: x * 0.5, task="code", usd="0.09", model="new-1",
         query=STRANGE,

@@ -1,0 +1,103 @@
+"""A provider that charges other prices than the policy's: an alarm that says which, how much."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from reviews import monitoring, monitors
+from reviews.models import Alarm, SignOff
+from reviews.monitors import prices
+from reviews.stats.watch import Level
+from routing import usage
+from routing.models.usage import Reconciliation, Usage
+from tests.reviews import live
+
+MODEL = "large"
+
+
+def line(theirs, ours, model=MODEL, more=1.0):
+    """Return one day of a comparison: USD of both, and by what they count more tokens."""
+    both = (theirs, round(1000 * more)), (ours, 1000)
+    sides = [
+        usd and {"input_tokens": n, "output_tokens": n, "cost_usd": str(usd)} for usd, n in both
+    ]
+    return {"day": "2026-11-01", "model": model, "theirs": sides[0], "ours": sides[1]}
+
+
+@pytest.mark.parametrize(
+    ("lines", "level", "says"),
+    [
+        ([line(6, 5), line(6.5, 5)], Level.ALARM, "25% more than by its price here: 12.50 USD"),
+        ([line(4, 5)], Level.ALARM, "20% less"),
+        ([line(5.2, 5)], Level.OK, "within 5%"),
+        ([line(6.25, 5, more=1.25)], Level.WARN, "another application may use the key"),
+        ([line(5, 5), line(9, 5, model="other")], Level.ALARM, "other is charged 80% more"),
+    ],
+)
+def test_another_price_is_an_alarm_and_other_tokens_a_warning(lines, level, says):
+    found = prices.charged(lines)
+    assert prices._level(found) == level
+    assert says in prices._sentence(found)
+
+
+def test_cents_days_of_one_side_and_models_of_others_say_nothing():
+    lines = [line(0.9, 0.5), line(9, None, model="a"), line(None, 9, model="b")]
+    assert prices.charged(lines) == []
+    assert prices.charged([line(9, 5)], models=["mine"]) == []
+
+
+def compared(project, theirs, days=0):
+    """Keep a comparison of the day before so many days after today."""
+    day = (live.midnight(days) - timedelta(days=1)).date()
+    return Reconciliation.objects.create(
+        project=project, name="bill.csv", sha256="0" * 64, provider="anthropic",
+        first_day=day, last_day=day, lines=[line(theirs, 5)],
+    )  # fmt: skip
+
+
+def asked(project):
+    """Let the project have calls to the model."""
+    return Usage.objects.create(
+        project=project, hour=timezone.now(), kind="served", model=MODEL, calls=1
+    )
+
+
+@pytest.mark.django_db
+def test_a_silent_rise_opens_the_alarm_at_the_next_reading_and_an_equal_file_closes_it(project):
+    signed = live.signed(project)
+    asked(project)
+    monitor = monitors.BY_NAME["prices"]
+
+    def look(days):
+        monitoring.look(monitors.of(signed, live.midnight(days)), monitor)
+
+    look(1)
+    assert not Alarm.objects.exists()
+    compared(project, 6.25, days=1)
+    look(2)
+    alarm = Alarm.objects.get()
+    assert (alarm.level, alarm.figures["value"]) == ("alarm", pytest.approx(0.25))
+    assert "large is charged 25% more than by its price here: 6.25 USD, not 5.00" in alarm.sentence
+    assert "charged" in SignOff.objects.get(pk=signed.pk).stale_why
+    compared(project, 5, days=2)
+    for days in (3, 4, 5):
+        look(days)
+    alarm.refresh_from_db()
+    assert alarm.closed_at
+
+
+@pytest.mark.django_db
+def test_an_upload_says_at_once_what_is_charged_apart(as_role, project):
+    day = (timezone.now() - timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+    Usage.objects.create(
+        project=project, hour=day, kind="served", model=MODEL, calls=1, provider="simulated",
+        input_tokens=1000, output_tokens=1000, cost_usd=5,
+        latency_counts=[0] * (len(usage.LATENCY_MS) + 1),
+    )  # fmt: skip
+    rows = f"day,model,input_tokens,output_tokens,cost_usd\n{day.date()},{MODEL},1000,1000,6.25\n"
+    file = SimpleUploadedFile("bill.csv", rows.encode())
+    client = as_role("admin")
+    answer = client.post("/cost/reconcile/", {"project": project.slug, "file": file}, follow=True)
+    assert "large is charged 25% more than by its price here" in answer.content.decode()
