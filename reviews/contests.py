@@ -93,7 +93,7 @@ def compare(challenger: Challenger, live: Policy | None) -> Contest | None:
         return None
     for study in _studies(challenger, live):
         both = _both(study, challenger.router, live)
-        if both is not None and int(both.pairs.rated.sum()) >= FEWEST:
+        if both is not None and both.pairs.n_said >= FEWEST:
             return _contest(study, both)
     return None
 

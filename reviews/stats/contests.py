@@ -50,6 +50,16 @@ class Pairs(NamedTuple):
     rated: NDArray[np.bool_]
     loss: FloatArray
 
+    @property
+    def said(self) -> NDArray[np.bool_]:
+        """Return which rows were rated so that their loss is known: (N,)."""
+        return self.rated & ~np.isnan(self.loss)
+
+    @property
+    def n_said(self) -> int:
+        """Return how many these are."""
+        return int(self.said.sum())
+
 
 class Gap(NamedTuple):
     """Two ways of routing compared; nan where rows go to CHEAP that could not be drawn.
@@ -143,12 +153,12 @@ def gap(pairs: Pairs, one: ArrayLike, other: ArrayLike, level: float = 0.95) -> 
     first, second = (np.asarray(v, np.float64) for v in (one, other))
     if not first.shape == second.shape == pairs.traffic.shape == pairs.loss.shape:
         raise ValueError("both ways of routing must be of the rows of the frame")
-    said = pairs.rated & ~np.isnan(pairs.loss)
+    said = pairs.said
     if (pairs.pi[said] <= 0).any():
         raise ValueError("a rated row must have been drawable")
     drawable = pairs.pi > 0
     is_unasked = (~drawable & ((first > 0) | (second > 0))).any()
-    n, n_apart = int(said.sum()), int((first[said] != second[said]).sum())
+    n, n_apart = pairs.n_said, int((first[said] != second[said]).sum())
     if is_unasked or n < 2:
         return Gap(np.nan, np.nan, np.nan, Interval(-1.0, 1.0), n, n_apart)
     covered = float(pairs.traffic[drawable].sum() / pairs.traffic.sum())

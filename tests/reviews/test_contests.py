@@ -74,6 +74,15 @@ def test_too_few_ratings_compare_nothing(project, row):
     assert contests.compare(row, None) is None
 
 
+def test_pairs_of_which_the_loss_is_not_known_are_no_ratings(project, row):
+    study = sampling.start(policy.live(project), name="Live", seed="7", rate=1.0)
+    ann, _ = Rater.objects.get_or_create(kind=Rater.Kind.HUMAN, name="ann")
+    for place, draw in enumerate(study.sample.filter(selected=True)):
+        said = {"preference": "tie"} if place < contests.FEWEST - 1 else {"cheap_adequate": True}
+        Verdict.objects.create(study=study, pair=draw.pair, rater=ann, **said)
+    assert contests.compare(row, policy.live(project)) is None
+
+
 def test_one_click_starts_the_study_with_the_plan_of_what_is_live(project, row):
     lena, emil = people()
     sampling.start(policy.live(project), name="Live", seed="7", rate=0.5, floor=0.11,
