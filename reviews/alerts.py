@@ -97,6 +97,8 @@ def tell(alarm: Alarm, event: str) -> None:
 
 def _tell_change(alarm: Alarm, event: str, chosen: Alerting) -> None:
     is_urgent = fell_back(alarm)
+    if is_urgent:
+        _take_back(alarm)  # what waits for the end of quiet hours says less, and would come later
     is_wanted = alarm.level == Reading.Level.ALARM or chosen.warnings
     if is_urgent or (is_wanted and alarm.acknowledged_at is None):
         to = permissions.people_who_can("see_results") if chosen.mails else ()

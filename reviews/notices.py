@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import F
+from django.db.models import Exists, F, Q, QuerySet
 from django.utils import timezone
 
 from reviews import mail, webhook
@@ -124,19 +124,23 @@ def _fields(row: SignOff, event: str, by: User | None) -> dict[str, Any]:
 def send_due(now: datetime | None = None) -> int:
     """Send what waits; return how many left. Two workers at once send each notice once.
 
+    One receiver hears of one alarm or sign-off in order: what is tried again holds back what came
+    after it, until it left or was given up.
+
     Args:
         now: what is due is due by this moment; each one is claimed and sent by the clock.
     """
     due = Notice.objects.filter(state=Notice.State.WAITING, next_at__lte=now or timezone.now())
-    return sum(_send(row) for row in due.order_by("next_at")[:200])
+    return sum(_send(row) for row in due.order_by("pk")[:200])
 
 
 def _send(row: Notice) -> bool:
     """Claim one notice, hand it over outside any transaction, and write how that went."""
     now = timezone.now()  # not the batch's: it may take longer than a claim holds
     claim = Notice.objects.filter(pk=row.pk, state=Notice.State.WAITING, attempts=row.attempts)
+    claim = claim.exclude(Exists(_before(row)))
     if not claim.update(attempts=F("attempts") + 1, next_at=now + _CLAIM):
-        return False  # another worker was faster
+        return False  # another worker was faster, or an earlier one is not told yet
     mine = Notice.objects.filter(pk=row.pk, attempts=row.attempts + 1)
     try:
         _hand_over(row)
@@ -145,6 +149,16 @@ def _send(row: Notice) -> bool:
         return False
     mine.update(state=Notice.State.SENT, sent_at=now, problem="")
     return True
+
+
+def _before(row: Notice) -> QuerySet[Notice]:
+    """Return what the same receiver is to hear of the same thing before this."""
+    about = {"alarm": row.alarm_id, "signoff": row.signoff_id}
+    is_first = Q(attempts__gt=0) | Q(next_at__lte=row.next_at)
+    return Notice.objects.filter(
+        is_first, state=Notice.State.WAITING, channel=row.channel, to=row.to_id, pk__lt=row.pk,
+        **about,
+    )  # fmt: skip
 
 
 def _hand_over(row: Notice) -> None:

@@ -186,6 +186,16 @@ def test_a_fallback_is_told_at_once_in_quiet_hours_and_though_acknowledged(hook,
     assert "Everything goes to the expensive tier." in json.loads(hook.taken[0][1])["text"]
 
 
+def test_a_fallback_takes_the_place_of_what_waits_for_the_end_of_quiet_hours(hook, project):
+    quiet(project)
+    row = alarm(project)
+    alerts.tell(row, "opened")
+    row.done = "Everything goes to the expensive tier."
+    alerts.tell(row, "worse")
+    assert notices.send_due() == 1
+    assert events() == [("alarm.worse", "")]
+
+
 def test_what_was_only_marked_waits(hook, unsigned, project):
     quiet(project)
     policy.deploy(policy.with_threshold(policy.live(project), 0.4, "t"), by=None, reason="t")
@@ -217,6 +227,24 @@ def test_quiet_hours_within_a_day(hour, leaves):
     noon = Alerting(quiet_from=time(12), quiet_to=time(14), timezone="UTC")
     there = alerts.free_from(noon, datetime(2026, 1, 5, hour, tzinfo=UTC))
     assert there == datetime(2026, 1, 5, leaves, tzinfo=UTC)
+
+
+def test_what_is_tried_again_is_told_before_what_came_after_it(hook, project):
+    row, other = alarm(project), alarm(project, "cost")
+    now = timezone.now()
+    alerts.tell(row, "opened")
+    hook.answers = 500
+    notices.send_due()
+    alerts.tell(row, "closed")
+    alerts.tell(other, "opened")
+    hook.answers = 204
+    hook.taken.clear()
+    assert notices.send_due() == 1
+    assert notices.send_due(now + timedelta(minutes=3)) == 2
+    told = [(said["alarm"], said["event"]) for said in (json.loads(body) for _, body in hook.taken)]
+    assert told == [
+        (other.pk, "alarm.opened"), (row.pk, "alarm.opened"), (row.pk, "alarm.closed"),
+    ]  # fmt: skip
 
 
 def test_the_demo_tells_nobody(smtp, hook, demo, people):
