@@ -176,9 +176,10 @@ def test_every_command_of_the_file_runs_is_found_healthy_and_ends_when_asked(
             process.kill()
 
 
-@pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx here")
-def test_nginx_takes_the_configuration(tmp_path):
-    said = (ROOT / "deploy" / "nginx.conf").read_text()
-    (tmp_path / "nginx.conf").write_text(said)
-    done = subprocess.run(["nginx", "-t", "-c", tmp_path / "nginx.conf"], capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="no docker-compose here")
+def test_compose_itself_takes_the_file():
+    every = ["--profile", "tools", "--profile", "flower"]
+    command = ["docker-compose", "-f", ROOT / "docker-compose.yml", *every, "config", "--services"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == set(SERVICES)
