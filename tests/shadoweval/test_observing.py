@@ -1,6 +1,8 @@
 """What is shipped for operators fits what the service tells: dashboard, alerts, guide."""
 
 import json
+import shutil
+import subprocess
 from io import StringIO
 from pathlib import Path
 
@@ -72,6 +74,22 @@ def grouped(node):
     inner = [getattr(node, name, None) for name in ("lhs", "rhs", "expr")]
     inner += list(getattr(node, "args", None) or [])
     return labels.union(*map(grouped, inner))
+
+
+@pytest.mark.parametrize("title", ["Cheap share", "Rated share of running studies"])
+def test_a_share_of_nothing_is_drawn_as_zero(title):
+    """Where no series has the label that is counted, its sum is empty, not 0."""
+    (panel,) = [panel for panel in PANELS if panel["title"] == title]
+    (target,) = panel["targets"]
+    assert " or 0 * sum" in target["expr"]
+    assert target["expr"].startswith("(")
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool here")
+def test_prometheus_itself_takes_the_rules():
+    command = ["promtool", "check", "rules", ROOT / "deploy/prometheus/alerts.yml"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_dashboard_is_one_that_grafana_loads():
