@@ -68,6 +68,16 @@ def test_starting_and_stopping_takes_the_right_and_is_in_the_trail(project, rout
     assert list(told.values_list("event", flat=True)) == [begun, ended, begun]
 
 
+def test_a_challenger_that_is_stopped_for_what_it_does_is_in_the_trail_once(project, router):
+    lead, _ = people()
+    row = challenges.start(project, router, lead)
+    for _ in range(2):
+        challenging._stop(row, "It took 30 s.")
+    told = AuditEntry.objects.get(project=project, event="challenger.stopped")
+    assert (told.actor, told.subject) == ("", f"challenger {row.pk}")
+    assert told.detail["why"] == Challenger.objects.get().stopped_because == "It took 30 s."
+
+
 def test_the_live_router_another_projects_and_one_that_asks_first_cannot_challenge(project, demo):
     lead, _ = people()
     with pytest.raises(Conflict, match="decides already"):
