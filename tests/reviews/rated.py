@@ -1,7 +1,7 @@
 """Raters and what they say of chosen pairs, by tier, through the rating service."""
 
 from reviews import permissions, rating
-from reviews.models import Rater
+from reviews.models import Rater, Slot, Verdict
 from routing.types import Tier
 
 _LEFT = {"cheap": "a", "expensive": "b"}
@@ -44,3 +44,19 @@ def rate_all(study, who, say):
     while shown := rating.hand_out(study, who):
         args, more = say(shown.slot.pair_id)
         rating.submit(shown.token, who, **form(shown.left, *args, **more))
+
+
+def rate_at_once(study, who, preference):
+    """Let somebody rate the whole sample in two statements, for tests of what comes of ratings.
+
+    Nothing was shown; `preference` gives, by pair, what they said of it.
+    """
+    slots = study.slots.filter(kind=Slot.Kind.SAMPLE).select_related("pair").order_by("order", "id")
+    Verdict.objects.bulk_create(
+        Verdict(
+            study=study, pair=slot.pair, rater=who, preference=preference(slot.pair_id),
+            cheap_adequate=True, expensive_adequate=True,
+        )
+        for slot in slots
+    )  # fmt: skip
+    slots.update(rater=who, state=Slot.State.DONE)

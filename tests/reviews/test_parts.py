@@ -10,7 +10,7 @@ from reviews.models import Study
 from reviews.parts import Part
 from routing import policy
 from tests.reviews import labelled
-from tests.reviews.rated import rate_all, rater
+from tests.reviews.rated import rate_at_once, rater
 from tests.reviews.rows import add_pair, add_pairs
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ def make(project, scores, worse=(), tasks=("math",), **plan):
     ids = [pair.pk for pair in pairs]
     study = sampling.start(policy.live(project), name="s", seed="7", rate=1.0, **(PLAN | plan))
     harmed = {ids[place] for place in worse}
-    rate_all(study, rater("ann"), lambda pk: (("expensive" if pk in harmed else "tie",), {}))
+    rate_at_once(study, rater("ann"), lambda pk: "expensive" if pk in harmed else "tie")
     return study
 
 
