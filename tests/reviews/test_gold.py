@@ -8,7 +8,7 @@ from reviews.models import Adjudication, Gold, Rating, Slot
 from reviews.opinions import Answer
 from routing import policy
 from tests.reviews.rated import form, lead, rate_all, rater
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pair, add_pairs
 from tests.reviews.showings import again, rate
 
 pytestmark = pytest.mark.django_db
@@ -16,8 +16,7 @@ TIE = Answer("tie", True, True)
 
 
 def started(project, n=4, **plan):
-    for k in range(n):
-        add_pair(project, k / n)
+    add_pairs(project, [k / n for k in range(n)])
     usual = {"rate": 1.0, "second_share": 0, "check_every": 0, "origin_every": 0}
     return sampling.start(policy.live(project), name="s", seed="7", **usual | plan)
 

@@ -25,7 +25,7 @@ from reviews.errors import Conflict
 from reviews.models import Presentation, Rater, Rating, Reveal, Slot, Verdict
 from routing import policy
 from routing.types import Tier
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pair, add_pairs
 
 
 def rater(name):
@@ -35,8 +35,7 @@ def rater(name):
 @pytest.fixture
 def study(project, starter):
     """Twelve pairs, all drawn, nothing handed out."""
-    for n in range(12):
-        add_pair(project, n / 12)
+    add_pairs(project, [n / 12 for n in range(12)])
     return sampling.start(policy.live(project), name="s", seed="7", rate=1.0, check_every=0)
 
 

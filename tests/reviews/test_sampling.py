@@ -95,8 +95,7 @@ SCORES = [0.05, 0.15, 0.35, 0.55, 0.75, 0.95, None]
 
 @pytest.fixture
 def live(project):
-    for score in SCORES:
-        add_pair(project, score)
+    add_pairs(project, SCORES)
     return policy.live(project)
 
 

@@ -9,7 +9,7 @@ from reviews import closing, needs, rating, status
 from reviews.models import Verdict
 from routing.models import ShadowJob
 from tests.reviews import labelled, rated
-from tests.reviews.rows import add_pair
+from tests.reviews.rows import add_pair, add_pairs
 
 pytestmark = pytest.mark.django_db
 SCORES = [nth / 60 for nth in range(60)]
@@ -125,8 +125,7 @@ def test_a_threshold_that_is_not_near_is_not_promised(project):
 
 
 def test_a_plan_by_task_type_is_told_which_types_lack_ratings(project):
-    for score in SCORES[::3]:
-        add_pair(project, score, task="chat")
+    add_pairs(project, SCORES[::3], task="chat")
     study, _ = labelled.start(project, SCORES, floor=0.2, by_task=True)
     labelled.label(study)
     found = needs.of(study)
@@ -136,8 +135,7 @@ def test_a_plan_by_task_type_is_told_which_types_lack_ratings(project):
 
 
 def test_each_task_is_told_what_it_needs_alone(project):
-    for score in SCORES[::3]:
-        add_pair(project, score, task="chat")
+    add_pairs(project, SCORES[::3], task="chat")
     study, _ = labelled.start(project, SCORES)
     labelled.label(study)
     assert [(one.task, one.n_rated) for one in needs.of(study).by_task] == [
