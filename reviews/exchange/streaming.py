@@ -39,10 +39,10 @@ def download(pieces: Iterator[bytes], fmt: str, name: str, left_out: int) -> Str
         LEFT_OUT: str(left_out),
     }
     content_type = FORMATS[fmt].content_type
-    return StreamingHttpResponse(_in_threads(pieces), content_type=content_type, headers=headers)
+    return StreamingHttpResponse(in_threads(pieces), content_type=content_type, headers=headers)
 
 
-async def _in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Make each piece in a thread; only the making takes one.
 
     Django hands an ordinary iterator on after it was read to its end, whole in memory.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-from datetime import datetime
+import io
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
@@ -16,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from reviews import costcharts, permissions, savings
 from reviews.costcharts import Line
 from reviews.errors import BadInput
+from reviews.exchange import streaming
 from reviews.memo import Memo
 from reviews.monitors import prices
 from reviews.savings import Measured, Money
@@ -89,20 +92,37 @@ def cost(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @page("see_results")
-def cost_csv(request: HttpRequest) -> HttpResponse:
+def cost_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Hand out the sums behind the page, by day, purpose, tier, provider, model and task type."""
     project, days = current_project(request), _days(request)
-    since, until = savings.period(days, timezone.now())
-    rows = usage.figures(since, until, by=_CSV, project_id=project.pk) if project else []
     headers = {"Content-Disposition": f'attachment; filename="cost-{days}-days.csv"'}
-    response = HttpResponse(content_type="text/csv; charset=utf-8", headers=headers)
-    lines = csv.writer(response)
+    pieces = streaming.in_threads(_csv_pieces(project, days, timezone.now()))
+    return StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _csv_pieces(project: Project | None, days: int, now: datetime) -> Iterator[bytes]:
+    """Yield the file day by day: no more than one is in memory."""
     quantiles = [f"latency_p{share * 100:.0f}_below_ms" for share in usage.QUANTILES]
-    lines.writerow([*_CSV, *usage.SUMMED, *quantiles])
-    for row in rows:
-        ends = [None if one is None else one.high_ms for one in row.latency]
-        lines.writerow([*row.group, *(row[name] for name in usage.SUMMED), *ends])
-    return response
+    yield _csv_lines([[*_CSV, *usage.SUMMED, *quantiles]])
+    since, _ = savings.period(days, now)
+    if project is None:
+        return
+    for nth in range(days):
+        begin = since + timedelta(days=nth)
+        rows = usage.figures(begin, begin + timedelta(days=1), by=_CSV, project_id=project.pk)
+        if rows:
+            yield _csv_lines([_csv_line(row) for row in rows])
+
+
+def _csv_line(row: usage.Figures) -> list[Any]:
+    ends = [None if one is None else one.high_ms for one in row.latency]
+    return [*row.group, *(row[name] for name in usage.SUMMED), *ends]
+
+
+def _csv_lines(lines: list[list[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    return text.getvalue().encode()
 
 
 @require_POST

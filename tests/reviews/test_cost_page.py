@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.messages import get_messages
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -31,6 +32,15 @@ def served(unsigned, project):
 def text(answer):
     assert answer.status_code == 200, answer.content[:500]
     return answer.content.decode()
+
+
+def read(answer):
+    """Return the pieces of a streamed file, as a server reads them."""
+
+    async def pieces():
+        return [piece async for piece in answer.streaming_content]
+
+    return async_to_sync(pieces)()
 
 
 def said(answer):
@@ -67,7 +77,9 @@ def test_a_period_that_is_none_is_thirty_days(as_role, served):
 
 def test_the_file_has_every_sum(as_role, served):
     answer = as_role("engineering").get("/cost.csv?days=7")
-    rows = list(csv.DictReader(answer.content.decode().splitlines()))
+    pieces = read(answer)
+    assert [len(piece.decode().splitlines()) for piece in pieces] == [1, 2, 2, 2, 2, 2]  # by day
+    rows = list(csv.DictReader(b"".join(pieces).decode().splitlines()))
     assert sum(Decimal(row["cost_usd"]) for row in rows) == Decimal("1.75")
     assert {row["kind"] for row in rows} == {"served", "shadow"}
     assert {"day", "task", "unpriced", "latency_p99_below_ms"} <= set(rows[0])
