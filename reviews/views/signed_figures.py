@@ -23,7 +23,7 @@ def rows(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("Cheap share", f"{share} pairs"),
         ("Made worse, of all requests", _interval(point, "degradation", "n_harm")),
         ("Adequate among cheap-routed", _interval(point, "adequacy", "n_adequacy")),
-        ("Saving", percent(point["saving_share"])),
+        ("Saving", saving(point)),
         ("Requests without a pair", _missing(content)),
         ("Rated", f"{content['n_rated']} of {content['n_selected']} drawn, by: {by}"),
         ("Not counted yet", f"{waiting} rated pairs and {newer} newer ones"),
@@ -33,6 +33,13 @@ def rows(content: dict[str, Any]) -> list[tuple[str, str]]:
 def percent(value: float | None) -> str:
     """Return a share in percent, or that it is not known."""
     return "unknown" if value is None else f"{100 * value:.1f} %"
+
+
+def saving(point: dict[str, Any]) -> str:
+    """Return the share; evidence holds no interval of it, and none is made up."""
+    share = percent(point["saving_share"])
+    known = point["saving_share"] is not None
+    return f"{share} of the recorded costs, without an interval" if known else share
 
 
 def _interval(point: dict[str, Any], name: str, n: str) -> str:
@@ -93,7 +100,7 @@ def changes(content: dict[str, Any]) -> list[dict[str, str]]:
             ("Requests that go to the cheap tier", lambda point: percent(point["cheap_share"])),
             ("Made worse, of all requests", lambda point: _at(point, "degradation", "n_harm")),
             ("Adequate among cheap-routed", lambda point: _at(point, "adequacy", "n_adequacy")),
-            ("Saving against always expensive", lambda point: percent(point["saving_share"])),
+            ("Saving against always expensive", saving),
         )
     ]
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from reviews import asking, audit, rollout
 from reviews.models import SignOff
+from reviews.views import signed_figures
 from routing import policy
 from tests.reviews.rows import add_pair
 from tests.reviews.signing import approve, ask, person, rated_study
@@ -197,3 +198,9 @@ def test_a_rollback_takes_a_reason_that_can_be_read(client, project, people):
     client.post(reverse("roll_back"), form | {"reason": " fire "})
     noted = audit.about(project, f"deployment {policy.deployment(project).pk}")
     assert (policy.live(project).threshold, noted[-1].detail["why"]) == (0.0, "fire")
+
+
+def test_a_saving_without_an_interval_says_so():
+    point = {"saving_share": 0.41}
+    assert signed_figures.saving(point) == "41.0 % of the recorded costs, without an interval"
+    assert signed_figures.saving({"saving_share": None}) == "unknown"
