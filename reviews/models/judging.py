@@ -204,6 +204,12 @@ class JudgeCall(models.Model):
             models.Index(
                 fields=["lease_until"], name="judge_leased", condition=models.Q(state="running")
             ),
+            # Serves usage: what ended since the last look, and in an hour.
+            models.Index(
+                fields=["finished_at"],
+                name="judge_finished",
+                condition=models.Q(state__in=["done", "failed"]),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["spec", "pair", "order"], name="judge_asked_once"),

@@ -6,8 +6,10 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from django.core.cache import cache
+from django.db import connection
 
 from reviews import judging, sampling, savings
+from reviews.judge_usage import CALLS
 from reviews.models import JudgeCall
 from reviews.stats import savings as estimates
 from routing import policy, usage
@@ -110,6 +112,13 @@ def test_judges_calls_are_usage(project, settings):
     assert found.group == ("judge",)
     assert found["input_usd"] + found["output_usd"] == found["cost_usd"]
     assert (found["calls"], found["cost_usd"]) == (1, Decimal("0.25"))
+
+
+def test_an_index_finds_the_judges_calls_that_ended(project):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {CALLS.changed}", {"since": NOW})
+        assert "judge_finished" in "".join(line for (line,) in cursor.fetchall())
 
 
 def test_a_budget_warns_by_its_share_and_by_its_forecast(project):
