@@ -7,6 +7,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from reviews import health, judge_calls, judging, sampling
@@ -353,6 +354,14 @@ def test_checks_take_few_queries(study, django_assert_max_num_queries):
     health.checks(study)
     with django_assert_max_num_queries(39):
         health.checks(study)
+
+
+def test_why_pairs_are_missing_is_read_once(study):
+    with CaptureQueriesContext(connection) as read:
+        health.checks(study)
+    lost = [query["sql"] for query in read if "WITH lost" in query["sql"]]
+    assert lost
+    assert len(lost) == len(set(lost))
 
 
 @pytest.mark.django_db(transaction=True)
