@@ -115,10 +115,21 @@ def _begin(spec: JudgeSpec) -> JudgeSpec:
 def carry_on(spec: JudgeSpec, study: Study) -> JudgeSpec:
     """Let a judge go on with another study on its own terms; its cap is there once more.
 
+    Its share is spread over the days of the new study, so that the cap lasts for all of them.
+
     Raises:
         Conflict: when it is running there already.
     """
-    return _begin(JudgeSpec(study=study, **{name: getattr(spec, name) for name in _TERMS}))
+    terms = {name: getattr(spec, name) for name in _TERMS} | {"share": _spread(spec, study)}
+    return _begin(JudgeSpec(study=study, **terms))
+
+
+def _spread(spec: JudgeSpec, study: Study) -> float:
+    """Return the share of a longer study's pairs that are as many as the judge's study had."""
+    before, after = spec.study.policy, study.policy
+    pairs = max(before.shadow_rate_cheap, before.shadow_rate_expensive) * spec.study.window_days
+    later = max(after.shadow_rate_cheap, after.shadow_rate_expensive) * study.window_days
+    return min(spec.share * pairs / later, 1.0) if pairs and later else spec.share
 
 
 def _check_alone(spec: JudgeSpec) -> None:
@@ -208,9 +219,13 @@ def _extend(spec: JudgeSpec) -> int | None:
 
 
 def _drawn(spec: JudgeSpec, draws: list[SampledPair]) -> list[int]:
-    """Return the pairs below the share, by their draw: where money ends, no hour is preferred."""
+    """Return the pairs below the share, by their draw: where money ends, no hour is preferred.
+
+    Of a living sample only those that may be drawn: what EXPENSIVE serves breaks no floor.
+    """
     seed = f"{spec.study.seed}|judge"
-    at = {draw.pair_id: sampling.uniform(seed, draw.pair.request_id) for draw in draws}
+    mine = [one for one in draws if one.inclusion_probability or not spec.study.watches_id]
+    at = {draw.pair_id: sampling.uniform(seed, draw.pair.request_id) for draw in mine}
     return sorted((pk for pk, u in at.items() if u < spec.share), key=at.__getitem__)
 
 

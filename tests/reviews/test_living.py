@@ -151,3 +151,16 @@ def test_a_judge_that_runs_goes_on_with_the_sample(signed):
     (found,) = go_live(signed).judges.all()
     assert (found.sha256, found.cap_usd) == (running.sha256, 3)
     assert (found.run.state, found.run.spent_usd) == ("running", 0)
+    assert found.share == pytest.approx(14 / 90, rel=0.02), "two weeks' pairs, over all its days"
+
+
+def test_a_judge_of_the_sample_is_asked_of_what_goes_to_the_cheap_model_only(signed):
+    judging.create(signed.study, TierSpec("simulated", "simulated-judge"), cap_usd=Decimal(3))
+    study = go_live(signed)
+    add_pairs(signed.project, [0.1, 0.5, 0.7, 0.9])
+    sampling.extend(study)
+    spec = study.judges.get()
+    spec.share = 1.0
+    cheap = set(study.sample.filter(pair__score__lt=0.6).values_list("pair", flat=True))
+    assert len(cheap) == 2
+    assert set(judging._drawn(spec, list(study.sample.select_related("pair")))) == cheap
