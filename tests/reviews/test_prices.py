@@ -94,7 +94,7 @@ def test_an_upload_says_at_once_what_is_charged_apart(as_role, project):
     Usage.objects.create(
         project=project, hour=day, kind="served", model=MODEL, calls=1, provider="simulated",
         input_tokens=1000, output_tokens=1000, cost_usd=5,
-        latency_counts=[0] * (len(usage.LATENCY_MS) + 1),
+        latency_counts=[0] * (len(usage.LATENCY_MS) + 1), tier="expensive",
     )  # fmt: skip
     rows = f"day,model,input_tokens,output_tokens,cost_usd\n{day.date()},{MODEL},1000,1000,6.25\n"
     file = SimpleUploadedFile("bill.csv", rows.encode())
