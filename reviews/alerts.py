@@ -167,11 +167,32 @@ def close(alarm: Alarm, *, by: User, why: str) -> None:
     permissions.check(by, "answer_alarms")
     if not why.strip():
         raise BadInput("Say in a sentence why this alarm is over.")
-    row = _open(alarm)
-    row.closed_at, row.closed_by, row.closed_why = timezone.now(), by, _text(why)
+    _end(_open(alarm), by, _text(why))
+
+
+def leave(project: Project, why: str, *, by: User | None = None, but: Alarm | None = None) -> None:
+    """End the alarms about sign-offs that are not live any more; nobody would read them again.
+
+    In the caller's transaction, which holds the project's lock and changed what is live. Running it
+    twice ends nothing more.
+
+    Args:
+        project: whose alarms.
+        why: in a sentence.
+        by: who changed what is live; None is the service.
+        but: the alarm that did it, which people still have to see.
+    """
+    rows = Alarm.objects.filter(project=project, closed_at=None, signoff__isnull=False)
+    rows = rows.exclude(signoff__policy_after=policy.live(project))
+    for row in rows.exclude(pk=but.pk) if but else rows:
+        _end(row, by, why[:400])
+
+
+def _end(row: Alarm, by: User | None, why: str) -> None:
+    row.closed_at, row.closed_by, row.closed_why = timezone.now(), by, why
     row.save(update_fields=["closed_at", "closed_by", "closed_why"])
     tell(row, CLOSED)
-    audit.write(row.project, by, "alarm.closed", f"alarm {row.pk}", {"why": row.closed_why})
+    audit.write(row.project, by, "alarm.closed", f"alarm {row.pk}", {"why": why})
 
 
 def _open(alarm: Alarm) -> Alarm:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import audit, notices, permissions, rollout, signatures
+from reviews import alerts, audit, notices, permissions, rollout, signatures
 from reviews.models import SignOff, Study
 from routing import policy
 from routing.models import Policy, Project
@@ -106,4 +106,5 @@ def _apply(row: SignOff) -> str:
     if signatures.plan(row)["after_expiry"] == Study.Expiry.KEEP:
         return "The policy stays, with a warning on every page, until somebody signs again."
     rollout.fall_back(row, "Its sign-off expired.")
+    alerts.leave(row.project, "Its sign-off expired.")
     return "Everything goes to the expensive tier, as the plan says."

@@ -85,17 +85,13 @@ def _keep(watched: Subject, monitor: Monitor, seen: Seen) -> None:
         level=signal.level.value, value=signal.value, limit=signal.limit, n=signal.n,
         detail=seen.as_json(),
     )  # fmt: skip
-    _supersede(watched, monitor)
+    if signed is not None:
+        if not expiry.decides(signed):
+            return  # it went away meanwhile, perhaps by the alarm of another monitor
+        alerts.leave(watched.project, "Another sign-off is live since.")
     event = watch.last_event(_levels(watched, monitor), watch.rule_of(monitor.name))
     alarm = Alarm.objects.filter(project=watched.project, monitor=monitor.name, closed_at=None)
     _act(watched, monitor, seen, event, alarm.select_related("project").first())
-
-
-def _supersede(watched: Subject, monitor: Monitor) -> None:
-    """Close the alarm about an earlier sign-off: what it says is not of what is live."""
-    rows = Alarm.objects.filter(project=watched.project, monitor=monitor.name, closed_at=None)
-    for alarm in rows.exclude(signoff=watched.signed).select_related("project"):
-        _close(alarm, watched.end, "Another sign-off is live since.")
 
 
 def _levels(watched: Subject, monitor: Monitor) -> list[str]:

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from reviews import audit, living, notices, permissions, signatures, watching
+from reviews import alerts, audit, living, notices, permissions, signatures, watching
 from reviews.errors import BadInput, Conflict
 from reviews.models import Rollout, RolloutEvent, SignOff, Study
 from routing import policy
@@ -168,8 +168,9 @@ def roll_back(
 ) -> Deployment:
     """Leave the live policy at once, and end the rollout that is under way.
 
-    One transaction holds the deployment, the end of the rollout and who did it why. It takes no
-    sign-off: what it goes back to is always expensive, or was signed before.
+    One transaction holds the deployment, the end of the rollout, that of the alarms about what is
+    left, and who did it why. It takes no sign-off: what it goes back to is always expensive, or was
+    signed before.
 
     Raises:
         NotAllowed: when the person may not roll back.
@@ -192,6 +193,7 @@ def roll_back(
         _end(way, f"Rolled back: {reason}", by)
     detail = {"to": to, "policy": row.policy.name, "why": reason}
     audit.write(project, by, "policy.rolled_back", f"deployment {row.pk}", detail)
+    alerts.leave(project, f"Ended by a rollback: {reason}", by=by)
     return row
 
 
@@ -285,6 +287,7 @@ def _step(
     way.done, way.why = way.done + 1, ""
     way.state = _STATES.COMPLETE if is_last else _STATES.RUNNING
     way.next_at = None if is_last else now + timedelta(hours=step["hours"])
+    alerts.leave(way.project, "Another sign-off is live since.", by=by)
     if is_last:
         living.open_for(way.signoff, signatures.plan(way.signoff), now)
     why = "; ".join(filter(None, [why, *look.failed]))
@@ -313,6 +316,7 @@ def _stop(
         before = way.signoff.policy_before
         reason = f"Sign-off {way.signoff_id} stopped: {why}"
         said["deployment"] = policy.deploy(before, by=by, reason=reason)
+        alerts.leave(way.project, f"Its rollout was stopped: {why}", by=by)
     return _end(way, why, by, kind, **said)
 
 

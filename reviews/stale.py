@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
-from reviews import audit, expiry, rollout, signatures
+from reviews import alerts, audit, expiry, rollout, signatures
 from reviews.models import Alarm, Reading, SignOff, Study
 from reviews.monitors.living import NAME as LIVING
 from routing import policy
@@ -81,7 +81,9 @@ def _signed(alarm: Alarm) -> SignOff | None:
 def _apply(row: SignOff, alarm: Alarm) -> str:
     rule = rule_of(row)
     if rule == _RULES.ALWAYS_EXPENSIVE or (rule == _RULES.FLOOR and alarm.monitor == LIVING):
-        rollout.fall_back(row, f"Alarm {alarm.pk}: {alarm.monitor.replace('_', ' ')}")
+        why = f"Alarm {alarm.pk}: {alarm.monitor.replace('_', ' ')}"
+        rollout.fall_back(row, why)
+        alerts.leave(row.project, f"Everything goes to the expensive tier. {why}", but=alarm)
         return "Everything goes to the expensive tier, as the plan says."
     return "The sign-off is marked stale; its policy stays, as the plan says."
 

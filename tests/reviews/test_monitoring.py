@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from reviews import alerts, health, monitoring, monitors, rollout, signoff, stale
+from reviews import alerts, expiry, health, monitoring, monitors, rollout, signoff, stale
 from reviews.errors import NothingToSign
 from reviews.models import Alarm, AuditEntry, Notice, Reading, SignOff
 from reviews.monitors import Monitor, Seen
@@ -108,8 +108,49 @@ def test_an_alarm_of_an_earlier_sign_off_closes_when_another_is_live(signed):
     asks, *others = (person(name, role) for name, role in PEOPLE)
     row = approve(ask(signed.study, asks, 0.4), *others)
     rollout.run_due()
-    look(SignOff.objects.get(pk=row.pk), saying("ok"), [3])
     assert Alarm.objects.get().closed_why == "Another sign-off is live since."
+    assert look(SignOff.objects.get(pk=row.pk), saying("ok"), [3]) == [0]
+
+
+def test_a_rollback_by_hand_ends_the_alarms_about_what_is_left(signed, project):
+    alarm, eve = raised(signed, "models"), person("eve", "engineering")
+    budget = Alarm.objects.create(
+        project=project, monitor="budget", level="warn", sentence="Much is spent.",
+        opened_at=midnight(1), last_at=midnight(1),
+    )  # fmt: skip
+    rollout.roll_back(project, by=eve, reason="It is broken.")
+    alarm.refresh_from_db()
+    assert (alarm.closed_by, alarm.closed_why) == (eve, "Ended by a rollback: It is broken.")
+    entry = AuditEntry.objects.get(event="alarm.closed")
+    assert (entry.subject, entry.actor) == (f"alarm {alarm.pk}", "eve")
+    assert Alarm.objects.get(closed_at=None) == budget
+
+
+def test_a_rollout_that_is_stopped_takes_its_alarms_along(project):
+    signed = sign(project, RAMP)
+    alarm = raised(signed, "models")
+    rollout.stop(signed.way, by=person("eve", "engineering"), why="It is broken.")
+    alarm.refresh_from_db()
+    assert alarm.closed_why == "Its rollout was stopped: It is broken."
+
+
+def test_of_a_fall_back_only_the_alarm_that_did_it_stays(project):
+    signed = sign(project, after_alarm="always_expensive")
+    others = [raised(signed, monitor).pk for monitor in ("models", "cost")]
+    look(signed, saying("alarm", "alarm"), (1, 2))
+    did_it = Alarm.objects.get(closed_at=None)
+    why = f"Everything goes to the expensive tier. Alarm {did_it.pk}: tasks"
+    assert set(Alarm.objects.filter(pk__in=others).values_list("closed_why", flat=True)) == {why}
+    look(signed, saying("alarm", name="living"), [2])
+    assert Alarm.objects.get(closed_at=None) == did_it
+
+
+def test_what_expires_takes_its_alarms_along(project):
+    signed = sign(project, after_expiry="always_expensive")
+    alarm = raised(signed, "models")
+    expiry.expire(signed, signed.expires_at)
+    alarm.refresh_from_db()
+    assert (alarm.closed_by, alarm.closed_why) == (None, "Its sign-off expired.")
 
 
 PEOPLE = (("pia", "product"), ("eve", "engineering"), ("pete", "product"))
