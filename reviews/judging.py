@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from queue import SimpleQueue
 from threading import Lock, Thread
 
@@ -39,6 +39,8 @@ _GROUP = 2_000
 _STOPPING = {401, 403, 404}
 #: Calls take minutes; a worker's other hands are for the rest of its work.
 ONE_HAND = Lock()
+#: As fine as a cap is stored.
+_CENT_PART = Decimal("0.0001")
 _FREE = Price(Decimal(0), Decimal(0), source="simulated")
 
 
@@ -112,24 +114,25 @@ def _begin(spec: JudgeSpec) -> JudgeSpec:
     return spec
 
 
-def carry_on(spec: JudgeSpec, study: Study) -> JudgeSpec:
-    """Let a judge go on with another study on its own terms; its cap is there once more.
+@transaction.atomic
+def carry_on(spec: JudgeSpec, study: Study) -> JudgeSpec | None:
+    """Let a judge go on with another study on its own terms, for what is left of its cap.
+
+    It stops where it was, so that both together never pass the cap that a person gave it. Where
+    nothing is left it goes on where it is; None is returned.
 
     Its share is spread over the days of the new study, so that the cap lasts for all of them.
 
     Raises:
         Conflict: when it is running there already.
     """
-    terms = {name: getattr(spec, name) for name in _TERMS} | {"share": _spread(spec, study)}
+    run = JudgeRun.objects.select_for_update().get(spec=spec)
+    left = (spec.cap_usd - run.spent_usd - run.reserved_usd).quantize(_CENT_PART, ROUND_DOWN)
+    if left <= 0:
+        return None
+    stop(spec, f"It goes on with “{study.name}”."[:200])
+    terms = {name: getattr(spec, name) for name in _TERMS} | {"cap_usd": left}
     return _begin(JudgeSpec(study=study, **terms))
-
-
-def _spread(spec: JudgeSpec, study: Study) -> float:
-    """Return the share of a longer study's pairs that are as many as the judge's study had."""
-    before, after = spec.study.policy, study.policy
-    pairs = max(before.shadow_rate_cheap, before.shadow_rate_expensive) * spec.study.window_days
-    later = max(after.shadow_rate_cheap, after.shadow_rate_expensive) * study.window_days
-    return min(spec.share * pairs / later, 1.0) if pairs and later else spec.share
 
 
 def _check_alone(spec: JudgeSpec) -> None:
