@@ -98,7 +98,7 @@ FROM (
         FROM reviews_verdict AS verdict
         WHERE study_id = %s AND id <= %s AND rater_id IN (
             SELECT id FROM reviews_rater WHERE kind = %s)
-            AND (rater_id <> %s OR preference = 'cannot')
+            AND (rater_id <> %s OR preference = 'cannot') AND id <> ALL (%s)
         ORDER BY pair_id, rater_id, id DESC
     ) AS newest) AS newest GROUP BY pair_id
 ) AS losses
@@ -219,7 +219,14 @@ def losses(
     return said(study, kind, last_id, rows, without)[:2]
 
 
-def said(study: Study, kind: str, last_id: int, rows: OfPairs, without: int = 0) -> Said:
+def said(
+    study: Study,
+    kind: str,
+    last_id: int,
+    rows: OfPairs,
+    without: int = 0,
+    late: tuple[int, ...] = (),
+) -> Said:
     """Return what raters said of each row's pair, nan where nobody spoke.
 
     They are means over the newest verdict of each rater of the kind, up to a verdict's number. A
@@ -233,8 +240,9 @@ def said(study: Study, kind: str, last_id: int, rows: OfPairs, without: int = 0)
         rows: the frame.
         without: id of a rater who is left out, 0 for nobody. That a pair could not be judged is
             said of it by several, and stays.
+        late: numbers of verdicts that do not count.
     """
-    pair_id, *spoken = _read_losses(study.pk, kind, last_id, without)
+    pair_id, *spoken = _read_losses(study.pk, kind, last_id, without, late)
     at, is_there = places(rows.pair_id, pair_id)
     columns = np.full((3, rows.pair_id.size), np.nan)
     for column, values in zip(columns, spoken, strict=True):
@@ -243,10 +251,12 @@ def said(study: Study, kind: str, last_id: int, rows: OfPairs, without: int = 0)
 
 
 @memo.once
-def _read_losses(study_id: int, kind: str, last_id: int, without: int) -> list[np.ndarray]:
+def _read_losses(
+    study_id: int, kind: str, last_id: int, without: int, late: tuple[int, ...]
+) -> list[np.ndarray]:
     """Return the pairs that were spoken of, and harm, adequacy and strict harm of each."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOSSES, [study_id, last_id, kind, without])
+        cursor.execute(_LOSSES, [study_id, last_id, kind, without, list(late)])
         return [_array(b, t) for b, t in zip(cursor.fetchone(), _TYPES[:4], strict=True)]
 
 

@@ -16,13 +16,14 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
-from reviews import calibration, closing, guidance, inputs, judging, planning
+from reviews import calibration, closing, frames, guidance, inputs, judging, planning, timely
 from reviews.errors import Conflict
-from reviews.inputs import DAY_S, THERE, Inputs, Taken
-from reviews.models import GuidelineRead, JudgeRun, Rater, SignOff, Study
+from reviews.inputs import DAY_S, THERE, Columns, Inputs, Taken
+from reviews.models import GuidelineRead, JudgeRun, Rater, SignOff, Study, Verdict
 from reviews.stats import watch
 from reviews.stats.rows import Rows
 from reviews.stats.watch import Bet, Signal
+from reviews.timely import Spoken
 from routing import policy
 from routing.models import Policy
 
@@ -43,18 +44,37 @@ class Look(NamedTuple):
 
     Attributes:
         study: where its pairs are rated.
-        signal: whether the floor holds; QUIET before the first week is over.
+        signal: whether the floor holds; QUIET before the first week is over, and where half of the
+            pairs or more were rated too late or never, unless it is broken all the same.
         n_rated: rated pairs that count.
-        n_waiting: drawn pairs that nobody rated yet; from the first of their days on nothing
-            counts.
+        n_missed: pairs that count as no harm, since nobody rated them in time.
+        n_waiting: drawn pairs that nobody rated yet and that are still waited for; from the first
+            of their days on nothing counts.
         degradation: share of all requests made worse, of what counts; None without ratings.
+        at_most: the same, were all that was missed made worse.
     """
 
     study: Study
     signal: Signal
     n_rated: int
+    n_missed: int
     n_waiting: int
     degradation: float | None
+    at_most: float | None
+
+
+class _Settled(NamedTuple):
+    """The inputs with what was said in time.
+
+    Attributes:
+        found: with no harm for what was missed, nan for what is not settled.
+        missed: (N,) drawn pairs that nobody rated in time.
+        waits: (N,) drawn pairs that are still waited for and that nobody rated yet.
+    """
+
+    found: Inputs
+    missed: np.ndarray
+    waits: np.ndarray
 
 
 def open_for(row: SignOff, plan: dict[str, Any], now: datetime) -> Study | None:
@@ -130,39 +150,85 @@ def _close(study: Study, now: datetime) -> bool:
     return True
 
 
-def look(row: SignOff) -> Look | None:
-    """Return what the living sample of a sign-off says, or None where there is none."""
+def look(row: SignOff, now: datetime) -> Look | None:
+    """Return what the living sample of a sign-off says, or None where there is none.
+
+    Args:
+        row: the sign-off.
+        now: in UTC; what was not settled by then does not count yet.
+    """
     study = row.living.select_related("policy", "project").first()
     if study is None:
         return None
     plan = planning.as_json(study)
-    found = _said(calibration.arrays(study), plan["loss"])
+    settled = _settled(study, plan["loss"], now)
+    found, missed = settled.found, settled.missed
     there = inputs.taken(found, plan, "arrival", is_final=False)
     rows = _rows(found, there, study.policy)
-    n_rated = int((rows.rated & ~np.asarray(rows.known)).sum())
-    n_waiting = int(
-        (found.columns.selected & np.isnan(inputs.loss(found.columns, plan["loss"]))).sum()
-    )
-    return Look(study, _signal(found, there, rows, plan), n_rated, n_waiting, _degradation(rows))
+    is_missed = missed[there.places]
+    n_rated = int((rows.rated & ~np.asarray(rows.known) & ~is_missed).sum())
+    n_missed = int(is_missed.sum())
+    signal = _signal(found, there, rows, plan)
+    if n_missed >= n_rated and signal.level != watch.Level.ALARM:
+        signal = Signal(None, None, watch.Level.QUIET, n_rated)
+    worst = rows._replace(loss=np.where(is_missed, 1.0, rows.loss))
+    made_worse = (_degradation(rows), _degradation(worst)) if n_rated else (None, None)
+    return Look(study, signal, n_rated, n_missed, int(settled.waits.sum()), *made_worse)
 
 
-def _said(found: Inputs, loss: str) -> Inputs:
-    """Return what people said: until the first of them has spoken, a judge's word is no rating.
+def _settled(study: Study, loss: str, now: datetime) -> _Settled:
+    """Return what people, or an imported key, said in time; a judge's word is no rating.
 
-    Until then every day waits as in the queue: labels that are none left no pair out.
+    What nobody rated in time counts as no harm. That can only lower a row's loss, whatever pairs
+    are left unrated and why, so the bets stay fair while the floor holds.
     """
+    moment = calibration.moment_of(study)
+    found = calibration.arrays(study, moment)
     columns, about = found.columns, found.about
-    if about.kind == Rater.Kind.LLM_JUDGE:
-        nothing = np.full(columns.harm.size, np.nan)
-        columns = columns._replace(harm=nothing, adequate=nothing, strict=nothing)
-    is_silent = bool(np.isnan(inputs.loss(columns, loss)).all())
-    return Inputs(columns, replace(about, from_queue=about.from_queue or is_silent))
+    kind = Rater.Kind.HUMAN.value if about.kind == Rater.Kind.LLM_JUDGE else about.kind
+    until, late = _limits(study, kind, columns)
+    said = frames.said(study, kind, moment.verdict_id, columns, late=late)
+    is_settled = until <= now.timestamp()
+    is_silent = columns.selected & (columns.lost == THERE) & np.isnan(inputs.loss(said, loss))
+    missed = is_silent & is_settled
+    own = (np.where(is_settled, one, np.nan) for one in said)
+    harm, adequate, strict = (
+        np.where(missed, least, one) for least, one in zip((0.0, 1.0, 0.0), own, strict=True)
+    )
+    columns = columns._replace(harm=harm, adequate=adequate, strict=strict)
+    found = Inputs(columns, replace(about, from_queue=True))
+    return _Settled(found, missed, is_silent & ~is_settled)
+
+
+def _limits(study: Study, kind: str, columns: Columns) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return up to when what is said of each row counts: (N,), and the verdicts that came later."""
+    until = timely.deadline(columns.received_at)
+    places = {pair: place for place, pair in enumerate(columns.pair_id.tolist())}
+    late: list[int] = []
+    for pair, spoken in _spoken(study, kind).items():
+        if pair in places:
+            place = places[pair]
+            until[place] = timely.until(spoken, study.ratings_per_pair, until[place])
+            late += [one.number for one in spoken if one.at >= until[place]]
+    return until, tuple(late)
+
+
+def _spoken(study: Study, kind: str) -> dict[int, list[Spoken]]:
+    """Return every verdict of raters of a kind by its pair, as they came."""
+    rows = study.verdicts.filter(rater__kind=kind).order_by("id")
+    by_pair: dict[int, list[Spoken]] = {}
+    for pair, number, rater, at, said in rows.values_list(
+        "pair", "id", "rater", "created_at", "preference"
+    ):
+        is_last = said == Verdict.Preference.CANNOT
+        by_pair.setdefault(pair, []).append(Spoken(number, rater, at.timestamp(), is_last))
+    return by_pair
 
 
 def _rows(found: Inputs, there: Taken, live: Policy) -> Rows:
     """Return the rows that count, the benefit of every doubt given to the policy.
 
-    What is lost, or was rated by nobody, counts as no harm: an outage breaks no floor.
+    What is lost counts as no harm: an outage breaks no floor.
     """
     columns, tasks = found.columns, found.about.tasks
     of_task = np.array([live.thresholds.get(name, live.threshold) for name in tasks])

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from reviews import blame, blinding, checks, guidance, hopeless, repeats
+from reviews import blame, blinding, checks, guidance, hopeless, repeats, timely
 from reviews.errors import Conflict
 from reviews.models import (
     OriginGuess,
@@ -97,7 +97,10 @@ def waiting(study: Study, rater: Rater) -> int:
 
 
 def _free(study: Study, rater: Rater) -> QuerySet[Slot]:
-    """Return the slots that are free, of pairs new to the rater that they did not skip."""
+    """Return the slots that are free, of pairs new to the rater that they did not skip.
+
+    Of a living sample, only those whose rating would still count.
+    """
     free = Q(state=_STATES.OPEN) | Q(state=_STATES.LEASED, lease_until__lte=timezone.now())
     mine = Slot.objects.filter(study=study, rater=rater)
     skipped = Skip.objects.filter(presentation__rater=rater, presentation__slot__study=study)
@@ -105,7 +108,10 @@ def _free(study: Study, rater: Rater) -> QuerySet[Slot]:
     is_new = Q(rater=rater) | ~Q(pair_id__in=mine.values("pair_id"))
     is_blind = ~Q(pair_id__in=rater.reveals.values("pair_id"))
     is_asked = ~Q(pair_id__in=skipped.values("presentation__slot__pair_id"))
-    return Slot.objects.filter(free, is_new, is_blind, is_asked, study=study, kind=_KINDS.SAMPLE)
+    rows = Slot.objects.filter(free, is_new, is_blind, is_asked, study=study, kind=_KINDS.SAMPLE)
+    if study.watches_id is None:
+        return rows
+    return rows.filter(pair__request__received_at__gte=timely.oldest(timezone.now()))
 
 
 @transaction.atomic

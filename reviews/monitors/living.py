@@ -8,6 +8,7 @@ from reviews import living
 from reviews.models import Rater, Verdict
 from reviews.monitors.base import MOST_TYPICAL, Monitor, Seen, nothing, said
 from reviews.monitors.watched import Watched
+from reviews.timely import RATED_WITHIN
 
 NAME = "living"
 _PEOPLE = Rater.Kind.HUMAN
@@ -15,7 +16,7 @@ _PEOPLE = Rater.Kind.HUMAN
 
 def read(watched: Watched) -> Seen:
     """Test the floor on the living sample of the sign-off."""
-    found = living.look(watched.signed)
+    found = living.look(watched.signed, watched.end)
     if found is None:
         return nothing("There is no living sample of this sign-off.")
     return Seen(found.signal, _sentence(found))
@@ -31,15 +32,30 @@ def typical(watched: Watched) -> list[UUID]:
 
 def _sentence(found: living.Look) -> str:
     floor, n = found.study.floor, f"{found.n_rated:,} rated pairs of the living sample"
-    made_worse = "" if found.degradation is None else f"{found.degradation:.1%} are made worse"
-    waiting = f" {found.n_waiting:,} pairs wait for a rating." if found.n_waiting else ""
     text = said(
         found.signal,
-        f"{n}: too little to say before the first whole week.",
-        f"The floor of {floor:.1%} is broken: {made_worse} by {n}.",
-        f"Nothing says that the floor of {floor:.1%} is broken: {made_worse} by {n}.",
+        f"{n}: too little to say{_why(found)}.",
+        f"The floor of {floor:.1%} is broken: {_made_worse(found)} by {n}.",
+        f"Nothing says that the floor of {floor:.1%} is broken: {_made_worse(found)} by {n}.",
     )
-    return text + waiting
+    missed = f" {found.n_missed:,} pairs that nobody rated in time count as no harm."
+    waiting = f" {found.n_waiting:,} pairs wait for a rating."
+    return text + missed * (found.n_missed > 0) + waiting * (found.n_waiting > 0)
+
+
+def _why(found: living.Look) -> str:
+    if found.n_missed >= max(found.n_rated, 1):
+        return f", since half or more were not rated within {RATED_WITHIN} days"
+    return " yet"
+
+
+def _made_worse(found: living.Look) -> str:
+    """Return what is made worse, from and to where pairs were missed; nothing without ratings."""
+    if found.degradation is None or found.at_most is None:
+        return ""
+    if not found.n_missed:
+        return f"{found.degradation:.1%} are made worse"
+    return f"between {found.degradation:.1%} and {found.at_most:.1%} are made worse"
 
 
 MONITOR = Monitor(

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from reviews import judging, living, rating, rollout, sampling, signoff
+from reviews import judging, living, rating, rollout, sampling, signoff, timely
 from reviews.errors import Conflict
-from reviews.models import Rollout, Study, Verdict
+from reviews.models import JudgeRun, Rater, Rollout, Study, Verdict
 from reviews.views.study import chosen
 from routing import policy
 from routing.models import Request
@@ -19,6 +19,7 @@ from tests.reviews.training_draws import judge
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
+ASKED = TierSpec("simulated", "simulated-judge")
 
 
 @pytest.fixture
@@ -53,12 +54,19 @@ def come(study, *, days):
     return pairs
 
 
-def play(study, *, days, harms, by=None):
-    """Let ten pairs a day come, all drawn and rated, so many of each ten made worse."""
+def play(study, *, days, harms, by=None, of=10):
+    """Let ten pairs a day come, all drawn, so many of each ten rated and made worse."""
     by = by or rating.rater_of(person("ria", "rater"))
     for at, pair in enumerate(come(study, days=days)):
-        said = "expensive" if at % 10 < harms else "tie"
-        Verdict.objects.create(study=study, pair=pair, rater=by, preference=said)
+        if at % 10 < of:
+            said = "expensive" if at % 10 < harms else "tie"
+            Verdict.objects.create(study=study, pair=pair, rater=by, preference=said)
+
+
+def look(row, *, days=1):
+    """Look at its living sample so many midnights from now."""
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    return living.look(row, midnight + days * DAY)
 
 
 def test_a_complete_rollout_opens_one_that_nobody_signs(signed, rf):
@@ -100,7 +108,7 @@ def test_it_ends_when_something_else_goes_live(signed):
 def test_none_is_opened_where_none_is_wanted(signed, settings):
     settings.SHADOWEVAL_LIVING_RATE = 0
     assert go_live(signed) is None
-    assert living.look(signed) is None
+    assert look(signed) is None
 
 
 def test_the_signed_policy_shadows_what_is_to_be_rated(project):
@@ -119,48 +127,81 @@ def test_the_signed_policy_shadows_what_is_to_be_rated(project):
 def test_a_broken_floor_is_found_after_a_week(signed, settings, days, harms, level):
     settings.SHADOWEVAL_LIVING_RATE = 1.0
     play(go_live(signed), days=days, harms=harms)
-    look = living.look(signed)
-    assert (look.signal.level, look.n_waiting) == (level, 0)
-    assert look.degradation == pytest.approx(harms / 10)
+    found = look(signed)
+    assert (found.signal.level, found.n_waiting) == (level, 0)
+    assert found.degradation == pytest.approx(harms / 10)
 
 
 def test_what_nobody_rated_says_nothing(signed, settings):
     settings.SHADOWEVAL_LIVING_RATE = 1.0
     come(go_live(signed), days=10)
-    look = living.look(signed)
-    assert (look.signal.level, look.n_rated, look.n_waiting) == ("quiet", 0, 100)
-    assert look.degradation is None
+    found = look(signed)
+    assert (found.signal.level, found.n_rated, found.n_waiting) == ("quiet", 0, 100)
+    assert found.degradation is None
+
+
+def test_what_nobody_rates_holds_up_no_later_day_for_longer_than_two_weeks(signed, settings):
+    settings.SHADOWEVAL_LIVING_RATE = 1.0
+    play(go_live(signed), days=10, harms=4, of=9)
+    found = look(signed)
+    assert (found.signal.level, found.n_rated, found.n_waiting) == ("quiet", 0, 10)
+    found = look(signed, days=14)
+    assert (found.signal.level, found.n_rated, found.n_missed) == ("alarm", 81, 9)
+    assert (found.degradation, found.at_most) == (pytest.approx(0.4), pytest.approx(0.5))
+
+
+def test_what_is_rated_too_late_changes_nothing(signed, settings):
+    settings.SHADOWEVAL_LIVING_RATE = 1.0
+    study = go_live(signed)
+    ria = rating.rater_of(person("ria", "rater"))
+    for at, pair in enumerate(come(study, days=40)):
+        said = "expensive" if 40 - at // 10 > timely.RATED_WITHIN else "tie"
+        Verdict.objects.create(study=study, pair=pair, rater=ria, preference=said)
+    found = look(signed)
+    assert (found.signal.level, found.degradation) == ("quiet", 0)
+    assert (found.n_rated, found.n_missed) == (130, 260)
+    assert found.at_most == pytest.approx(260 / 390)
+
+
+def test_labels_from_elsewhere_wait_like_ratings(signed, settings):
+    settings.SHADOWEVAL_LIVING_RATE = 1.0
+    key = Rater.objects.create(kind="answer_key", name="vendor", project=signed.project)
+    play(go_live(signed), days=10, harms=1, of=3, by=key)
+    found = look(signed)
+    assert (found.signal.level, found.n_rated, found.n_waiting) == ("quiet", 0, 70)
+    found = look(signed, days=14)
+    assert (found.signal.level, found.n_rated, found.n_missed) == ("quiet", 27, 63)
+    assert (found.degradation, found.at_most) == (pytest.approx(0.1), pytest.approx(0.8))
+
+
+def test_nobody_is_asked_for_what_would_no_longer_count(signed, settings):
+    settings.SHADOWEVAL_LIVING_RATE = 1.0
+    study = go_live(signed)
+    come(study, days=20)
+    # Of today and the fourteen days before; none came today.
+    assert rating.waiting(study, rating.rater_of(person("ria", "rater"))) == 140
 
 
 def test_a_judge_alone_breaks_no_floor(signed, settings):
     settings.SHADOWEVAL_LIVING_RATE = 1.0
     study = go_live(signed)
     play(study, days=10, harms=10, by=judge(study))
-    look = living.look(signed)
-    assert (look.signal.level, look.n_rated, look.n_waiting) == ("quiet", 0, 100)
-    assert look.degradation is None
+    found = look(signed)
+    assert (found.signal.level, found.n_rated, found.n_waiting) == ("quiet", 0, 100)
+    assert found.degradation is None
 
 
-def test_a_judge_that_runs_goes_on_with_the_sample(signed):
-    asked = TierSpec("simulated", "simulated-judge")
-    stopped, running = (
-        judging.create(signed.study, asked, cap_usd=Decimal(3), prompt=prompt)
-        for prompt in ("one", "two")
+def test_a_judge_that_runs_goes_on_with_the_sample_for_what_is_left_of_its_cap(signed):
+    stopped, spent, running = (
+        judging.create(signed.study, ASKED, cap_usd=Decimal(3), prompt=prompt)
+        for prompt in ("one", "two", "three")
     )
     judging.stop(stopped, "by hand")
+    JudgeRun.objects.filter(spec=spent).update(spent_usd=Decimal("2.99995"))
+    JudgeRun.objects.filter(spec=running).update(spent_usd=Decimal("0.99995"), reserved_usd=1)
     (found,) = go_live(signed).judges.all()
-    assert (found.sha256, found.cap_usd) == (running.sha256, 3)
+    assert (found.sha256, found.cap_usd) == (running.sha256, Decimal("1.0000"))
     assert (found.run.state, found.run.spent_usd) == ("running", 0)
-    assert found.share == pytest.approx(14 / 90, rel=0.02), "two weeks' pairs, over all its days"
-
-
-def test_a_judge_of_the_sample_is_asked_of_what_goes_to_the_cheap_model_only(signed):
-    judging.create(signed.study, TierSpec("simulated", "simulated-judge"), cap_usd=Decimal(3))
-    study = go_live(signed)
-    add_pairs(signed.project, [0.1, 0.5, 0.7, 0.9])
-    sampling.extend(study)
-    spec = study.judges.get()
-    spec.share = 1.0
-    cheap = set(study.sample.filter(pair__score__lt=0.6).values_list("pair", flat=True))
-    assert len(cheap) == 2
-    assert set(judging._drawn(spec, list(study.sample.select_related("pair")))) == cheap
+    states = dict(JudgeRun.objects.values_list("spec", "state"))
+    assert (states[spent.pk], states[running.pk]) == ("running", "stopped")
+    assert "continued" in JudgeRun.objects.get(spec=running).reason
