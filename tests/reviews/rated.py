@@ -47,16 +47,17 @@ def rate_all(study, who, say):
 
 
 def rate_at_once(study, who, preference):
-    """Let somebody rate the whole sample in two statements, for tests of what comes of ratings.
+    """Let somebody rate each pair of the sample at once, for tests of what comes of ratings.
 
     Nothing was shown; `preference` gives, by pair, what they said of it.
     """
-    slots = study.slots.filter(kind=Slot.Kind.SAMPLE).select_related("pair").order_by("order", "id")
+    sample = study.slots.filter(kind=Slot.Kind.SAMPLE).select_related("pair")
+    slots = sample.order_by("pair_id", "order").distinct("pair_id")
     Verdict.objects.bulk_create(
         Verdict(
             study=study, pair=slot.pair, rater=who, preference=preference(slot.pair_id),
             cheap_adequate=True, expensive_adequate=True,
         )
-        for slot in slots
+        for slot in sorted(slots, key=lambda slot: slot.order)
     )  # fmt: skip
-    slots.update(rater=who, state=Slot.State.DONE)
+    Slot.objects.filter(pk__in=[slot.pk for slot in slots]).update(rater=who, state=Slot.State.DONE)
