@@ -63,7 +63,7 @@ def write(
     return entry
 
 
-def challenger_stopped(row: Challenger, by: User | None, why: str = "") -> None:
+def challenger_stopped(row: Challenger, why: str = "", *, by: User | None = None) -> None:
     """Note that a router challenges no more: somebody stopped it, or what it did."""
     detail = {"router": row.router.name, "sha256": row.router.sha256}
     detail |= {"why": why} if why else {}

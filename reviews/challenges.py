@@ -166,7 +166,7 @@ def stop(challenger: Challenger, by: User) -> None:
     permissions.check(by, "train_routers")
     running = Challenger.objects.filter(pk=challenger.pk, stopped_at=None)
     if running.update(stopped_at=timezone.now()):
-        audit.challenger_stopped(challenger, by)
+        audit.challenger_stopped(challenger, by=by)
 
 
 def draft(challenger: Challenger) -> Policy:
