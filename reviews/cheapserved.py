@@ -92,7 +92,8 @@ class Served(NamedTuple):
 def read(project: Project, since: datetime, until: datetime, days: int) -> Served:
     """Return what CHEAP served of the requests in a period of so many days."""
     about = {"project": project.pk, "since": since, "until": until}
-    by_day, packed = np.zeros((days, 5)), {}
+    by_day = np.zeros((days, 5))
+    packed: dict[int, FloatArray] = {}
     for day, *sums, sample in _fetched(_BY_DAY, about):
         by_day[day] = sums
         packed[day] = np.frombuffer(sample, ">f8").reshape(-1, 3)
