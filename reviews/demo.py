@@ -26,6 +26,7 @@ from reviews import (
     demo_costs,
     demo_handbook,
     demo_monitors,
+    demo_quarters,
     demo_repeats,
     gold,
     guidance,
@@ -346,3 +347,4 @@ def _request_signoff(study: Study, asks: User, approves: User) -> None:
     text = "These questions are short, and raters found both answers good enough."
     signoff.comment(row, user=asks, text=text)
     signoff.decide(row, user=approves, decision="approve", comment="Fine for Product.")
+    demo_quarters.write(row)

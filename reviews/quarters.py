@@ -122,10 +122,25 @@ def ask(project: Project, *, by: User, today: date | None = None) -> QuarterRevi
     return write(row, first, last, by=by)
 
 
-@transaction.atomic
 def write(row: SignOff, first: date, last: date, *, by: User | None = None) -> QuarterReview:
-    """Freeze the review of some days. One transaction holds it, its entry and its notices."""
-    content = _content(row, first, last)
+    """Freeze the review of some days, as `keep` does."""
+    begin, end = _begin(row, first), _end(last)
+    traffic = _traffic(row, begin, end)
+    loss, share = signatures.plan(row)["loss"], traffic["cheap_share"]["value"]
+    content = beside(row, (first, last), begin, traffic, _ratings(row, loss, begin, end, share))
+    return keep(row, content, by=by)
+
+
+@transaction.atomic
+def keep(row: SignOff, content: dict[str, Any], *, by: User | None = None) -> QuarterReview:
+    """Freeze a review. One transaction holds it, its entry and its notices.
+
+    Args:
+        row: the sign-off.
+        content: as `beside` returns it.
+        by: who asked for it; None is the service.
+    """
+    first, last = (date.fromisoformat(content[name]) for name in ("first_day", "last_day"))
     sha256 = chain.sha256(content)
     made = QuarterReview.objects.create(
         project=row.project, signoff=row, first_day=first, last_day=last, content=content,
@@ -166,10 +181,23 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _content(row: SignOff, first: date, last: date) -> dict[str, Any]:
-    plan, signed = signatures.plan(row), row.evidence.content
-    begin, end = _begin(row, first), _end(last)
-    traffic = _traffic(row, begin, end)
+def beside(
+    row: SignOff,
+    days: tuple[date, date],
+    begin: datetime,
+    traffic: dict[str, Any],
+    ratings: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return what is frozen: what was signed, beside traffic and ratings of some days.
+
+    Args:
+        row: the sign-off.
+        days: the first and the last.
+        begin: from when on requests count.
+        traffic: `days` that had requests, and as figures `cheap_share` and `cost_usd`.
+        ratings: of each study what was made worse and what is adequate.
+    """
+    plan, (first, last) = signatures.plan(row), days
     return {
         "version": VERSION,
         "signoff": row.pk, "revision": row.revision,
@@ -177,9 +205,9 @@ def _content(row: SignOff, first: date, last: date) -> dict[str, Any]:
         "from": begin.isoformat(),
         "threshold": row.threshold, "thresholds": row.thresholds,
         "floor": plan["floor"], "loss": plan["loss"], "level": _LEVEL,
-        "signed": _signed(signed),
+        "signed": _signed(row.evidence.content),
         "traffic": traffic,
-        "ratings": _ratings(row, plan["loss"], begin, end, traffic["cheap_share"]["value"]),
+        "ratings": ratings,
     }  # fmt: skip
 
 
@@ -218,12 +246,13 @@ def _traffic(row: SignOff, begin: datetime, end: datetime) -> dict[str, Any]:
     n, cheap, paid, priced = days.T
     return {
         "days": len(days),
-        "cheap_share": _figure(*byday.ratio(cheap, n, _LEVEL), int(n.sum())),
-        "cost_usd": _figure(*byday.ratio(paid, priced, _LEVEL), int(priced.sum())),
+        "cheap_share": figure(*byday.ratio(cheap, n, _LEVEL), int(n.sum())),
+        "cost_usd": figure(*byday.ratio(paid, priced, _LEVEL), int(priced.sum())),
     }
 
 
-def _figure(value: float, low: float, high: float, n: int) -> Figure:
+def figure(value: float, low: float, high: float, n: int) -> Figure:
+    """Return a value with its interval and n; what is not a number is None."""
     known = (None if math.isnan(one) else float(one) for one in (value, low, high))
     return dict(zip(("value", "low", "high", "n"), (*known, n), strict=True))
 
@@ -261,7 +290,7 @@ def _of_study(
     return {
         "study": study.pk, "name": study.name, "is_living": study.watches_id == row.pk,
         "raters": kind,
-        "degradation": _times(harm, share),
+        "degradation": times(harm, share),
         "adequacy": _mean(said.adequate[here], weight[here]),
     }  # fmt: skip
 
@@ -270,13 +299,14 @@ def _mean(values: np.ndarray, weight: np.ndarray) -> Figure:
     spoken = ~np.isnan(values)
     mean = weighting.hajek(values[spoken], weight[spoken])
     if not mean.n:
-        return _figure(math.nan, math.nan, math.nan, 0)
+        return figure(math.nan, math.nan, math.nan, 0)
     low, high = korn_graubard(*mean, _LEVEL)
-    return _figure(mean.mean, float(low), float(high), mean.n)
+    return figure(mean.mean, float(low), float(high), mean.n)
 
 
-def _times(figure: Figure, share: float | None) -> Figure:
+def times(rate: Figure, share: float | None) -> Figure:
+    """Return a rate among cheap-routed requests as one of all of them."""
     if share is None:
-        return _figure(math.nan, math.nan, math.nan, 0)
-    scaled = {name: None if value is None else value * share for name, value in figure.items()}
-    return scaled | {"n": figure["n"]}
+        return figure(math.nan, math.nan, math.nan, 0)
+    scaled = {name: None if value is None else value * share for name, value in rate.items()}
+    return scaled | {"n": rate["n"]}

@@ -13,6 +13,7 @@ from reviews import (
     labels,
     practice,
     progress,
+    quarters,
     rating,
     repeats,
     savings,
@@ -36,6 +37,12 @@ def test_demo_is_almost_rated_and_waits_for_a_signature(starter):
     assert repeats.floor(ended).n_rated > 0
     row = project.signoffs.get()
     assert (row.state, signatures.open_roles(row)) == (SignOff.State.REQUESTED, ["engineering"])
+    review = row.quarter_reviews.get()
+    assert quarters.is_whole(review)
+    assert [one["name"] for one in review.content["ratings"]] == [
+        "Living sample, made up for the demo"
+    ]
+    assert "of requests were made worse" in quarters.sentence(review.content)
     assert not ShadowJob.objects.filter(state="pending").exists()
 
 
