@@ -207,12 +207,10 @@ def study(challenger: Challenger, plan: Plan, *, seed: str, by: User) -> Study:
         abstain=wanted.abstain,
     )  # fmt: skip
     same = next((row for row in known if row.identity == wanted.identity), None)
-    studied = same or _at_zero(live, challenger.router, f"Studied: {challenger.router}")
+    studied = same or policy.always_expensive(
+        live, f"Studied: {challenger.router}", router=challenger.router
+    )
     return start_study(studied, seed=seed, is_challenge=True, **plan.as_fields())
-
-
-def _at_zero(live: Policy, router: RouterVersion, note: str) -> Policy:
-    return policy.with_threshold(live, policy.ALWAYS_EXPENSIVE, note, router=router)
 
 
 @transaction.atomic
@@ -240,7 +238,9 @@ def always_expensive_with(
     if live.router_id == router.pk and live.is_always_expensive:
         raise Conflict(f"{router} decides at threshold 0 already.")
     rollout.end(project, f"{router} decides instead, at threshold 0.")
-    target = _at_zero(live, router, "Always expensive, until a threshold is signed")
+    target = policy.always_expensive(
+        live, "Always expensive, until a threshold is signed", router=router
+    )
     row = policy.deploy(target, by=by, reason=f"Always expensive with {router}: {reason.strip()}")
     detail = {"router": router.name, "sha256": router.sha256, "policy": target.name}
     detail["why"] = reason.strip()

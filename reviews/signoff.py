@@ -226,7 +226,7 @@ def _approve(row: SignOff) -> SignOff:
     router = row.study.router
     target = policy.with_threshold(
         row.policy_before, row.threshold, note, row.thresholds, router,
-        least_shadow=settings.SHADOWEVAL_LIVING_RATE,
+        shadow_rate=shadow_rate(row.policy_before),
     )  # fmt: skip
     row.policy_after = target
     row.expires_at = now + timedelta(days=signatures.plan(row)["valid_days"])
@@ -235,6 +235,16 @@ def _approve(row: SignOff) -> SignOff:
     _note(row, None, "signoff.approved", policy=target.name, expires=str(row.expires_at))
     _tell(row, "signoff.approved", "All roles approved; its rollout begins.", [row.requester], None)
     return row
+
+
+def shadow_rate(before: Policy) -> float:
+    """Return the share of requests that a signed policy still has asked of both models.
+
+    No more than the policy before it had, and enough for the living sample.
+    """
+    had = min(before.shadow_rate_cheap, before.shadow_rate_expensive)
+    wanted = min(had, settings.SHADOWEVAL_LIVE_SHADOW_RATE)
+    return max(wanted, settings.SHADOWEVAL_LIVING_RATE)
 
 
 def _check_still(row: SignOff) -> None:

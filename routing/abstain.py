@@ -139,18 +139,7 @@ def put(project: Project, names: Sequence[str], *, by: User | None) -> Policy:
         raise Policy.DoesNotExist(f"{project} has no live policy.")
     if set(names) == set(live.abstain):
         return live
-    target = policy.create(
-        project=project,
-        router=live.router,
-        threshold=policy.ALWAYS_EXPENSIVE,
-        cheap=live.tier_spec(Tier.CHEAP),
-        expensive=live.tier_spec(Tier.EXPENSIVE),
-        note="Other rules to abstain by",
-        shadow_rate_cheap=live.shadow_rate_cheap,
-        shadow_rate_expensive=live.shadow_rate_expensive,
-        repeat_rate=live.repeat_rate,
-        retrieval_rate=live.retrieval_rate,
-        abstain=[name for name in RULES if name in names],
-    )
+    kept = [name for name in RULES if name in names]
+    target = policy.always_expensive(live, "Other rules to abstain by", abstain=kept)
     policy.deploy(target, by=by, reason="Other rules to abstain by: always expensive until signed")
     return target

@@ -151,7 +151,7 @@ def with_threshold(
     note: str,
     thresholds: Mapping[str, float] | None = None,
     router: RouterVersion | None = None,
-    least_shadow: float = 0.0,
+    shadow_rate: float | None = None,
 ) -> Policy:
     """Write a copy of a policy with other thresholds; those of the base's task types are not kept.
 
@@ -161,26 +161,35 @@ def with_threshold(
         note: why it was written.
         thresholds: by task type.
         router: another one than the base's.
-        least_shadow: share of requests of either tier whose shadow call asks the other, at least:
-            what is not seen of one of them would be missing among all requests.
+        shadow_rate: share of requests of either tier whose shadow call asks the other, the same of
+            both: what is not seen of one would be missing among all. None for the base's.
 
     Raises:
         ValueError, django.db.IntegrityError: as `create` does.
     """
-    return create(
-        project=base.project,
-        router=router or base.router,
-        threshold=threshold,
-        cheap=base.tier_spec(Tier.CHEAP),
-        expensive=base.tier_spec(Tier.EXPENSIVE),
-        note=note,
-        shadow_rate_cheap=max(base.shadow_rate_cheap, least_shadow),
-        shadow_rate_expensive=max(base.shadow_rate_expensive, least_shadow),
-        thresholds=thresholds,
-        repeat_rate=base.repeat_rate,
-        retrieval_rate=base.retrieval_rate,
-        abstain=base.abstain,
-    )
+    changes: dict[str, Any] = {"threshold": threshold, "thresholds": thresholds}
+    if shadow_rate is not None:
+        changes |= {"shadow_rate_cheap": shadow_rate, "shadow_rate_expensive": shadow_rate}
+    return copy(base, note, router=router or base.router, **changes)
+
+
+def always_expensive(base: Policy, note: str, **changes: Any) -> Policy:
+    """Write a copy of a policy that sends nothing to CHEAP and asks it about every request.
+
+    A signed policy has few requests asked of both; what is to be signed next needs them all.
+    """
+    everything = {"shadow_rate_cheap": 1.0, "shadow_rate_expensive": 1.0}
+    at_zero = {"threshold": ALWAYS_EXPENSIVE, "thresholds": {}}
+    return copy(base, note, **(at_zero | everything | changes))
+
+
+def copy(base: Policy, note: str, **changes: Any) -> Policy:
+    """Write a copy of a policy with changes, named and meant as in `create`."""
+    kept = ("project", "router", "threshold", "thresholds", "repeat_rate", "retrieval_rate",
+            "abstain", "shadow_rate_cheap", "shadow_rate_expensive")  # fmt: skip
+    same: dict[str, Any] = {name: getattr(base, name) for name in kept}
+    same |= {"cheap": base.tier_spec(Tier.CHEAP), "expensive": base.tier_spec(Tier.EXPENSIVE)}
+    return create(note=note, **(same | changes))
 
 
 def deploy(
@@ -312,5 +321,5 @@ def roll_back(
     row = deployment(project)
     if row is None:
         raise Policy.DoesNotExist(f"{project} has no live policy.")
-    safe = with_threshold(row.rest or row.policy, ALWAYS_EXPENSIVE, "Emergency rollback")
+    safe = always_expensive(row.rest or row.policy, "Emergency rollback")
     return deploy(safe, by=by, reason=f"Emergency rollback: {reason}")

@@ -278,8 +278,7 @@ def replies(row: Served) -> Served:
         probes.append(replace(probe, reply=left))
     taken = {**row.redacted, **({"answer": dict(counts)} if counts else {})}
     skip = row.skip or (ANSWER_UNSEEN if UNSEEN in counts else "")
-    left = replace(row, reply=reply, probes=tuple(probes), redacted=taken, skip=skip)
-    return replace(left, keeping=None)
+    return replace(row, reply=reply, probes=tuple(probes), redacted=taken, skip=skip, keeping=None)
 
 
 def own(said: Sequence[dict[str, str]]) -> tuple[Redactor, ...]:

@@ -94,20 +94,9 @@ def put(project: Project, repeat: float, retrieval: float, *, by: User | None) -
         return live
     if not live.is_always_expensive:
         raise ValueError(f"{live.name} was signed as it is: shares change while all is expensive.")
-    target = policy.create(
-        project=project,
-        router=live.router,
-        threshold=policy.ALWAYS_EXPENSIVE,
-        cheap=live.tier_spec(Tier.CHEAP),
-        expensive=live.tier_spec(Tier.EXPENSIVE),
-        note="Other shares asked once more",
-        shadow_rate_cheap=live.shadow_rate_cheap,
-        shadow_rate_expensive=live.shadow_rate_expensive,
-        repeat_rate=repeat,
-        retrieval_rate=retrieval,
-        abstain=live.abstain,
-    )
-    policy.deploy(target, by=by, reason="Other shares asked once more")
+    note = "Other shares asked once more"
+    target = policy.copy(live, note, repeat_rate=repeat, retrieval_rate=retrieval)
+    policy.deploy(target, by=by, reason=note)
     return target
 
 

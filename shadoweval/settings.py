@@ -302,6 +302,8 @@ SHADOWEVAL_SHADOW_RPM = int(env.number("SHADOWEVAL_SHADOW_RPM", 0, 0, 1_000_000)
 #: What the shadow calls of a new project may cost in a day; None is no cap.
 SHADOWEVAL_SHADOW_DAILY_USD = env.usd("SHADOWEVAL_SHADOW_DAILY_USD")
 SHADOWEVAL_REPEAT_RATE = env.number("SHADOWEVAL_REPEAT_RATE", 0.02, 0, 1)
+#: Of the requests that a signed policy decides, so many are still asked of both models.
+SHADOWEVAL_LIVE_SHADOW_RATE = env.number("SHADOWEVAL_LIVE_SHADOW_RATE", 0.05, 0, 1)
 #: Of the requests that a signed policy sends to CHEAP, so many are rated after go-live; 0 is none.
 SHADOWEVAL_LIVING_RATE = env.number("SHADOWEVAL_LIVING_RATE", 0.01, 0, 1)
 SHADOWEVAL_RETRIEVAL_RATE = env.number("SHADOWEVAL_RETRIEVAL_RATE", 0.1, 0, 1)

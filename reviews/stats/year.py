@@ -26,6 +26,8 @@ _EASE = np.array([[2.0, 3.0], [2.5, 2.5], [2.0, 4.0], [3.0, 2.0]])
 _WIDTH = 8
 _VECTORS = 60
 _CHEAP_USD, _EXPENSIVE_USD = 0.002, 0.02
+#: Share of cheap-routed requests that a judge saw in the study, where every request is a pair.
+_JUDGED_IN_STUDY = 0.15
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class World:
     judge_loss: float = 0.08
     harm: float = 0.05
     escalated: float = 0.06
-    judged: float = 0.15
+    judged: float = 0.05
     living: float = 0.01
     model: str = KNOWN_MODEL
 
@@ -152,7 +154,7 @@ class Plot:
     def world(self, at: int) -> World:
         """Return what the day is like that comes so many days after go-live, below 0 before it."""
         if at < 0:
-            return replace(self.usual, judged=USUAL.judged)
+            return replace(self.usual, judged=_JUDGED_IN_STUDY)
         if self.drift is None or at < self.begin:
             return self.usual
         return self.drift(self.usual, at - self.begin + 1)

@@ -111,6 +111,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "can_deploy": permissions.can(user, "deploy"),
         "can_invite": permissions.can(user, "invite"),
         "way": Rollout.objects.filter(signoff=row).first(),
+        "still_asked": signoff.shadow_rate(row.policy_before),
         **_of_tab(row, tab),
     }
     return render(request, "reviews/signoff.html", context)
@@ -184,6 +185,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         "seen": signoff_form.stamp(row.study, estimate),
         "steps": signoff_form.steps(row),
         "guards": SignOff.Guard.choices,
+        "still_asked": signoff.shadow_rate(row.policy_before),
         "others": OTHERS,
         "changes": signed_figures.changes(_compared(row, estimate)),
     }

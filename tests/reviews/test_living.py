@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
@@ -72,7 +73,8 @@ def look(row, *, days=1):
 def test_a_complete_rollout_opens_one_that_nobody_signs(signed, rf):
     study, before = go_live(signed), signed.study
     assert (study.policy, study.watches, study.state) == (signed.policy_after, signed, "running")
-    assert (study.rate, study.largest_threshold) == (0.01, signed.threshold)
+    assert study.rate * signed.policy_after.shadow_rate_expensive == pytest.approx(0.01)
+    assert study.largest_threshold == signed.threshold
     assert (study.floor, study.loss, study.reasons) == (before.floor, before.loss, before.reasons)
     assert study.guidelines.get().body == before.guidelines.first().body
     assert living.open_for(signed, {}, timezone.now()) == study
@@ -111,14 +113,27 @@ def test_none_is_opened_where_none_is_wanted(signed, settings):
     assert look(signed) is None
 
 
-def test_the_signed_policy_shadows_what_is_to_be_rated(project):
-    base = policy.with_threshold(policy.live(project), 0.0, "")
-    base.shadow_rate_expensive = 0.001
-    base.shadow_rate_cheap = 0.0
-    found = policy.with_threshold(base, 0.5, "", least_shadow=0.01)
-    assert (found.shadow_rate_expensive, found.shadow_rate_cheap) == (0.01, 0.01)
-    base.shadow_rate_expensive = 0.5
-    assert policy.with_threshold(base, 0.5, "", least_shadow=0.01).shadow_rate_expensive == 0.5
+@pytest.mark.parametrize(
+    ("had", "live", "sampled", "rate"),
+    [(1.0, 0.05, 0.01, 0.05), (1.0, 0.0, 0.01, 0.01), (0.02, 0.05, 0.01, 0.02), (1.0, 1.0, 0.0, 1)],
+)
+def test_a_signed_policy_has_few_requests_asked_of_both(
+    project, settings, had, live, sampled, rate
+):
+    settings.SHADOWEVAL_LIVE_SHADOW_RATE, settings.SHADOWEVAL_LIVING_RATE = live, sampled
+    before = policy.with_threshold(policy.live(project), 0.0, "", shadow_rate=had)
+    assert signoff.shadow_rate(before) == rate
+
+
+def test_what_routes_nothing_asks_both_about_everything_again(signed):
+    go_live(signed)
+    assert rates(policy.live(signed.project)) == {0.05}
+    policy.roll_back(signed.project, by=None, reason="test", to="always_expensive")
+    assert rates(policy.live(signed.project)) == {1.0}
+
+
+def rates(row):
+    return {row.shadow_rate_cheap, row.shadow_rate_expensive}
 
 
 @pytest.mark.parametrize(
@@ -202,6 +217,29 @@ def test_a_judge_that_runs_goes_on_with_the_sample_for_what_is_left_of_its_cap(s
     (found,) = go_live(signed).judges.all()
     assert (found.sha256, found.cap_usd) == (running.sha256, Decimal("1.0000"))
     assert (found.run.state, found.run.spent_usd) == ("running", 0)
+    assert found.share == 1.0, "of 5 % of the requests, no more than the study's weeks had"
     states = dict(JudgeRun.objects.values_list("spec", "state"))
     assert (states[spent.pk], states[running.pk]) == ("running", "stopped")
     assert "continued" in JudgeRun.objects.get(spec=running).reason
+
+
+def test_a_judge_s_share_is_spread_over_the_days_of_the_sample():
+    def study(rate, days):
+        row = SimpleNamespace(shadow_rate_cheap=rate, shadow_rate_expensive=rate)
+        return SimpleNamespace(policy=row, window_days=days)
+
+    spec = SimpleNamespace(study=study(1.0, 14), share=0.5)
+    assert judging._spread(spec, study(1.0, 90)) == pytest.approx(7 / 90)
+    assert judging._spread(spec, study(0.05, 90)) == 1.0
+
+
+def test_a_judge_of_the_sample_is_asked_of_what_goes_to_the_cheap_model_only(signed):
+    judging.create(signed.study, ASKED, cap_usd=Decimal(3))
+    study = go_live(signed)
+    add_pairs(signed.project, [0.1, 0.5, 0.7, 0.9])
+    sampling.extend(study)
+    spec = study.judges.get()
+    spec.share = 1.0
+    cheap = set(study.sample.filter(pair__score__lt=0.6).values_list("pair", flat=True))
+    assert len(cheap) == 2
+    assert set(judging._drawn(spec, list(study.sample.select_related("pair")))) == cheap
