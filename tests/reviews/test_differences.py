@@ -124,5 +124,5 @@ def test_both_routers_are_asked_beside_what_was_looked_up(project):
         for value in (0.9, 0.55)
     )
     found = differences.between(project, old, new, Thresholds(0.5))
-    assert [s.query for s in found.switched] == ["q0"]
+    assert [asked(s) for s in found.switched] == ["q0"]
     assert found.switched[0].new_score == new.weighing.of(0.55, 1.0)

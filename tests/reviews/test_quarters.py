@@ -127,7 +127,7 @@ def test_what_cannot_be_read_of_one_project_stops_no_other(starter, row, monkeyp
     User.objects.update(username=Concat("username", Value("-before")))
     Rater.objects.update(name=Concat("name", Value("-before")))
     other = sign(bootstrap.ensure_project("other", "Other", starter))
-    asked, real = [], quarters._content
+    asked, real = [], quarters._traffic
 
     def first_fails(signed, *days):
         asked.append(signed.pk)
@@ -135,7 +135,7 @@ def test_what_cannot_be_read_of_one_project_stops_no_other(starter, row, monkeyp
             raise KeyError("point")
         return real(signed, *days)
 
-    monkeypatch.setattr(quarters, "_content", first_fails)
+    monkeypatch.setattr(quarters, "_traffic", first_fails)
     for signed in (row, other):
         live_since(signed, datetime(2025, 11, 1, tzinfo=UTC))
     assert quarters.run_due(datetime(2026, 1, 2, tzinfo=UTC)) == 1

@@ -33,7 +33,8 @@ from routing import (
 from routing.live import live
 from routing.models import Completion, Erasure, Feedback, Project, Request, ShadowJob, ShadowPair
 from routing.redaction import Keeping
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier, Usage
 from tests.reviews.rows import add_pair
 
 #: Everything a client may say, and what a provider may answer.
