@@ -168,6 +168,7 @@ def test_suspected_injection_is_counted_and_excludes_nothing(project, text, is_s
     assert calls == {("done", is_suspected)}
 
 
+@pytest.mark.slow
 def test_the_recorded_support_desk_raises_no_suspicion_and_is_judged_whole(starter, standin):
     project = demo.load()
     study = project.studies.get(state="running")

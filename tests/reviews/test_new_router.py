@@ -27,7 +27,7 @@ from tests.reviews.rated import rate_all, rater
 from tests.reviews.rows import add_pairs
 from tests.reviews.signing import approve, ask, person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 _OPTIONS = {"sources": ["human"], "embedder": "static"}
 _PLAN = {
     "name": "Before it decides", "rate": 0.8, "train_rate": 0.2, "floor": 0.3, "check_every": 0,
