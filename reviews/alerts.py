@@ -252,14 +252,3 @@ def _fields(alarm: Alarm, event: str) -> dict[str, Any]:
         "done": alarm.done,
         "url": mail.link("alarm", str(alarm.pk)),
     }
-
-
-def figures(alarm: Alarm) -> list[tuple[str, str]]:
-    """Return the figures of an alarm as a page shows them: value, limit and n, then the others."""
-    first = {name: place for place, name in enumerate(("value", "limit", "n"))}
-    known = sorted(alarm.figures.items(), key=lambda one: (first.get(one[0], len(first)), one[0]))
-    return [
-        (name.replace("_", " "), f"{value:,.4g}" if isinstance(value, float) else str(value))
-        for name, value in known
-        if isinstance(value, int | float | str)
-    ]

@@ -57,6 +57,7 @@ class Monitor:
         value: what its value is.
         read: looks at a `Watched`; the budget's at a `Spending`.
         typical: requests that show what changed, at most ten, the most telling first.
+        counted: what n of its signal counts.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Monitor:
     value: str
     read: Callable[[Any], Seen]
     typical: Callable[[Any], list[UUID]]
+    counted: str = "Rows looked at"
 
 
 #: Of whatever is compared by whole weeks.

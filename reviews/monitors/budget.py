@@ -70,5 +70,5 @@ MONITOR = Monitor(
     "What all calls of the month cost, shadow calls and judges included, against the budget of the "
     "project (Cost).",
     "Spent of the month’s budget; its forecast warns, too.",
-    read, typical,
+    read, typical, "Days of the month",
 )  # fmt: skip

@@ -154,5 +154,5 @@ MONITOR = Monitor(
     "What the newest usage export of each provider (Cost) charges a model, against the same calls "
     "at the policy’s price.",
     "By what part the furthest model’s charge is apart.",
-    read, typical,
+    read, typical, "Models charged",
 )  # fmt: skip

@@ -6,14 +6,16 @@ from datetime import time
 from typing import Any
 from zoneinfo import available_timezones
 
+from django.conf import settings as django_settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from reviews import alerts, permissions
+from reviews import alerts, mail, permissions
 from reviews.errors import BadInput
 from reviews.models import Alarm, Study
+from reviews.monitors import BY_NAME
 from reviews.views.frame import about, current_project, page, posted_project, to_page
 from reviews.views.signoff import user_of
 from routing import policy
@@ -48,7 +50,7 @@ def alarm(request: HttpRequest, pk: int) -> HttpResponse:
         **about(row.project),
         "section": "alarms",
         "row": row,
-        "figures": alerts.figures(row),
+        "watcher": BY_NAME.get(row.monitor),
         "examples": _examples(row),
         "told": row.notices.select_related("to").order_by("id"),
         "living": Study.objects.filter(watches=row.signoff_id, state=Study.State.RUNNING).first()
@@ -133,4 +135,6 @@ def settings_context(project: Any) -> dict[str, Any]:
     return {
         "alerting": alerts.settings_of(project) if project else None,
         "timezones": sorted(available_timezones()),
+        "has_mail": mail.is_on(),
+        "has_webhook": bool(django_settings.SHADOWEVAL_WEBHOOK_URL),
     }

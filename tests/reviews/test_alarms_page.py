@@ -52,8 +52,9 @@ def test_an_alarm_shows_its_figures_and_offers_what_to_do(as_role, unsigned, pro
     row = alarm(project)
     client = as_role("engineering")
     text = client.get(f"/alarms/{row.pk}/").content.decode()
-    assert text.index("<dt>value</dt>") < text.index("<dt>limit</dt>") < text.index("<dt>n</dt>")
-    for said in ("<dt>limit</dt><dd>5</dd>", "1200", "Rate more", "Train a router", "Roll back"):
+    assert '<dt>Value</dt><dd>7.200 <span class="muted">The larger ' in text
+    assert "<dt>Limit</dt><dd>5</dd>\n<dt>Rows looked at</dt><dd>1200</dd>" in text
+    for said in ("Rate more", "Train a router", "Roll back"):
         assert said in text
     form = {"project": project.slug, "to": "always_expensive", "reason": f"Alarm {row.pk}"}
     client.post("/policies/roll-back/", form)
@@ -71,6 +72,16 @@ def test_a_refused_close_says_why(as_role, project):
     row, client = alarm(project), as_role("lead")
     client.post(f"/alarms/{row.pk}/close/", {"why": " "})
     assert "why this alarm is over" in client.get(f"/alarms/{row.pk}/").content.decode()
+
+
+def test_settings_say_what_this_server_cannot_send(as_role, project, settings):
+    text = as_role("admin").get("/settings/").content.decode()
+    assert "mail is off on this server" in text
+    assert "it has none" in text
+    settings.SHADOWEVAL_MAIL, settings.SHADOWEVAL_WEBHOOK_URL = True, "https://hooks.example.org/"
+    text = as_role("lead", "admin").get("/settings/").content.decode()
+    assert "mail is off on this server" not in text
+    assert "it has none" not in text
 
 
 def test_an_admin_says_how_alarms_reach_people(as_role, project):
