@@ -14,7 +14,7 @@ from django.utils import timezone
 from reviews import monitoring, monitors, sampling
 from reviews.models import Alarm, Reading
 from reviews.monitors import Seen
-from reviews.monitors.base import MOST_TYPICAL, Row
+from reviews.monitors.base import MOST_TYPICAL, Row, nothing
 from reviews.stats import watch
 from reviews.stats.watch import Level, Signal
 from routing.models import Project, Request
@@ -52,6 +52,13 @@ _TOLD = {
     "cost": _Told(0.9, 0.6, 5, 8, 300, "A request costs what it did in the study."),
     "models": _Told(0, 0, 0, 0, 300, "The models that answer are those of the study."),
 }
+#: What there is nothing of in the demo.
+_QUIET = {
+    "living": "There is no living sample of this sign-off.",
+    "escalations": "This router asks nobody before it decides, so that nothing is escalated.",
+    "prices": "No usage export of these weeks says what the provider charged.",
+    "judge": "No judge of the study compares answers of the living sample.",
+}
 
 
 def write(project: Project) -> None:
@@ -61,6 +68,8 @@ def write(project: Project) -> None:
     for one in monitors.ALL:
         if one.name in _TOLD:
             _write(project, one.name, ends)
+        else:
+            _write_quiet(project, one.name, last)
 
 
 def _write(project: Project, name: str, ends: Sequence[datetime]) -> None:
@@ -75,6 +84,14 @@ def _write(project: Project, name: str, ends: Sequence[datetime]) -> None:
     events = watch.fold([one.signal.level for one in seen], watch.rule_of(name))
     if events:
         _open(project, name, events, seen[-1], ends)
+
+
+def _write_quiet(project: Project, name: str, at: datetime) -> None:
+    seen = nothing(_QUIET[name])
+    Reading.objects.create(
+        project=project, monitor=name, at=at, level=seen.signal.level.value, n=0,
+        detail=seen.as_json(),
+    )  # fmt: skip
 
 
 def _open(

@@ -6,6 +6,7 @@ from django.urls import reverse
 from reviews import demo_monitors, monitoring, monitors, stale
 from reviews.models import Alarm, Reading
 from routing.models import Project
+from routing.models.usage import Budget
 from tests.reviews.live import midnight
 from tests.reviews.test_monitoring import look, raised, saying, sign
 
@@ -39,6 +40,7 @@ def test_after_it_every_monitor_stands_with_its_level_and_history(as_role, proje
     assert 'id="history"' in text
     assert "2 times in a row" in text
     assert "Alarm open" in text
+    assert text.count("It changed.") == 4  # on top, and in the three readings
     assert "a floor found broken goes back" in text
 
 
@@ -69,8 +71,24 @@ def test_the_demo_has_readings_and_one_alarm(as_role, demo):
     text = page(client, project="demo")
     assert Alarm.objects.get().level == "alarm"
     assert "coding is" in text
+    assert "Not read yet" not in text
+    assert "Three made-up weeks" in text
     for one in monitors.ALL:
         page(client, "monitor", one.name, project="demo")
+
+
+def test_with_a_budget_alone_the_page_says_that_no_threshold_is_watched(as_role, project):
+    Budget.objects.create(project=project, monthly_usd=10, warn_share=0.8)
+    at = midnight(0)
+    Reading.objects.create(
+        project=project, monitor="budget", at=at, level="ok", value=0.5, limit=0.8, n=17,
+        detail={"sentence": "5.00 of this month’s 10.00 USD are spent.", "rows": []},
+    )  # fmt: skip
+    client = as_role("product")
+    assert "only the budget is read" in page(client)
+    text = page(client, "monitor", "budget")
+    assert "<dt>Days of the month</dt><dd><b>17</b>" in text
+    assert "It closes after" in text
 
 
 def test_a_key_reads_what_monitors_last_saw_of_its_own_project(client, api_key, project, demo):
