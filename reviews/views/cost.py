@@ -32,7 +32,7 @@ from routing.models.usage import Budget, Reconciliation, Usage
 from routing.reconciling import BadFile
 
 PERIODS = (7, 30, 90)
-_BY = {"kind": "What for", "tier": "Tier", "task": "Task type", "model": "Model", "day": "Day"}
+_BY = {"kind": "Purpose", "tier": "Tier", "task": "Task type", "model": "Model", "day": "Day"}
 _CSV = ("day", "kind", "tier", "provider", "model", "task")
 _KINDS = dict(Usage.Kind.choices)
 #: Relative differences from here on are marked.
