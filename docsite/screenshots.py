@@ -20,7 +20,7 @@ _DEMO = "demo-support-desk"
 PICTURES = (
     ("overview", "admin", "/overview/", "", 760),
     ("curve", "engineer", "/threshold/", "", 1400),
-    ("rating", "rater", "/rate/", "button.primary", 900),
+    ("rating", "rater", "/rate/", "text=I have read this", 900),
     ("signoff", "engineer", "/signoffs/", "main a[href^='/signoffs/']", 900),
 )
 
