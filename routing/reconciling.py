@@ -122,7 +122,7 @@ def compare(export: Export, stored: Mapping[Key, Used]) -> list[Line]:
 def _by_plain_name(used: Mapping[Key, Used]) -> dict[Key, Used]:
     found: dict[Key, Used] = defaultdict(Used)
     for (day, model), one in used.items():
-        found[day, _plain(model)] = found[day, _plain(model)].plus(one)
+        found[day, plain(model)] = found[day, plain(model)].plus(one)
     return found
 
 
@@ -225,13 +225,13 @@ _KINDS = (
 _VERSION = re.compile(r"-20\d\d-?\d\d-?\d\d$")
 
 
-def _plain(model: str) -> str:
+def plain(model: str) -> str:
     """Return a model's name without the date of its version, as identifiers write it.
 
     Example:
-        >>> _plain("Claude Haiku 4.5"), _plain("claude-haiku-4-5-20251001")
+        >>> plain("Claude Haiku 4.5"), plain("claude-haiku-4-5-20251001")
         ('claude-haiku-4-5', 'claude-haiku-4-5')
-        >>> _plain("gpt-4.1-2025-04-14, cached input")
+        >>> plain("gpt-4.1-2025-04-14, cached input")
         'gpt-4.1'
     """
     name = model.split(",")[0].strip()
@@ -274,7 +274,7 @@ def _model(number: int, kind: _Kind, values: Row) -> str:
     name = values[kind.model]
     if not name:
         raise BadFile(f"Line {number} is of no model: export costs grouped by line item.")
-    return (name if kind.output else _plain(name))[:120]
+    return (name if kind.output else plain(name))[:120]
 
 
 def _used(number: int, kind: _Kind, values: Row) -> Used:
