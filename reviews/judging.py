@@ -119,7 +119,8 @@ def carry_on(spec: JudgeSpec, study: Study) -> JudgeSpec | None:
     """Let a judge go on with another study on its own terms, for what is left of its cap.
 
     It stops where it was, so that both together never pass the cap that a person gave it. Where
-    nothing is left it goes on where it is; None is returned.
+    nothing is left it goes on where it is; None is returned. So it is of one that somebody stopped
+    meanwhile.
 
     Its share is spread over the days of the new study, so that the cap lasts for all of them.
 
@@ -128,7 +129,7 @@ def carry_on(spec: JudgeSpec, study: Study) -> JudgeSpec | None:
     """
     run = JudgeRun.objects.select_for_update().get(spec=spec)
     left = (spec.cap_usd - run.spent_usd - run.reserved_usd).quantize(_CENT_PART, ROUND_DOWN)
-    if left <= 0:
+    if run.state != _STATES.RUNNING or left <= 0:
         return None
     stop(spec, f"It goes on with “{study.name}”."[:200])
     terms = {name: getattr(spec, name) for name in _TERMS} | {"cap_usd": left}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Exists, F, Q, QuerySet
+from django.db.models import Exists, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from reviews import mail, webhook
@@ -140,7 +140,8 @@ def _send(row: Notice) -> bool:
     claim = Notice.objects.filter(pk=row.pk, state=Notice.State.WAITING, attempts=row.attempts)
     claim = claim.exclude(Exists(_before(row)))
     if not claim.update(attempts=F("attempts") + 1, next_at=now + _CLAIM):
-        return False  # another worker was faster, or an earlier one is not told yet
+        _wait(row)  # for an earlier one that is not told yet, unless another worker was faster
+        return False
     mine = Notice.objects.filter(pk=row.pk, attempts=row.attempts + 1)
     try:
         _hand_over(row)
@@ -149,6 +150,14 @@ def _send(row: Notice) -> bool:
         return False
     mine.update(state=Notice.State.SENT, sent_at=now, problem="")
     return True
+
+
+def _wait(row: Notice) -> None:
+    """Let a notice come back with what holds it back: what is due for ever fills every batch."""
+    at = _before(row).aggregate(last=Max("next_at"))["last"]
+    if at is not None:
+        mine = Notice.objects.filter(pk=row.pk, state=Notice.State.WAITING, attempts=row.attempts)
+        mine.filter(next_at__lt=at).update(next_at=at)
 
 
 def _before(row: Notice) -> QuerySet[Notice]:

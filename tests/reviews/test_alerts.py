@@ -240,6 +240,8 @@ def test_what_is_tried_again_is_told_before_what_came_after_it(hook, project):
     hook.answers = 204
     hook.taken.clear()
     assert notices.send_due() == 1
+    due = Notice.objects.filter(state="waiting", next_at__lte=timezone.now())
+    assert not due.exists(), "what is held back fills no batch"
     assert notices.send_due(now + timedelta(minutes=3)) == 2
     told = [(said["alarm"], said["event"]) for said in (json.loads(body) for _, body in hook.taken)]
     assert told == [
