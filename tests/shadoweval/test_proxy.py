@@ -121,12 +121,12 @@ def test_an_event_is_passed_on_before_the_next_one_is_there(pair, tmp_path, unus
 
 
 def test_what_a_web_process_is_told(pair, tmp_path, unused_tcp_port):
-    """A private address in front is passed over; what the client made up is not believed."""
+    """What the front saw is believed, also of a private network; what came before it is not."""
     with proxy(tmp_path, *pair, unused_tcp_port) as ask:
         came = {"host": "shadow.example", "x-forwarded-for": "127.0.0.1, 203.0.113.7, 10.0.0.2"}
         told = json.load(ask("POST", "/v1/messages", b"x" * 5_000_000, came))
         assert told["Host"] == "shadow.example"
-        assert told["X-Forwarded-For"] == "203.0.113.7"
+        assert told["X-Forwarded-For"] == "10.0.0.2"
         assert told["size"] == 5_000_000
         assert ask("GET", "/metrics").status == 404
 
