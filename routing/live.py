@@ -81,6 +81,7 @@ class Live:
         self.is_fresh = self.has_read = False
         self._rows: tuple[list[Deployment], list[ApiKey]] = ([], [])
         self._written: Snapshot | None = None
+        self._is_unwritable = False
         self._routers: dict[int, Router] = {}
         self._unloadable: set[int] = set()
         self._wake = threading.Event()
@@ -162,9 +163,12 @@ class Live:
             return
         try:
             lastknown.write(*rows)
-        except OSError as exc:
-            log.error("what is live cannot be kept for a next start: %s", type(exc).__name__)
-        self._written = now
+        except OSError as exc:  # tried again with the next refresh, and said once
+            if not self._is_unwritable:
+                log.error("what is live cannot be kept for a next start: %s", type(exc).__name__)
+            self._is_unwritable = True
+        else:
+            self._written, self._is_unwritable = now, False
 
     def router(self, version: RouterVersion) -> Router | None:
         """Return the loaded router, or None when its artifact could not be read."""

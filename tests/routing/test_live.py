@@ -159,6 +159,24 @@ def test_what_was_known_last_follows_changes_and_forgets_old_routers(project, st
     assert lastknown.read()[0][0].policy.router.artifact == b""
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_found_no_room_is_kept_when_there_is_some(
+    project, api_key, settings, tmp_path, caplog
+):
+    """Else a key that was revoked meanwhile would be accepted by a start without the database."""
+    place, blocked = settings.SHADOWEVAL_INDEX_DIR, tmp_path / "blocked"
+    blocked.touch()
+    known = Live()
+    known.refresh()
+    settings.SHADOWEVAL_INDEX_DIR = blocked
+    known._write()
+    known._write()
+    assert caplog.text.count("cannot be kept") == 1
+    settings.SHADOWEVAL_INDEX_DIR = place
+    known._write()
+    assert [key.project for key in lastknown.read()[1]] == [project]
+
+
 def test_what_was_known_last_is_taken_from_nobody_else(settings, caplog):
     lastknown.write([], [])
     settings.SECRET_KEY = "another installation's"
