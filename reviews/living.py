@@ -16,7 +16,17 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
-from reviews import calibration, closing, frames, guidance, inputs, judging, planning, timely
+from reviews import (
+    calibration,
+    closing,
+    frames,
+    guidance,
+    inputs,
+    judging,
+    missing,
+    planning,
+    timely,
+)
 from reviews.errors import Conflict
 from reviews.inputs import DAY_S, THERE, Columns, Inputs, Taken
 from reviews.models import GuidelineRead, JudgeRun, Rater, SignOff, Study, Verdict
@@ -45,13 +55,14 @@ class Look(NamedTuple):
     Attributes:
         study: where its pairs are rated.
         signal: whether the floor holds; QUIET before the first week is over, and where half of the
-            pairs or more were rated too late or never, unless it is broken all the same.
+            ratings or more came too late or never, unless it is broken all the same.
         n_rated: rated pairs that count.
         n_missed: pairs that count as no harm, since nobody rated them in time.
         n_waiting: drawn pairs that nobody rated yet and that are still waited for; from the first
             of their days on nothing counts.
         degradation: share of all requests made worse, of what counts; None without ratings.
-        at_most: the same, were all that was missed made worse.
+        at_most: the same, had every rating that is missing said so.
+        is_unheard: whether half of the ratings or more are missing.
     """
 
     study: Study
@@ -61,6 +72,7 @@ class Look(NamedTuple):
     n_waiting: int
     degradation: float | None
     at_most: float | None
+    is_unheard: bool
 
 
 class _Settled(NamedTuple):
@@ -69,11 +81,13 @@ class _Settled(NamedTuple):
     Attributes:
         found: with no harm for what was missed, nan for what is not settled.
         missed: (N,) drawn pairs that nobody rated in time.
+        heard: (N,) part of the raters wanted that spoke in time.
         waits: (N,) drawn pairs that are still waited for and that nobody rated yet.
     """
 
     found: Inputs
     missed: np.ndarray
+    heard: np.ndarray
     waits: np.ndarray
 
 
@@ -162,55 +176,74 @@ def look(row: SignOff, now: datetime) -> Look | None:
         return None
     plan = planning.as_json(study)
     settled = _settled(study, plan["loss"], now)
-    found, missed = settled.found, settled.missed
+    found = settled.found
     there = inputs.taken(found, plan, "arrival", is_final=False)
     rows = _rows(found, there, study.policy)
-    is_missed = missed[there.places]
-    n_rated = int((rows.rated & ~np.asarray(rows.known) & ~is_missed).sum())
-    n_missed = int(is_missed.sum())
+    is_drawn = np.asarray(rows.rated) & ~np.asarray(rows.known)
+    n_missed = int(settled.missed[there.places].sum())
+    n_rated = int(is_drawn.sum()) - n_missed
+    silent = np.where(is_drawn, 1 - settled.heard[there.places], 0.0)
     signal = _signal(found, there, rows, plan)
-    if n_missed >= n_rated and signal.level != watch.Level.ALARM:
+    is_unheard = bool(is_drawn.any() and 2 * silent.sum() >= is_drawn.sum())
+    if is_unheard and signal.level != watch.Level.ALARM:
         signal = Signal(None, None, watch.Level.QUIET, n_rated)
-    worst = rows._replace(loss=np.where(is_missed, 1.0, rows.loss))
+    worst = rows._replace(loss=np.asarray(rows.loss) + silent)
     made_worse = (_degradation(rows), _degradation(worst)) if n_rated else (None, None)
-    return Look(study, signal, n_rated, n_missed, int(settled.waits.sum()), *made_worse)
+    n_waiting = int(settled.waits.sum())
+    return Look(study, signal, n_rated, n_missed, n_waiting, *made_worse, is_unheard)
 
 
 def _settled(study: Study, loss: str, now: datetime) -> _Settled:
     """Return what people, or an imported key, said in time; a judge's word is no rating.
 
-    What nobody rated in time counts as no harm. That can only lower a row's loss, whatever pairs
-    are left unrated and why, so the bets stay fair while the floor holds.
+    A rating that nobody gave in time counts as no harm, also where others spoke of the pair. That
+    can only lower a row's loss, whatever is left unrated and why, so the bets stay fair while the
+    floor holds.
     """
     moment = calibration.moment_of(study)
     found = calibration.arrays(study, moment)
     columns, about = found.columns, found.about
     kind = Rater.Kind.HUMAN.value if about.kind == Rater.Kind.LLM_JUDGE else about.kind
-    until, late = _limits(study, kind, columns)
+    until, heard, late = _limits(study, kind, columns)
     said = frames.said(study, kind, moment.verdict_id, columns, late=late)
-    is_settled = until <= now.timestamp()
+    is_settled = (until <= now.timestamp()) & _is_whole(study, columns)
     is_silent = columns.selected & (columns.lost == THERE) & np.isnan(inputs.loss(said, loss))
     missed = is_silent & is_settled
+    heard = np.where(missed, 0.0, heard)
     own = (np.where(is_settled, one, np.nan) for one in said)
     harm, adequate, strict = (
-        np.where(missed, least, one) for least, one in zip((0.0, 1.0, 0.0), own, strict=True)
+        np.where(missed, least, least + (one - least) * heard)
+        for least, one in zip((0.0, 1.0, 0.0), own, strict=True)
     )
     columns = columns._replace(harm=harm, adequate=adequate, strict=strict)
     found = Inputs(columns, replace(about, from_queue=True))
-    return _Settled(found, missed, is_silent & ~is_settled)
+    return _Settled(found, missed, heard, is_silent & ~is_settled)
 
 
-def _limits(study: Study, kind: str, columns: Columns) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Return up to when what is said of each row counts: (N,), and the verdicts that came later."""
-    until = timely.deadline(columns.received_at)
+def _is_whole(study: Study, columns: Columns) -> np.ndarray:
+    """Return which rows are of days that get no more pairs, nor does a day before: (N,)."""
+    day = np.floor(columns.received_at / DAY_S)
+    whole: np.ndarray = day < np.floor(missing.first_open(study) / DAY_S)
+    return whole
+
+
+def _limits(
+    study: Study, kind: str, columns: Columns
+) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Return up to when what is said of each row counts: (N,).
+
+    With it, which part of the raters spoke by then, (N,), and the verdicts that came later.
+    """
+    until, heard = timely.deadline(columns.received_at), np.zeros(columns.pair_id.size)
     places = {pair: place for place, pair in enumerate(columns.pair_id.tolist())}
     late: list[int] = []
     for pair, spoken in _spoken(study, kind).items():
         if pair in places:
-            place = places[pair]
-            until[place] = timely.until(spoken, study.ratings_per_pair, until[place])
+            place, wanted = places[pair], study.ratings_per_pair
+            until[place] = timely.until(spoken, wanted, until[place])
+            heard[place] = timely.heard(spoken, wanted, until[place])
             late += [one.number for one in spoken if one.at >= until[place]]
-    return until, tuple(late)
+    return until, heard, tuple(late)
 
 
 def _spoken(study: Study, kind: str) -> dict[int, list[Spoken]]:

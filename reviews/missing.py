@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -171,6 +172,19 @@ def _known_rows(seed: str, until: Any, about: tuple[Any, ...]) -> Lost:
 def n_open(study: Study) -> int:
     """Count the study's requests whose other answer is still to be asked for, or whose score is."""
     return _open(_about(study)[0]) + sampling.waiting(study).count()
+
+
+@memo.once
+def first_open(study: Study) -> float:
+    """Return when the oldest request came whose other answer is still to be asked for.
+
+    In seconds since 1970; infinite where there is none. A job that waits too long ends, so it does
+    not stay for ever.
+    """
+    about, oldest = _about(study)[0], "extract(epoch FROM min(of_study.received_at))::float8"
+    of_states = (ShadowJob.objects.filter(state=state) for state in ShadowJob.OPEN)
+    found = [at for jobs in of_states for (at,) in _asked(oldest, "", jobs, about)]
+    return min((at for at in found if at is not None), default=math.inf)
 
 
 @memo.once

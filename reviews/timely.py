@@ -76,3 +76,18 @@ def until(spoken: Iterable[Spoken], wanted: int, latest: float) -> float:
         if len(raters) >= wanted or one.is_last:
             return min((math.floor(one.at / DAY_S) + 1) * DAY_S, latest)
     return latest
+
+
+def heard(spoken: Iterable[Spoken], wanted: int, until: float) -> float:
+    """Return which part of the raters that were wanted had spoken of one pair by a moment.
+
+    It is 1 where nobody could judge the pair. Arguments as of `until`.
+
+    Example:
+        >>> heard([Spoken(1, 7, 100.0, False), Spoken(2, 8, 9 * DAY_S, False)], 2, 9 * DAY_S)
+        0.5
+    """
+    in_time = [one for one in spoken if one.at < until]
+    if any(one.is_last for one in in_time):
+        return 1.0
+    return min(len({one.rater for one in in_time}) / wanted, 1.0)

@@ -44,16 +44,16 @@ def _sentence(found: living.Look) -> str:
 
 
 def _why(found: living.Look) -> str:
-    if found.n_missed >= max(found.n_rated, 1):
+    if found.is_unheard:
         return f", since half or more were not rated within {RATED_WITHIN} days"
     return " yet"
 
 
 def _made_worse(found: living.Look) -> str:
-    """Return what is made worse, from and to where pairs were missed; nothing without ratings."""
+    """Return what is made worse, from and to where ratings are missing; nothing without ratings."""
     if found.degradation is None or found.at_most is None:
         return ""
-    if not found.n_missed:
+    if found.at_most == found.degradation:
         return f"{found.degradation:.1%} are made worse"
     return f"between {found.degradation:.1%} and {found.at_most:.1%} are made worse"
 

@@ -12,7 +12,7 @@ from reviews.errors import Conflict
 from reviews.models import JudgeRun, Rater, Rollout, Study, Verdict
 from reviews.views.study import chosen
 from routing import policy
-from routing.models import Request
+from routing.models import Request, ShadowJob
 from routing.types import TierSpec
 from tests.reviews.rows import add_pairs
 from tests.reviews.signing import approve, ask, person, rated_study
@@ -165,6 +165,16 @@ def test_what_nobody_rates_holds_up_no_later_day_for_longer_than_two_weeks(signe
     assert (found.degradation, found.at_most) == (pytest.approx(0.4), pytest.approx(0.5))
 
 
+def test_a_day_that_may_get_more_pairs_does_not_count_yet(signed, settings):
+    settings.SHADOWEVAL_LIVING_RATE = 1.0
+    play(go_live(signed), days=10, harms=4)
+    late = Request.objects.order_by("received_at")[55]
+    ShadowJob.objects.filter(request=late).update(state="pending", finished_at=None)
+    assert look(signed).n_rated == 50
+    ShadowJob.objects.filter(request=late).update(state="done", finished_at=timezone.now())
+    assert look(signed).n_rated == 90
+
+
 def test_what_is_rated_too_late_changes_nothing(signed, settings):
     settings.SHADOWEVAL_LIVING_RATE = 1.0
     study = go_live(signed)
@@ -176,6 +186,18 @@ def test_what_is_rated_too_late_changes_nothing(signed, settings):
     assert (found.signal.level, found.degradation) == ("quiet", 0)
     assert (found.n_rated, found.n_missed) == (130, 260)
     assert found.at_most == pytest.approx(260 / 390)
+
+
+def test_a_second_rater_who_stays_silent_counts_as_no_harm(signed, settings):
+    settings.SHADOWEVAL_LIVING_RATE = 1.0
+    study = go_live(signed)
+    Study.objects.filter(pk=study.pk).update(ratings_per_pair=2)
+    play(study, days=10, harms=1)
+    found = look(signed)
+    assert (found.n_rated, found.n_waiting) == (0, 0), "their day is not settled"
+    found = look(signed, days=14)
+    assert (found.signal.level, found.n_rated, found.n_missed) == ("quiet", 90, 0)
+    assert (found.degradation, found.at_most) == (pytest.approx(0.05), pytest.approx(0.55))
 
 
 def test_labels_from_elsewhere_wait_like_ratings(signed, settings):
@@ -223,14 +245,13 @@ def test_a_judge_that_runs_goes_on_with_the_sample_for_what_is_left_of_its_cap(s
     assert "continued" in JudgeRun.objects.get(spec=running).reason
 
 
-def test_a_judge_s_share_is_spread_over_the_days_of_the_sample():
-    def study(rate, days):
-        row = SimpleNamespace(shadow_rate_cheap=rate, shadow_rate_expensive=rate)
-        return SimpleNamespace(policy=row, window_days=days)
-
-    spec = SimpleNamespace(study=study(1.0, 14), share=0.5)
-    assert judging._spread(spec, study(1.0, 90)) == pytest.approx(7 / 90)
-    assert judging._spread(spec, study(0.05, 90)) == 1.0
+def test_a_judge_that_somebody_stops_at_that_moment_stays_stopped(signed):
+    spec, study = judging.create(signed.study, ASKED, cap_usd=Decimal(3)), go_live(signed)
+    (later,) = study.judges.all()
+    judging.stop(later, "by hand")
+    assert judging.carry_on(later, signed.study) is None
+    assert not JudgeRun.objects.filter(state="running").exists()
+    assert signed.study.judges.get() == spec
 
 
 def test_a_judge_of_the_sample_is_asked_of_what_goes_to_the_cheap_model_only(signed):
