@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from routing import access, bootstrap
 from routing.embedders import ids
+from routing.indexes import shelf
 from routing.models import RouterVersion
 from routing.routers import embedding
 from tests import oidc, servers
@@ -139,6 +140,12 @@ class Prompt(uvicorn.Server):
             await asyncio.sleep(0.01)
 
 
+def _wait(is_so, most_s=30.0):
+    end = time.monotonic() + most_s
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def server(transactional_db, project):
     """The whole ASGI application on a real socket."""
@@ -148,8 +155,9 @@ def server(transactional_db, project):
     server = Prompt(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
+    _wait(lambda: server.started or not thread.is_alive())
+    # A thread opens the collections, and requests are served meanwhile.
+    _wait(lambda: shelf.is_fresh or not thread.is_alive())
     yield server
     server.should_exit = True
     thread.join(30)
