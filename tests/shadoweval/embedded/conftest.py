@@ -47,6 +47,10 @@ def running() -> Callable[[Path], list[str]]:
     return commands
 
 
+#: The tests may run under nohup, which children inherit.
+_HANGS_UP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+
+
 class Script:
     """A Python program of its own; it reads its folder from the environment.
 
@@ -55,7 +59,7 @@ class Script:
 
     def __init__(self, source: str, folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", source],
+            [sys.executable, "-c", f"{_HANGS_UP}{source}"],
             env={**os.environ, "PYTHONPATH": str(REPOSITORY), "FOLDER": str(folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
