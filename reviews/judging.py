@@ -132,8 +132,17 @@ def carry_on(spec: JudgeSpec, study: Study) -> JudgeSpec | None:
     if run.state != _STATES.RUNNING or left <= 0:
         return None
     stop(spec, f"It goes on with “{study.name}”."[:200])
-    terms = {name: getattr(spec, name) for name in _TERMS} | {"cap_usd": left}
+    lasting = {"cap_usd": left, "share": _spread(spec, study)}
+    terms = {name: getattr(spec, name) for name in _TERMS} | lasting
     return _begin(JudgeSpec(study=study, **terms))
+
+
+def _spread(spec: JudgeSpec, study: Study) -> float:
+    """Return the share of a longer study's pairs that are as many as the judge's study had."""
+    before, after = spec.study.policy, study.policy
+    pairs = max(before.shadow_rate_cheap, before.shadow_rate_expensive) * spec.study.window_days
+    later = max(after.shadow_rate_cheap, after.shadow_rate_expensive) * study.window_days
+    return min(spec.share * pairs / later, 1.0) if pairs and later else spec.share
 
 
 def _check_alone(spec: JudgeSpec) -> None:

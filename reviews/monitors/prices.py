@@ -89,8 +89,7 @@ def charged(
 ) -> list[Charged]:
     """Return the models of a comparison, what is charged furthest apart first.
 
-    Days that one side does not price or count are left out, and models of less than a dollar. So
-    are cost exports: without tokens nobody can tell another price from more calls.
+    Days that one side does not price are left out, and models of less than a dollar.
 
     Args:
         lines: of a `Reconciliation`.
@@ -100,9 +99,11 @@ def charged(
     sums: dict[str, Sequence[Decimal | None]] = {}
     for line in lines:
         sides = (line["theirs"] or {}, line["ours"] or {})
-        if all(side.get(name) is not None for name in _NAMES for side in sides):
-            day = [Decimal(side[name]) for name in _NAMES for side in sides]
-            sums[line["model"]] = [a + b for a, b in zip(sums[line["model"]], day, strict=True)]
+        is_priced = all(side.get("cost_usd") is not None for side in sides)
+        if is_priced and date.fromisoformat(line["day"]) >= since:
+            day = [_amount(side[name]) for name in _NAMES for side in sides]
+            before = sums.get(line["model"], [Decimal(0)] * len(day))
+            sums[line["model"]] = [_added(*both) for both in zip(before, day, strict=True)]
     known = sums.keys() if models is None else sums.keys() & set(models)
     found = [one for one in (_of(name, sums[name]) for name in known) if one.is_worth_it]
     return sorted(found, key=lambda one: (-abs(one.dearer), one.model))
@@ -150,19 +151,28 @@ def typical(watched: Watched) -> list[UUID]:
     return list(rows.order_by("-created_at").values_list("request_id", flat=True)[:MOST_TYPICAL])
 
 
-def _files(watched: Watched) -> list[Reconciliation]:
-    """Return each provider's newest usage export that reaches past go-live and is not old."""
+def _found(watched: Watched) -> list[Charged]:
+    """Return what the newest comparison of each provider that says costs of days since go-live."""
+    names, found = _asked(watched.project), dict[str, list[Charged]]()
+    for row in sorted(_files(watched), key=_has_no_tokens):
+        if not found.get(row.provider):
+            found[row.provider] = charged(row.lines, names, watched.begin.date())
+    return [one for of_file in found.values() for one in of_file]
+
+
+def _has_no_tokens(row: Reconciliation) -> bool:
+    """Return whether a file is a cost export: it says less than a usage export of any age."""
+    theirs = [line["theirs"] for line in row.lines if line["theirs"]]
+    return all(one["input_tokens"] is None for one in theirs)
+
+
+def _files(watched: Watched) -> QuerySet[Reconciliation]:
+    """Return the comparisons that reach past go-live and are not old, the newest first."""
     since = max(watched.begin, watched.end - _FRESH).date()
     rows = Reconciliation.objects.filter(
         Q(project=watched.project) | Q(project=None), last_day__gte=since
     )
-    usage = [row for row in rows.order_by("id") if _has_tokens(row)]
-    return list({row.provider: row for row in usage}.values())
-
-
-def _has_tokens(row: Reconciliation) -> bool:
-    theirs = [line["theirs"] for line in row.lines if line["theirs"]]
-    return any(one["input_tokens"] is not None for one in theirs)
+    return rows.order_by("-id")
 
 
 def _asked(project: Project) -> set[str]:

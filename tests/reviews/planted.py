@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from reviews.models import Verdict
 from routing import policy, recording, records
-from routing.types import ChatRequest, DecisionValue, Reason, Served, Tier
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Tier
 from tests.reviews import training_draws
 from tests.reviews.rows import reply, shadowed
 

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from routing import policy, recording, records
 from routing.models import Completion, RepeatPair, Retrieval, RetrievalPair, ShadowJob, ShadowPair
-from routing.types import ChatRequest, DecisionValue, Reason, Reply, Served, Tier, Usage
+from routing.served import Served
+from routing.types import ChatRequest, DecisionValue, Reason, Reply, Tier, Usage
 
 
 def reply(text):

@@ -245,6 +245,16 @@ def test_a_judge_that_runs_goes_on_with_the_sample_for_what_is_left_of_its_cap(s
     assert "continued" in JudgeRun.objects.get(spec=running).reason
 
 
+def test_a_judge_s_share_is_spread_over_the_days_of_the_sample():
+    def study(rate, days):
+        row = SimpleNamespace(shadow_rate_cheap=rate, shadow_rate_expensive=rate)
+        return SimpleNamespace(policy=row, window_days=days)
+
+    spec = SimpleNamespace(study=study(1.0, 14), share=0.5)
+    assert judging._spread(spec, study(1.0, 90)) == pytest.approx(7 / 90)
+    assert judging._spread(spec, study(0.05, 90)) == 1.0
+
+
 def test_a_judge_that_somebody_stops_at_that_moment_stays_stopped(signed):
     spec, study = judging.create(signed.study, ASKED, cap_usd=Decimal(3)), go_live(signed)
     (later,) = study.judges.all()

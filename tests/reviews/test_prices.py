@@ -51,14 +51,13 @@ def test_cents_days_of_one_side_and_models_of_others_say_nothing():
     assert prices.charged([line(9, 5)], models=["mine"]) == []
 
 
-def compared(project, theirs, days=0, **said):
-    """Keep a comparison of the day before so many days after today; `said` by the provider."""
+def compared(project, theirs, days=0, before=(), **more):
+    """Keep a comparison of the day before so many days after today, and of days before that one."""
     day = (live.midnight(days) - timedelta(days=1)).date()
-    found = line(theirs, 5)
-    found["theirs"] |= said
+    lines = [line(usd, 5, day=day - timedelta(n)) for n, usd in enumerate(before, 1)]
     return Reconciliation.objects.create(
         project=project, name="bill.csv", sha256="0" * 64, provider="anthropic",
-        first_day=day, last_day=day, lines=[found],
+        first_day=day, last_day=day, lines=[*lines, line(theirs, 5, day=day, **more)],
     )  # fmt: skip
 
 
@@ -94,19 +93,44 @@ def test_a_silent_rise_opens_the_alarm_at_the_next_reading_and_an_equal_file_clo
 
 
 @pytest.mark.django_db
-def test_a_cost_export_counts_no_tokens_and_hides_no_usage_export(project):
+def test_neither_days_before_go_live_nor_a_later_file_without_costs_hide_what_is_charged(project):
     signed = live.signed(project)
     asked(project)
-    usage_export = compared(project, 6.25, days=1)
-    costs = compared(project, 6.25, days=1, input_tokens=None, output_tokens=None)
-    assert prices.apart(costs, project) == []
-    watched = monitors.of(signed, live.midnight(2))
-    assert prices._files(watched) == [usage_export]
-    assert prices.read(watched).signal.level == Level.ALARM
+    compared(project, 5, days=2, before=[5, 500])
+    compared(project, None, days=2)
+    seen = prices.read(monitors.of(signed, live.midnight(3)))
+    assert (seen.signal.level, seen.signal.value) == ("ok", 0)
 
 
 @pytest.mark.django_db
-def test_an_upload_says_at_once_what_is_charged_apart(as_role, project):
+def test_a_cost_export_names_a_model_without_its_date_and_shows_its_requests(project):
+    signed = live.signed(project)
+    asked(project, "claude-haiku-4-5-20251001")
+    compared(project, 6, days=2, more=None, model="claude-haiku-4-5")
+    (served, *_) = live.serve(project, [2], n=1, model="claude-haiku-4-5-20251001")
+    watched = monitors.of(signed, live.midnight(3))
+    assert prices.read(watched).signal.level == "warn"
+    assert prices.typical(watched) == [served]
+
+
+@pytest.mark.django_db
+def test_a_newer_cost_export_hides_no_usage_export(project):
+    signed = live.signed(project)
+    asked(project)
+    compared(project, 6.25, days=1)
+    compared(project, 6.25, days=1, more=None)
+    assert prices.read(monitors.of(signed, live.midnight(2))).signal.level == Level.ALARM
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("day,model,input_tokens,output_tokens,cost_usd", "large,1000,1000,6.25"),
+        ("usage_date_utc,model,token_type,cost_usd", "large,output_tokens,6.25"),
+    ],
+)
+def test_an_upload_says_at_once_what_is_charged_apart(as_role, project, head, row):
     day = (timezone.now() - timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
     Usage.objects.create(
         project=project, hour=day, kind="served", model=MODEL, calls=1, provider="anthropic",
